@@ -1,0 +1,57 @@
+package vbus
+
+// Access is what a device answers to an access: an outcome, not an error. A
+// guest that pokes at nothing is normal.
+type Access uint8
+
+// The outcomes.
+const (
+	OK         Access = iota
+	NoRegister        // nothing there: reads give all ones, writes are lost
+	BadSize           // the register does not take this size: the same
+)
+
+// Device is the small base; abilities are found by type assertion when the
+// motherboard plugs the device in.
+type Device interface {
+	Name() string
+	Reset()
+}
+
+// PortIO is a device with registers in I/O space. len(data) is 1, 2 or 4.
+type PortIO interface {
+	ReadPort(port uint16, data []byte) Access
+	WritePort(port uint16, data []byte) Access
+}
+
+// MMIO is a device with registers in memory. off counts from the start of the
+// region; len(data) is 1 to 8.
+type MMIO interface {
+	ReadMMIO(region int, off uint64, data []byte) Access
+	WriteMMIO(region int, off uint64, data []byte) Access
+}
+
+// Stateful is a device whose state can be saved (see vmkernel/checkpoint).
+type Stateful interface {
+	SaveState() ([]byte, error)
+	LoadState([]byte) error
+}
+
+// Line is one interrupt input of a controller. Level semantics: the device says
+// what its pin is. Safe for any goroutine; never blocks.
+type Line interface{ Set(high bool) }
+
+// Timer is the virtual machine's clock as a device sees it: it stops while the
+// VM is paused. Times are nanoseconds since the VM's power-on.
+type Clock interface {
+	Now() int64
+	// NewTimer makes a stopped timer that calls f (on a goroutine of the
+	// clock; f must not block) at the time last given to Arm.
+	NewTimer(f func()) Timer
+}
+
+// Timer is a one-shot timer of a Clock.
+type Timer interface {
+	Arm(at int64)
+	Stop()
+}

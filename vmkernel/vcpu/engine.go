@@ -1,0 +1,156 @@
+package vcpu
+
+// GPR indices in the order of the instruction encoding (SDM Vol. 2A, 2.1.5).
+const (
+	RAX = iota
+	RCX
+	RDX
+	RBX
+	RSP
+	RBP
+	RSI
+	RDI
+	R8
+	R9
+	R10
+	R11
+	R12
+	R13
+	R14
+	R15
+	NumGPR
+)
+
+// Regs are the registers that every exit leaves in memory: cheap to read and
+// to change between two calls of Run.
+type Regs struct {
+	GPR    [NumGPR]uint64
+	RIP    uint64
+	RFLAGS uint64
+}
+
+// Segment is a segment register with its hidden part. Attr is in the format of
+// VMX access rights (SDM Vol. 3C, 25.4.1): type 3:0, S 4, DPL 6:5, P 7, AVL 12,
+// L 13, D/B 14, G 15, unusable 16.
+type Segment struct {
+	Base     uint64
+	Limit    uint32
+	Attr     uint32
+	Selector uint16
+}
+
+// Table is GDTR or IDTR.
+type Table struct {
+	Base  uint64
+	Limit uint16
+}
+
+// System is the rest of the guest's processor state, as the guest sees it
+// (CR0, CR4 and EFER without what the engine adds). It costs VMREADs on VT-x,
+// so it is read and written only when a handler needs it.
+type System struct {
+	CR0, CR2, CR3, CR4, CR8                  uint64
+	EFER, PAT                                uint64
+	DR6, DR7                                 uint64
+	DR                                       [4]uint64
+	ES, CS, SS, DS, FS, GS, LDTR, TR         Segment
+	GDTR, IDTR                               Table
+	KernelGSBase, STAR, LSTAR, CSTAR, SFMASK uint64
+	SysenterCS, SysenterESP, SysenterEIP     uint64
+	XCR0, XSS                                uint64
+	TSCAUX                                   uint64
+	InterruptShadow, NMIBlocked              bool
+}
+
+// Verdict is what a fast handler decided.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Return Verdict = iota // ordinary Go has to look at this exit
+	Resume                // handled: enter the guest again
+	Block                 // handled: nothing to do until a kick or the deadline
+)
+
+// Fast is the part of the virtual CPU that the run loop calls without leaving
+// the blocking system call. It is world W1: no allocation, no pointer writes, no
+// maps, no defer, no panic, no locks that ordinary Go holds across a preemption.
+type Fast interface {
+	// FastExit handles an exit if it can. It may change Regs and advance RIP.
+	FastExit(x *Exit) Verdict
+	// PendingInterrupt is the vector to deliver now, if any.
+	PendingInterrupt() (vector uint8, ok bool)
+	// AckInterrupt says that vector has been put into the processor.
+	AckInterrupt(vector uint8)
+	// Deadline is the host TSC value at which the run loop must look again
+	// (a virtual timer), or 0.
+	Deadline() uint64
+}
+
+// Engine is one virtual CPU on one kind of hardware (VT-x, AMD-V or the fake).
+// One goroutine owns it; only Kick may be called from others.
+type Engine interface {
+	// Run enters the guest and fills x with the first exit that FastExit
+	// returned for. An error means that the host cannot run this CPU at all.
+	Run(x *Exit) error
+	// Kick makes a Run in progress, or the next one, return KindKick soon.
+	// It also ends a Block. It never blocks.
+	Kick()
+	// Regs are the live registers; valid until the next Run.
+	Regs() *Regs
+	// LoadSystem reads the state that Regs lacks.
+	LoadSystem(s *System)
+	// StoreSystem writes it; the engine keeps the bits that it needs itself.
+	StoreSystem(s *System) error
+	// Inject queues an exception, NMI or interrupt for the next entry.
+	Inject(e Event)
+	// SetNMIPending asks for an NMI as soon as the guest can take it.
+	SetNMIPending()
+	// SetInterruptShadow clears or sets the STI/MOV SS shadow.
+	SetInterruptShadow(on bool)
+	// SetTSCOffset sets what RDTSC adds to the host's counter.
+	SetTSCOffset(offset uint64)
+	// XSAVE is the guest's extended state in the standard format.
+	XSAVE() []byte
+	// FlushTLB drops all cached translations before the next entry.
+	FlushTLB()
+	// Close gives back the hardware structures.
+	Close() error
+}
+
+// NestedTable is the second-level page table of a virtual machine (EPT or NPT).
+// All methods are safe for several goroutines; Map and Unmap may allocate table
+// frames from the VM's own budget.
+type NestedTable interface {
+	// Map maps [gpa, gpa+size) to hpa. size is a multiple of 4 KiB; the
+	// largest pages that fit are used.
+	Map(gpa, hpa, size uint64, prot Prot) error
+	// Unmap removes every mapping in the range and returns after no
+	// processor can use it any more.
+	Unmap(gpa, size uint64) error
+	// Protect changes the rights of what is mapped in the range.
+	Protect(gpa, size uint64, prot Prot) error
+	// Root is the value for EPTP or nCR3.
+	Root() uint64
+	Close() error
+}
+
+// Prot are the rights of a nested mapping.
+type Prot uint8
+
+// The rights.
+const (
+	ProtRead Prot = 1 << iota
+	ProtWrite
+	ProtExec
+)
+
+// Factory is what a host's hardware offers. Exactly one is chosen at start.
+type Factory interface {
+	// Name is "vt-x", "amd-v" or "fake".
+	Name() string
+	// NewTable makes an empty nested table.
+	NewTable() (NestedTable, error)
+	// NewEngine makes a virtual CPU over the table. index is its number in the VM.
+	NewEngine(index int, t NestedTable, f Fast) (Engine, error)
+}
