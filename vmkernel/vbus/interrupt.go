@@ -5,9 +5,10 @@ import "sync/atomic"
 // MSISink takes message-signalled interrupts: a write of data to a
 // guest-physical address in 0xFEEx_xxxx (SDM Vol. 3A, "Message Signalled
 // Interrupts", 11.11, edition 083). The IOAPIC speaks it too. Safe for any
-// goroutine and for W1; never blocks.
+// goroutine and for W1; never blocks. accepted is false when no enabled local
+// APIC is addressed.
 type MSISink interface {
-	Signal(addr uint64, data uint32)
+	Signal(addr uint64, data uint32) (accepted bool)
 }
 
 // EOISink hears the EOI broadcast of a level-triggered vector. Safe for any
