@@ -96,10 +96,12 @@ func boot(protocol, infoAt, headerAt uint64) {
 	}
 	detect()
 	initMemory()
+	initIDT()
 	initCPU(&bootCPU)
 	mm.init()
 	initClock()
 	sched.init()
+	bootCPU.online = 1
 	initCPUThreads(&bootCPU)
 	startOthers()
 	seedRandom()
@@ -287,14 +289,13 @@ func initDescriptors(c *cpuState) {
 	base := uint64(uintptr(unsafe.Pointer(&c.tss)))
 	c.gdt[3] = 103 | base&0xffffff<<16 | 0x89<<40 | base>>24&0xff<<56
 	c.gdt[4] = base >> 32
-	for i, p := range [...]uintptr{1: c.istNMI, 2: c.istDF, 3: c.istMC} {
+	for i, p := range [...]uintptr{c.frameTop, c.istNMI, c.istDF, c.istMC} {
 		setTSS(c, i, p)
 	}
 	c.tss[102], c.tss[103] = 104, 0
 	var op [10]byte
 	pseudo(&op, 5*8-1, uint64(uintptr(unsafe.Pointer(&c.gdt))))
 	cpu.LGDT(uintptr(unsafe.Pointer(&op)))
-	initIDT()
 	pseudo(&op, uint16(unsafe.Sizeof(idt)-1), uint64(uintptr(unsafe.Pointer(&idt))))
 	cpu.LIDT(uintptr(unsafe.Pointer(&op)))
 	loadSegments(0x18)

@@ -121,7 +121,7 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 	case sysSchedGetaffin:
 		return getAffinity(a1, uintptr(a2)), true
 	case sysSchedSetaffin:
-		return c.setAffinity(t, a0, a1, uintptr(a2)), true
+		return c.setAffinity(t, a0, a1, uintptr(a2))
 	case sysPrlimit64:
 		return prlimit(uintptr(a3)), true
 	case sysPrctl:
@@ -216,6 +216,7 @@ func clone(t *thread, f *frame) int64 {
 func (c *cpuState) exit(t *thread) {
 	sched.lock.Lock()
 	t.state = stateFree
+	c.gone = 1
 	sched.lock.Unlock()
 }
 
@@ -339,24 +340,26 @@ func getAffinity(n uint64, buf uintptr) int64 {
 	return 8
 }
 
-func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) int64 {
+func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) (int64, bool) {
 	if n < 8 || !mm.readable(buf, 8) {
-		return -errInval
+		return -errInval, true
 	}
 	// SAFETY: readable.
 	mask := *(*uint64)(at(buf)) & (1<<sched.ncpu - 1)
 	if mask == 0 || tid != 0 && tid != uint64(t.tid) {
-		return -errInval
+		return -errInval, true
 	}
 	t.aff = mask
 	if mask>>c.id&1 == 0 {
 		// Not here any more: queue it for another processor.
 		sched.lock.Lock()
 		t.frame.rax = 0
+		c.gone = 1
 		sched.ready(t)
 		sched.lock.Unlock()
+		return 0, false
 	}
-	return 0
+	return 0, true
 }
 
 func prlimit(old uintptr) int64 {

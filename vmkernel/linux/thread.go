@@ -108,9 +108,6 @@ func initCPUThreads(c *cpuState) {
 	idle.state = stateRunning
 	c.frameTop = idle.end()
 	setTSS(c, 0, c.frameTop)
-	sched.cpus[c.id] = c.self
-	sched.ncpu++
-	c.online = 1
 }
 
 // switchTo makes t the thread that resume loads.
