@@ -88,7 +88,7 @@ func TestBrokenDevice(t *testing.T) {
 			t.Run(c.name+"/"+conf.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := setup(t, conf.conf, c.faults)
-					go netiotest.SendSequence(m.far, 20)
+					go netiotest.SendSequence(m.far, 3)
 					err := netiotest.ReceiveSequence(m.link, 20)
 					if !errors.Is(err, netio.ErrGone) || !strings.Contains(err.Error(), c.want) {
 						t.Fatal(err)
