@@ -9,8 +9,3 @@ type TaskPriority interface {
 	// SetTaskPriority says that the guest has changed CR8.
 	SetTaskPriority(class uint8)
 }
-
-// Poker is implemented by engines that can look at PendingInterrupt again
-// without leaving Run. Poke ends a Block, may be called by anyone and never
-// blocks.
-type Poker interface{ Poke() }
