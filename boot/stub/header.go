@@ -10,6 +10,8 @@ const (
 
 	HeaderOff = 0x100 // the boot header
 	noteOff   = 0x1c0 // the Xen note
+	// UEFIEntry is where boot/uefi enters, in long mode, RSI = information.
+	UEFIEntry = Base + 0x1f0
 	codeOff   = 0x200
 	FileSize  = 0x1000 // what is in the file; the rest is memory only
 

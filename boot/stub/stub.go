@@ -8,10 +8,10 @@ import (
 // Blob is the built boot blob.
 type Blob struct {
 	Bytes []byte // FileSize bytes, loaded at Base
-	// PVHEntry, MultibootEntry and UEFIEntry are physical addresses.
-	PVHEntry, MultibootEntry, UEFIEntry uint64
-	NoteOff, NoteSize                   uint64 // the Xen note inside Bytes
-	Code                                *asm.Code
+	// PVHEntry and MultibootEntry are physical addresses.
+	PVHEntry, MultibootEntry uint64
+	NoteOff, NoteSize        uint64 // the Xen note inside Bytes
+	Code                     *asm.Code
 }
 
 // Control bits, with the manual's names.
@@ -41,6 +41,8 @@ func Build(h Header) (*Blob, error) {
 	c.Data("Entry", enc[len(enc)-8:]...)
 	c.PadTo(noteOff)
 	noteSize := xenNote(c)
+	c.PadTo(UEFIEntry - Base)
+	c.Jmp("uefi", "the fixed entry; the same bytes in mode 32")
 	c.PadTo(codeOff)
 
 	entries32(c)
@@ -58,7 +60,7 @@ func Build(h Header) (*Blob, error) {
 	}
 	at := func(label string) uint64 { o, _ := c.Offset(label); return Base + uint64(o) }
 	return &Blob{
-		Bytes: b, PVHEntry: at("pvh"), MultibootEntry: at("multiboot2"), UEFIEntry: at("uefi"),
+		Bytes: b, PVHEntry: at("pvh"), MultibootEntry: at("multiboot2"),
 		NoteOff: noteOff, NoteSize: noteSize, Code: c,
 	}, nil
 }

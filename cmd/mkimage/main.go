@@ -1,6 +1,9 @@
 // Command mkimage writes what a machine boots.
 //
 //	mkimage elf KERNEL OUT     pack a Go-linked kernel into a bootable ELF
+//	mkimage efi OUT            write the UEFI loader BOOTX64.EFI
+//	mkimage image [-conf FILE] [-grub DIR] ELF OUT
+//	                           write the disk image from a bootable ELF
 //
 // Its output depends on its inputs alone: no time stamps, no random numbers.
 package main
@@ -21,6 +24,8 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"elf", "KERNEL OUT", "pack a Go-linked kernel into a bootable ELF", runELF},
+		{"efi", "OUT", "write the UEFI loader BOOTX64.EFI", runEFI},
+		{"image", "[-conf FILE] ELF OUT", "write the disk image from a bootable ELF", runImage},
 	}
 }
 
