@@ -70,3 +70,12 @@ func faultName(v uint64) string {
 	}
 	return "unexpected vector"
 }
+
+// Assembly calls these; the tools that look for unused code see only Go.
+var (
+	_ = boot
+	_ = apMain
+	_ = handleInterrupt
+	_ = handleSyscall
+	_ = handleNested
+)
