@@ -33,6 +33,7 @@ func handleInterrupt(f *frame) {
 	case v == vectorSpurious:
 	default:
 		c.irqs++
+		apic.MaskLine(uint8(v)) // a level-triggered line would fire again at once
 		apic.EOI()
 		deviceInterrupt(uint8(v))
 	}
