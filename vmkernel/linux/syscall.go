@@ -161,7 +161,7 @@ func memoryCall(nr, a0, a1, a2, a3 uint64) int64 {
 		if a3&mapAnonymous == 0 {
 			return -errBadF
 		}
-		va, ok := mm.mapAnon(uintptr(a0), uintptr(a1), uint32(a2), uint32(a3))
+		va, ok := mm.mapAnon(uintptr(a0), uintptr(a1), uint32(a2)&7, uint32(a3))
 		if !ok {
 			return -errNoMem
 		}
