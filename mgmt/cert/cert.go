@@ -1,0 +1,72 @@
+package cert
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// lifetime of a certificate. Who trusts it trusts the fingerprint; the term only
+// has to outlast the host's uptime.
+const lifetime = 10 * 365 * 24 * time.Hour
+
+// SelfSigned makes a key and a certificate for a host. It is valid from a day
+// before now, because clocks differ.
+func SelfSigned(hostname string, addrs []netip.Addr, now time.Time) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cert: key: %w", err)
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cert: serial number: %w", err)
+	}
+	t := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: hostname, Organization: []string{"Basalt"}},
+		NotBefore:             now.Add(-24 * time.Hour).UTC(),
+		NotAfter:              now.Add(lifetime).UTC(),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		DNSNames:              []string{"localhost"},
+	}
+	if hostname != "" {
+		t.DNSNames = append(t.DNSNames, hostname)
+	}
+	for _, a := range append([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, addrs...) {
+		t.IPAddresses = append(t.IPAddresses, net.IP(a.Unmap().AsSlice()))
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("cert: sign: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// Fingerprint is the SHA-256 of a certificate's DER form as browsers and openssl
+// print it: upper-case hexadecimal pairs with colons.
+func Fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return strings.ReplaceAll(strings.ToUpper(fmt.Sprintf("% x", sum[:])), " ", ":")
+}
+
+// Config is the server side of TLS for a certificate: TLS 1.3 only, HTTP/2 and
+// HTTP/1.1.
+func Config(c tls.Certificate) *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{c},
+		MinVersion:   tls.VersionTLS13,
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
+}

@@ -1,0 +1,269 @@
+package inventory
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"basalt/mgmt/files"
+	"basalt/mgmt/task"
+	"basalt/vmkernel/host"
+)
+
+// MaxVMs bounds the table.
+const MaxVMs = 1024
+
+// Spec is what a person says about a virtual machine.
+type Spec struct {
+	Name      string
+	CPUs      int
+	MemoryMiB int
+	Boot      Boot
+}
+
+// Boot names files of the store.
+type Boot struct {
+	Kernel  string
+	Initrd  string
+	Cmdline string
+	Modules []string // "path" or "path string"
+}
+
+// VM is a machine as people see it.
+type VM struct {
+	ID      string
+	Spec    Spec
+	Format  host.KernelFormat
+	Created time.Time
+	Status  host.Status
+}
+
+// Inventory is the host's table of objects.
+type Inventory struct {
+	host  host.Host
+	files *files.Store
+	tasks *task.Manager
+	now   func() time.Time
+
+	mu  sync.Mutex
+	vms []*entry // in order of creation
+}
+
+type entry struct {
+	id      string
+	spec    Spec
+	format  host.KernelFormat
+	created time.Time
+	vm      host.VM // nil while it is being created
+}
+
+// New makes an empty inventory.
+func New(h host.Host, f *files.Store, t *task.Manager, now func() time.Time) *Inventory {
+	if now == nil {
+		now = time.Now
+	}
+	return &Inventory{host: h, files: f, tasks: t, now: now}
+}
+
+// Create checks spec against the host and the files and adds a machine that is
+// off. Errors: host.ConfigError, host.ErrExists, host.ErrTooMany.
+func (v *Inventory) Create(spec Spec, user string) (VM, error) {
+	spec.Boot.Modules = slices.Clone(spec.Boot.Modules)
+	if err := checkName(spec.Name); err != nil {
+		return VM{}, &host.ConfigError{Field: "name", Err: err}
+	}
+	id := newID()
+	e := &entry{id: id, spec: spec, created: v.now()}
+	if err := v.reserve(e); err != nil {
+		return VM{}, err
+	}
+	if err := v.build(e); err != nil {
+		v.drop(id)
+		return VM{}, err
+	}
+	v.host.Events().Append(host.Event{Kind: "vm.created", Object: id, User: user,
+		Message: fmt.Sprintf("machine %s: %d CPU, %d MiB, kernel %s", spec.Name, spec.CPUs, spec.MemoryMiB, spec.Boot.Kernel)})
+	return v.Get(id)
+}
+
+// reserve takes the name.
+func (v *Inventory) reserve(e *entry) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.vms) >= MaxVMs {
+		return fmt.Errorf("%w virtual machines: the host holds %d", host.ErrTooMany, MaxVMs)
+	}
+	for _, o := range v.vms {
+		if o.spec.Name == e.spec.Name || o.id == e.id {
+			return fmt.Errorf("a virtual machine with the name %q %w", e.spec.Name, host.ErrExists)
+		}
+	}
+	v.vms = append(v.vms, e)
+	return nil
+}
+
+func (v *Inventory) build(e *entry) error {
+	cfg := e.config()
+	boot, err := v.openBoot(e.spec.Boot)
+	if err != nil {
+		return err
+	}
+	defer boot.Close()
+	format, err := v.host.VMs().Check(cfg, boot)
+	if err != nil {
+		return err
+	}
+	vm, err := v.host.VMs().Create(cfg)
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e.format, e.vm = format, vm
+	return nil
+}
+
+func (e *entry) config() host.Config {
+	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB}
+}
+
+func (v *Inventory) drop(id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.vms = slices.DeleteFunc(v.vms, func(e *entry) bool { return e.id == id })
+}
+
+func checkName(n string) error {
+	if n == "" || len(n) > 63 {
+		return errors.New("1 to 63 characters are needed")
+	}
+	for i, c := range []byte(n) {
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || i > 0 && strings.IndexByte("._-", c) >= 0
+		if !ok {
+			return fmt.Errorf("the character %q is not allowed at position %d", c, i+1)
+		}
+	}
+	return nil
+}
+
+func newID() string {
+	return "vm-" + strings.ToLower(rand.Text()[:10])
+}
+
+// openBoot opens every file of b; nothing stays open on an error.
+func (v *Inventory) openBoot(b Boot) (boot host.Boot, err error) {
+	defer func() {
+		if err != nil {
+			boot.Close()
+			boot = host.Boot{}
+		}
+	}()
+	open := func(field, path string) (host.Image, error) {
+		f, err := v.files.Open(path)
+		if err != nil {
+			return nil, &host.ConfigError{Field: field, Err: err}
+		}
+		return f, nil
+	}
+	boot.Cmdline = b.Cmdline
+	if strings.ContainsAny(b.Cmdline, "\x00\n\r") {
+		return boot, &host.ConfigError{Field: "boot.cmdline", Err: errors.New("line ends and zero bytes are not allowed")}
+	}
+	if boot.Kernel, err = open("boot.kernel", b.Kernel); err != nil {
+		return boot, err
+	}
+	if b.Initrd != "" {
+		if boot.Initrd, err = open("boot.initrd", b.Initrd); err != nil {
+			return boot, err
+		}
+	}
+	for i, m := range b.Modules {
+		path, _, _ := strings.Cut(m, " ")
+		img, err := open(fmt.Sprintf("boot.modules[%d]", i), path)
+		if err != nil {
+			return boot, err
+		}
+		boot.Modules = append(boot.Modules, host.Module{Image: img, String: m})
+	}
+	return boot, nil
+}
+
+// List gives the machines in order of creation.
+func (v *Inventory) List() []VM {
+	v.mu.Lock()
+	es := slices.Clone(v.vms)
+	v.mu.Unlock()
+	out := make([]VM, 0, len(es))
+	for _, e := range es {
+		if vm, ok := v.view(e); ok {
+			out = append(out, vm)
+		}
+	}
+	return out
+}
+
+func (v *Inventory) view(e *entry) (VM, bool) {
+	v.mu.Lock()
+	vm, format := e.vm, e.format
+	v.mu.Unlock()
+	if vm == nil {
+		return VM{}, false
+	}
+	return VM{ID: e.id, Spec: e.spec, Format: format, Created: e.created, Status: vm.Status()}, true
+}
+
+func (v *Inventory) find(id string) (*entry, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, e := range v.vms {
+		if (e.id == id || e.spec.Name == id) && e.vm != nil {
+			return e, nil
+		}
+	}
+	return nil, fmt.Errorf("virtual machine %q: %w", id, host.ErrNotFound)
+}
+
+// Get finds a machine by id or name. Errors: host.ErrNotFound.
+func (v *Inventory) Get(id string) (VM, error) {
+	e, err := v.find(id)
+	if err != nil {
+		return VM{}, err
+	}
+	vm, _ := v.view(e)
+	return vm, nil
+}
+
+// Console gives the console of a machine. Errors: host.ErrNotFound.
+func (v *Inventory) Console(id string) (*host.Console, error) {
+	e, err := v.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return e.vm.Console(), nil
+}
+
+// Delete removes a machine that does not run. Errors: host.ErrNotFound,
+// host.ErrState, host.ErrBusy.
+func (v *Inventory) Delete(ctx context.Context, id, user string) error {
+	e, err := v.find(id)
+	if err != nil {
+		return err
+	}
+	t, err := v.tasks.Run(task.Request{Kind: "vm.delete", Object: e.id, User: user}, func(context.Context) error {
+		if err := v.host.VMs().Delete(e.id); err != nil {
+			return err
+		}
+		v.drop(e.id)
+		v.host.Events().Append(host.Event{Kind: "vm.deleted", Object: e.id, User: user, Message: "machine " + e.spec.Name + " was deleted"})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.Wait(ctx)
+}

@@ -1,0 +1,6 @@
+// Package task runs the jobs that change objects: one at a time per object, with
+// a record that people can read afterwards. World W2.
+//
+// A job runs in its own goroutine with a time limit and does not end with the
+// request that began it. The history is bounded. Locking: Manager.mu guards all.
+package task

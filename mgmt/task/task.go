@@ -1,0 +1,214 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"basalt/vmkernel/host"
+)
+
+// Bounds.
+const (
+	history = 256             // finished tasks kept
+	limit   = 2 * time.Minute // what one job may take
+)
+
+// State is how far a task is.
+type State string
+
+// The states.
+const (
+	Running State = "running"
+	Done    State = "done"
+	Failed  State = "failed"
+)
+
+// Info is a snapshot of a task.
+type Info struct {
+	ID       string
+	Kind     string // such as "vm.start"
+	Object   string
+	User     string
+	State    State
+	Err      error
+	Started  time.Time
+	Finished time.Time // zero while it runs
+}
+
+// Request says what to run.
+type Request struct {
+	Kind, Object, User string
+	// Cancel: a job that runs on the object is cancelled and waited for instead
+	// of refusing this one.
+	Cancel bool
+}
+
+// Manager runs tasks.
+type Manager struct {
+	now  func() time.Time
+	base context.Context
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	seq    int
+	all    []*Task          // oldest first
+	active map[string]*Task // by object
+}
+
+// Task is one job.
+type Task struct {
+	m      *Manager
+	info   Info
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// New makes a manager. now is the clock; nil means time.Now.
+func New(now func() time.Time) *Manager {
+	if now == nil {
+		now = time.Now
+	}
+	base, stop := context.WithCancel(context.Background())
+	return &Manager{now: now, base: base, stop: stop, active: map[string]*Task{}}
+}
+
+// Run starts fn as a task. Errors: host.ErrBusy while another task runs on the
+// object, host.ErrClosed after Close.
+func (m *Manager) Run(r Request, fn func(context.Context) error) (*Task, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, fmt.Errorf("task: %w", host.ErrClosed)
+	}
+	prev := m.active[r.Object]
+	if prev != nil {
+		if !r.Cancel || prev.info.Kind == r.Kind {
+			return nil, fmt.Errorf("%w: %s (task %s)", host.ErrBusy, prev.info.Kind, prev.info.ID)
+		}
+		prev.cancel()
+	}
+	m.seq++
+	ctx, cancel := context.WithTimeout(m.base, limit)
+	t := &Task{m: m, cancel: cancel, done: make(chan struct{}), info: Info{
+		ID: fmt.Sprintf("task-%d", m.seq), Kind: r.Kind, Object: r.Object, User: r.User, State: Running, Started: m.now(),
+	}}
+	m.all = append(m.all, t)
+	m.trim()
+	m.active[r.Object] = t
+	m.wg.Go(func() {
+		defer cancel()
+		err := waitFor(ctx, prev)
+		if err == nil {
+			err = fn(ctx)
+		}
+		m.finish(t, err)
+	})
+	return t, nil
+}
+
+func waitFor(ctx context.Context, t *Task) error {
+	if t == nil {
+		return nil
+	}
+	select {
+	case <-t.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (m *Manager) finish(t *Task, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t.info.Err, t.info.State, t.info.Finished = err, Done, m.now()
+	if err != nil {
+		t.info.State = Failed
+	}
+	if m.active[t.info.Object] == t {
+		delete(m.active, t.info.Object)
+	}
+	close(t.done)
+}
+
+// trim drops the oldest finished tasks beyond the bound.
+func (m *Manager) trim() {
+	over := len(m.all) - history
+	kept := m.all[:0]
+	for _, t := range m.all {
+		if over > 0 && t.info.State != Running {
+			over--
+			continue
+		}
+		kept = append(kept, t)
+	}
+	clear(m.all[len(kept):])
+	m.all = kept
+}
+
+// Wait waits until the task is finished and returns its error, or ctx's.
+func (t *Task) Wait(ctx context.Context) error {
+	select {
+	case <-t.done:
+		return t.Info().Err
+	default:
+	}
+	select {
+	case <-t.done:
+		return t.Info().Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Info is a snapshot.
+func (t *Task) Info() Info {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
+	return t.info
+}
+
+// Finished says whether Wait would return at once.
+func (t *Task) Finished() bool { return t.Info().State != Running }
+
+// List gives the tasks, oldest first.
+func (m *Manager) List() []Info {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]Info, len(m.all))
+	for i, t := range m.all {
+		out[i] = t.info
+	}
+	return out
+}
+
+// Get gives one task. Errors: host.ErrNotFound.
+func (m *Manager) Get(id string) (Info, error) {
+	for _, t := range m.List() {
+		if t.ID == id {
+			return t, nil
+		}
+	}
+	return Info{}, fmt.Errorf("task %q: %w", id, host.ErrNotFound)
+}
+
+// Close refuses new tasks, cancels the running ones and waits for them as long
+// as ctx allows.
+func (m *Manager) Close(ctx context.Context) error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.stop()
+	done := make(chan struct{})
+	go func() { m.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,83 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"basalt/vmkernel/host"
+)
+
+func TestOneAtATime(t *testing.T) {
+	m := New(nil)
+	gate := make(chan struct{})
+	first, err := m.Run(Request{Kind: "vm.start", Object: "vm-1"}, func(context.Context) error { <-gate; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Run(Request{Kind: "vm.start", Object: "vm-1"}, nil); !errors.Is(err, host.ErrBusy) {
+		t.Errorf("second job on the object: %v", err)
+	}
+	boom := errors.New("boom")
+	other, err := m.Run(Request{Kind: "vm.start", Object: "vm-2"}, func(context.Context) error { return boom })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Wait(t.Context()); err != boom || other.Info().State != Failed {
+		t.Errorf("other: %v %v", err, other.Info())
+	}
+	if first.Finished() {
+		t.Error("finished early")
+	}
+	close(gate)
+	if err := first.Wait(t.Context()); err != nil || first.Info().State != Done {
+		t.Errorf("first: %v", err)
+	}
+	if _, err := m.Get("task-2"); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Get("task-99"); !errors.Is(err, host.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestCancelAndClose(t *testing.T) {
+	m := New(nil)
+	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	start, _ := m.Run(Request{Kind: "vm.start", Object: "a"}, hang)
+	var after bool
+	stop, err := m.Run(Request{Kind: "vm.stop", Object: "a", Cancel: true}, func(context.Context) error {
+		after = start.Finished()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stop.Wait(t.Context()); err != nil || !after {
+		t.Errorf("stop: %v, ran after the start: %v", err, after)
+	}
+	if err := start.Wait(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Errorf("start: %v", err)
+	}
+	m.Run(Request{Kind: "x", Object: "b"}, hang)
+	if err := m.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Run(Request{Kind: "x", Object: "c"}, hang); !errors.Is(err, host.ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	m := New(nil)
+	for range 3 * history {
+		tk, err := m.Run(Request{Kind: "x", Object: "o"}, func(context.Context) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		tk.Wait(t.Context())
+	}
+	if n := len(m.List()); n != history {
+		t.Errorf("%d tasks kept", n)
+	}
+}

@@ -1,0 +1,153 @@
+package wire
+
+import "time"
+
+// Host is GET /api/v1/host.
+type Host struct {
+	Name               string    `json:"name" doc:"The host's name."`
+	Product            string    `json:"product"`
+	Version            string    `json:"version"`
+	Engine             string    `json:"engine" enum:"vt-x,amd-v,none" doc:"What runs virtual machines here."`
+	CanRunVMs          bool      `json:"canRunVMs"`
+	Reason             string    `json:"reason,omitempty" doc:"Why virtual machines cannot run here."`
+	CPUModel           string    `json:"cpuModel"`
+	CPUs               int       `json:"cpus" doc:"Logical processors online."`
+	MemoryTotalBytes   uint64    `json:"memoryTotalBytes"`
+	MemoryFreeBytes    uint64    `json:"memoryFreeBytes" doc:"What virtual machines and files could take now."`
+	MaxVCPUs           int       `json:"maxVCPUs" doc:"Most CPUs of one virtual machine."`
+	Addresses          []string  `json:"addresses" doc:"Addresses of the management interface, CIDR notation."`
+	Fingerprint        string    `json:"fingerprint" doc:"SHA-256 fingerprint of the TLS certificate."`
+	BootTime           time.Time `json:"bootTime"`
+	UptimeSeconds      float64   `json:"uptimeSeconds"`
+	TimeToReadySeconds float64   `json:"timeToReadySeconds" doc:"From kernel entry until the API answered."`
+	VMs                int       `json:"vms" doc:"Number of virtual machines."`
+	RunningVMs         int       `json:"runningVMs"`
+	FailedLogins       uint64    `json:"failedLogins" doc:"Failed logins since boot."`
+}
+
+// File is one entry of the file store.
+type File struct {
+	Path     string    `json:"path"`
+	Bytes    int64     `json:"bytes"`
+	SHA256   string    `json:"sha256" doc:"Lower-case hexadecimal."`
+	Modified time.Time `json:"modified"`
+}
+
+// FileList is GET /api/v1/files.
+type FileList struct {
+	Files     []File `json:"files"`
+	FreeBytes uint64 `json:"freeBytes" doc:"Largest file that could be stored now."`
+}
+
+// Boot says what a virtual machine starts. Every path is one of the file store.
+type Boot struct {
+	Kernel  string   `json:"kernel" minLength:"1" maxLength:"255" doc:"bzImage, PVH ELF or Multiboot1 ELF, recognised by its content."`
+	Initrd  string   `json:"initrd,omitempty" maxLength:"255"`
+	Cmdline string   `json:"cmdline,omitempty" maxLength:"4095" doc:"The kernel's command line."`
+	Modules []string `json:"modules,omitempty" maxItems:"64" doc:"Multiboot modules in order: a path, optionally a space and the module's string."`
+}
+
+// VMCreate is the body of POST /api/v1/vms.
+type VMCreate struct {
+	Name      string `json:"name" minLength:"1" maxLength:"63" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" patternDescription:"a letter or digit, then letters, digits, '.', '_' or '-'" doc:"Unique on the host."`
+	CPUs      int    `json:"cpus" minimum:"1" doc:"Virtual CPUs."`
+	MemoryMiB int    `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"Memory in MiB."`
+	Boot      Boot   `json:"boot"`
+}
+
+// VM is one virtual machine.
+type VM struct {
+	ID              string            `json:"id"`
+	Name            string            `json:"name"`
+	CPUs            int               `json:"cpus"`
+	MemoryMiB       int               `json:"memoryMiB"`
+	Boot            Boot              `json:"boot"`
+	KernelFormat    string            `json:"kernelFormat" doc:"bzimage, pvh or multiboot1, as the content said at creation."`
+	Created         time.Time         `json:"created"`
+	State           string            `json:"state" enum:"off,starting,running,paused,crashed"`
+	Reason          string            `json:"reason,omitempty" doc:"Why it is off or crashed."`
+	Since           time.Time         `json:"since" doc:"When it entered this state."`
+	UptimeSeconds   float64           `json:"uptimeSeconds"`
+	CPUTimeSeconds  float64           `json:"cpuTimeSeconds"`
+	MemoryUsedBytes uint64            `json:"memoryUsedBytes"`
+	Exits           map[string]uint64 `json:"exits" doc:"Exits by kind since the start."`
+	ExitsTotal      uint64            `json:"exitsTotal"`
+}
+
+// VMList is GET /api/v1/vms.
+type VMList struct {
+	VMs []VM `json:"vms"`
+}
+
+// Task is a job on an object.
+type Task struct {
+	ID       string     `json:"id"`
+	Kind     string     `json:"kind" doc:"Such as vm.start."`
+	Object   string     `json:"object"`
+	User     string     `json:"user,omitempty"`
+	State    string     `json:"state" enum:"running,done,failed"`
+	Error    string     `json:"error,omitempty"`
+	Started  time.Time  `json:"started"`
+	Finished *time.Time `json:"finished,omitempty"`
+}
+
+// TaskList is GET /api/v1/tasks.
+type TaskList struct {
+	Tasks []Task `json:"tasks"`
+}
+
+// TokenCreate is the body of POST /api/v1/tokens.
+type TokenCreate struct {
+	User       string `json:"user" minLength:"1" maxLength:"64"`
+	Password   string `json:"password" maxLength:"1024"`
+	TTLSeconds int64  `json:"ttlSeconds,omitempty" minimum:"1" maximum:"2592000" doc:"Lifetime; 12 hours when left out, 30 days at most."`
+}
+
+// Token is an issued token. The secret is shown once, in the answer to POST.
+type Token struct {
+	ID      string    `json:"id"`
+	Token   string    `json:"token,omitempty" doc:"The secret: send it as Authorization: Bearer."`
+	User    string    `json:"user"`
+	Address string    `json:"address,omitempty" doc:"Where it was issued to."`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+}
+
+// TokenList is GET /api/v1/tokens.
+type TokenList struct {
+	Tokens []Token `json:"tokens"`
+}
+
+// Event is one line of GET /api/v1/events.
+type Event struct {
+	Seq      uint64    `json:"seq"`
+	Time     time.Time `json:"time"`
+	Severity string    `json:"severity" enum:"info,warning,error"`
+	Kind     string    `json:"kind"`
+	Object   string    `json:"object,omitempty"`
+	User     string    `json:"user,omitempty"`
+	Message  string    `json:"message"`
+}
+
+// Health is GET /healthz.
+type Health struct {
+	Status string `json:"status" enum:"ok,degraded"`
+	Reason string `json:"reason,omitempty" doc:"Only in the degraded state: why virtual machines cannot run."`
+}
+
+// Problem is an error, RFC 9457.
+type Problem struct {
+	Type     string          `json:"type,omitempty"`
+	Title    string          `json:"title,omitempty"`
+	Status   int             `json:"status,omitempty"`
+	Detail   string          `json:"detail,omitempty"`
+	Instance string          `json:"instance,omitempty"`
+	Errors   []ProblemDetail `json:"errors,omitempty"`
+}
+
+// ProblemDetail is one field's share of a Problem.
+type ProblemDetail struct {
+	Message  string `json:"message,omitempty"`
+	Location string `json:"location,omitempty"`
+	Value    any    `json:"value,omitempty"`
+}

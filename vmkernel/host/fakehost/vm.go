@@ -1,0 +1,230 @@
+package fakehost
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"basalt/vmkernel/host"
+)
+
+// VM is a machine whose guest prints a banner and echoes its console.
+type VM struct {
+	h    *Host
+	cfg  host.Config
+	cons *host.Console
+
+	mu      sync.Mutex
+	busy    bool
+	state   host.State
+	reason  string
+	since   time.Time
+	started time.Time
+	boot    host.Boot
+	held    uint64 // bytes of guest memory
+	exits   uint64
+}
+
+func newVM(h *Host, c host.Config) *VM {
+	v := &VM{h: h, cfg: c, cons: host.NewConsole(), since: h.opt.Now()}
+	v.cons.OnInput(v.echo)
+	return v
+}
+
+// Config implements host.VM.
+func (v *VM) Config() host.Config { return v.cfg }
+
+// Console implements host.VM.
+func (v *VM) Console() *host.Console { return v.cons }
+
+// Status implements host.VM.
+func (v *VM) Status() host.Status {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := host.Status{State: v.state, Reason: v.reason, Since: v.since, MemoryUsed: v.held}
+	if v.state != host.StateOff {
+		s.Uptime = v.h.opt.Now().Sub(v.started)
+		s.CPUTime = time.Duration(v.exits) * time.Microsecond
+		s.Exits = []host.ExitCount{{Kind: "pio", Count: v.exits}, {Kind: "hlt", Count: v.exits / 2}}
+	}
+	return s
+}
+
+// echo is the guest: it answers each input, if it runs.
+func (v *VM) echo() {
+	v.mu.Lock()
+	run := v.state == host.StateRunning
+	v.mu.Unlock()
+	if !run {
+		return
+	}
+	p := make([]byte, 256)
+	for {
+		n := v.cons.Receive(p)
+		if n == 0 {
+			return
+		}
+		v.mu.Lock()
+		v.exits += uint64(n)
+		v.mu.Unlock()
+		for _, b := range p[:n] {
+			if b == '\r' || b == '\n' {
+				v.cons.Write([]byte("\r\n$ "))
+			} else {
+				v.cons.Write([]byte{b})
+			}
+		}
+	}
+}
+
+// begin marks an action as under way if the state is one of ok.
+func (v *VM) begin(action string, ok ...host.State) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.busy {
+		return fmt.Errorf("%s machine %q: %w", action, v.cfg.Name, host.ErrBusy)
+	}
+	if !slices.Contains(ok, v.state) {
+		return &host.StateError{Action: action, State: v.state}
+	}
+	v.busy = true
+	return nil
+}
+
+func (v *VM) enter(s host.State, reason string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state, v.reason, v.since = s, reason, v.h.opt.Now()
+}
+
+func (v *VM) end() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.busy = false
+}
+
+// Start implements host.VM.
+func (v *VM) Start(ctx context.Context, b host.Boot) error {
+	if v.h.opt.CannotRun != "" {
+		b.Close()
+		return fmt.Errorf("%w: %s", host.ErrNoEngine, v.h.opt.CannotRun)
+	}
+	if err := v.begin("start", host.StateOff, host.StateCrashed); err != nil {
+		b.Close()
+		return err
+	}
+	defer v.end()
+	v.powerOff("")
+	v.enter(host.StateStarting, "")
+	fail := func(err error) error {
+		b.Close()
+		v.enter(host.StateOff, err.Error())
+		return err
+	}
+	select {
+	case <-v.h.gate("start"):
+	case <-ctx.Done():
+		return fail(ctx.Err())
+	}
+	format, err := recognise(b.Kernel)
+	if err != nil {
+		return fail(err)
+	}
+	if err := v.h.take(uint64(v.cfg.MemoryMiB) << 20); err != nil {
+		return fail(err)
+	}
+	v.mu.Lock()
+	v.held, v.boot, v.started, v.exits = uint64(v.cfg.MemoryMiB)<<20, b, v.h.opt.Now(), 1
+	v.mu.Unlock()
+	v.cons.DropInput()
+	v.enter(host.StateRunning, "")
+	fmt.Fprintf(v.cons, "fake guest: %s %q, command line %q\r\n$ ", format, b.Kernel.Name(), b.Cmdline)
+	v.h.events.Append(host.Event{Kind: "vm.started", Object: v.cfg.ID, Message: "machine " + v.cfg.Name + " runs"})
+	return nil
+}
+
+// powerOff gives memory and images back and enters off.
+func (v *VM) powerOff(reason string) {
+	v.mu.Lock()
+	held, boot := v.held, v.boot
+	v.held, v.boot = 0, host.Boot{}
+	v.mu.Unlock()
+	v.h.give(held)
+	boot.Close()
+	v.enter(host.StateOff, reason)
+}
+
+// Stop implements host.VM.
+func (v *VM) Stop(ctx context.Context) error {
+	if err := v.begin("stop", host.StateRunning, host.StatePaused, host.StateCrashed); err != nil {
+		return err
+	}
+	defer v.end()
+	if err := v.pass(ctx, "stop"); err != nil {
+		return err
+	}
+	v.powerOff("")
+	v.h.events.Append(host.Event{Kind: "vm.stopped", Object: v.cfg.ID, Message: "machine " + v.cfg.Name + " is off"})
+	return nil
+}
+
+// Reset implements host.VM.
+func (v *VM) Reset(ctx context.Context) error {
+	if err := v.begin("reset", host.StateRunning, host.StatePaused, host.StateCrashed); err != nil {
+		return err
+	}
+	defer v.end()
+	if err := v.pass(ctx, "reset"); err != nil {
+		return err
+	}
+	v.enter(host.StateRunning, "")
+	v.cons.Write([]byte("\r\nfake guest: reset\r\n$ "))
+	return nil
+}
+
+// Pause implements host.VM.
+func (v *VM) Pause(ctx context.Context) error {
+	return v.flip(ctx, "pause", host.StateRunning, host.StatePaused)
+}
+
+// Resume implements host.VM.
+func (v *VM) Resume(ctx context.Context) error {
+	if err := v.flip(ctx, "resume", host.StatePaused, host.StateRunning); err != nil {
+		return err
+	}
+	v.echo()
+	return nil
+}
+
+func (v *VM) flip(ctx context.Context, action string, from, to host.State) error {
+	if err := v.begin(action, from); err != nil {
+		return err
+	}
+	defer v.end()
+	if err := v.pass(ctx, action); err != nil {
+		return err
+	}
+	v.enter(to, "")
+	return nil
+}
+
+func (v *VM) pass(ctx context.Context, action string) error {
+	select {
+	case <-v.h.gate(action):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Crash makes the guest of machine id crash.
+func (h *Host) Crash(id, reason string) {
+	vm, err := h.vms.Get(id)
+	if err != nil {
+		return
+	}
+	vm.(*VM).enter(host.StateCrashed, reason)
+	h.events.Append(host.Event{Severity: host.SeverityError, Kind: "vm.crashed", Object: id, Message: reason})
+}

@@ -1,0 +1,154 @@
+package host
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// State is what a virtual machine is doing.
+type State uint8
+
+// The states. Allowed ways: off -> starting -> running <-> paused; running,
+// paused and crashed -> off by Stop; crashed -> starting by Start; running ->
+// crashed by the guest's own doing; running -> off when the guest powers off.
+const (
+	StateOff State = iota
+	StateStarting
+	StateRunning
+	StatePaused
+	StateCrashed
+)
+
+// String is the state's name in the API.
+func (s State) String() string {
+	switch s {
+	case StateOff:
+		return "off"
+	case StateStarting:
+		return "starting"
+	case StateRunning:
+		return "running"
+	case StatePaused:
+		return "paused"
+	case StateCrashed:
+		return "crashed"
+	}
+	return "unknown"
+}
+
+// Config is what a virtual machine is made of. The caller chooses the ID.
+type Config struct {
+	ID        string // unique on this host, for instance "vm-7k3q9d2x"
+	Name      string // for messages only
+	CPUs      int
+	MemoryMiB int
+}
+
+// Image is the content of an uploaded file. It does not change while it is open,
+// even if the file is replaced or removed.
+type Image interface {
+	io.ReaderAt
+	io.Closer
+	Name() string // the path in the file store, for messages
+	Size() int64  // bytes
+}
+
+// Boot is what a start needs. Kernel is always there.
+type Boot struct {
+	Kernel  Image
+	Initrd  Image // nil when there is none
+	Cmdline string
+	Modules []Module // Multiboot modules in order
+}
+
+// Module is one Multiboot module and its string.
+type Module struct {
+	Image  Image
+	String string
+}
+
+// Close closes every image of the boot.
+func (b Boot) Close() {
+	if b.Kernel != nil {
+		b.Kernel.Close()
+	}
+	if b.Initrd != nil {
+		b.Initrd.Close()
+	}
+	for _, m := range b.Modules {
+		if m.Image != nil {
+			m.Image.Close()
+		}
+	}
+}
+
+// KernelFormat is how a kernel image is loaded, recognised by its content.
+type KernelFormat string
+
+// The formats that the loader knows.
+const (
+	FormatBzImage    KernelFormat = "bzimage"
+	FormatPVH        KernelFormat = "pvh"
+	FormatMultiboot1 KernelFormat = "multiboot1"
+)
+
+// VMs is the table of virtual machines of one host.
+type VMs interface {
+	// Check says whether this host could start such a machine now, and the
+	// kernel's format. It reads the images and keeps nothing. Errors: ConfigError
+	// with ErrBadImage, ErrNoMemory or a text about the field.
+	Check(Config, Boot) (KernelFormat, error)
+	// Create adds a machine in StateOff; it takes no guest memory yet. Errors:
+	// ConfigError, ErrExists. It works on a host with no engine too.
+	Create(Config) (VM, error)
+	// List is in order of creation.
+	List() []VM
+	// Get gives ErrNotFound for an unknown id.
+	Get(id string) (VM, error)
+	// Delete removes a machine that is off or crashed, and closes its console.
+	// Errors: ErrNotFound, StateError, ErrBusy.
+	Delete(id string) error
+}
+
+// VM is one virtual machine. An action that finds another one under way returns
+// ErrBusy; one that the state forbids returns a StateError.
+type VM interface {
+	Config() Config
+	Status() Status
+	Console() *Console
+
+	// Start loads the images and runs the guest from off or crashed. It returns
+	// when the guest runs. The machine owns the images from the call on, whatever
+	// it returns: it keeps them for Reset and closes them when it is off.
+	// Errors: StateError, ErrBusy, ErrNoEngine, ErrNoMemory, ErrBadImage.
+	Start(context.Context, Boot) error
+	// Stop cuts the power: from starting, running, paused or crashed to off.
+	Stop(context.Context) error
+	// Reset is the reset button: from running, paused or crashed to running,
+	// with freshly loaded images.
+	Reset(context.Context) error
+	// Pause holds the vCPUs and the machine's clock: running to paused.
+	Pause(context.Context) error
+	// Resume is the way back.
+	Resume(context.Context) error
+}
+
+// Status is a snapshot of what a machine does and has done. The counters start
+// at zero with every Start.
+type Status struct {
+	State   State
+	Reason  string        // why it is off or crashed, such as "triple fault at rip 0x..."; may be empty
+	Since   time.Time     // when it entered State
+	Uptime  time.Duration // since Start, paused time included; 0 when off
+	CPUTime time.Duration // host CPU time in guest mode and in its exits, all vCPUs
+	Exits   []ExitCount   // only kinds that happened, in the exit table's order
+	// MemoryUsed is guest memory backed by host frames now, in bytes.
+	MemoryUsed uint64
+}
+
+// ExitCount is how often a kind of exit happened.
+type ExitCount struct {
+	Kind  string // the exit table's name, such as "cpuid"
+	Count uint64
+}
