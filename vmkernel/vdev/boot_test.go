@@ -1,6 +1,7 @@
 package vdev_test
 
 import (
+	"fmt"
 	"testing"
 
 	"basalt/vmkernel/vbus"
@@ -335,4 +336,59 @@ func FuzzBoard(f *testing.F) {
 			t.Fatal("an interrupt survives the reset")
 		}
 	})
+}
+
+// TestMachineState saves a machine in the middle of things, loads it into a new
+// one, and both go on alike.
+func TestMachineState(t *testing.T) {
+	run := func(b *board) (all []int) {
+		for range 50 {
+			b.clock.Advance(3_000_000)
+			all = append(all, b.interrupts()...)
+		}
+		return all
+	}
+	b := newBoard(t)
+	b.init8259(1)
+	b.outb(pic.SlaveData, 0xFE)
+	b.timerHz(100)
+	b.outb(rtc.IndexPort, rtc.RegB)
+	b.outb(rtc.DataPort, 0x42)
+	b.outb(uart.COM1+uart.MCR, 0x0B)
+	b.outb(uart.COM1+uart.IER, 0x03)
+	run(b)
+	c := newBoard(t)
+	c.clock.Advance(b.clock.Now())
+	saved := map[string][]byte{}
+	var order []vbus.Stateful
+	var last []vbus.Stateful
+	names := map[vbus.Stateful]string{}
+	for _, d := range b.bus.Devices() {
+		if s, ok := d.(vbus.Stateful); ok {
+			saved[d.Name()], _ = s.SaveState()
+		}
+	}
+	for _, d := range c.bus.Devices() {
+		if s, ok := d.(vbus.Stateful); ok {
+			names[s] = d.Name()
+			if d == vbus.Device(c.pic) || d == vbus.Device(c.io) {
+				last = append(last, s)
+			} else {
+				order = append(order, s)
+			}
+		}
+	}
+	for _, s := range append(order, last...) {
+		if err := s.LoadState(saved[names[s]]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apic, _ := b.apics.APIC(0).SaveState()
+	if err := c.apics.APIC(0).LoadState(apic); err != nil {
+		t.Fatal(err)
+	}
+	x, y := run(b), run(c)
+	if len(x) < 10 || fmt.Sprint(x) != fmt.Sprint(y) {
+		t.Errorf("%v\nand\n%v", x, y)
+	}
 }
