@@ -392,3 +392,61 @@ func TestMachineState(t *testing.T) {
 		t.Errorf("%v\nand\n%v", x, y)
 	}
 }
+
+// FuzzLoadState gives each device a state from outside: it is refused, or the
+// device works with it, saves one that it takes again, and stays silent after a
+// reset.
+func FuzzLoadState(f *testing.F) {
+	b := newBoard(&testing.T{})
+	b.init8259(1)
+	b.timerHz(100)
+	b.outb(rtc.IndexPort, rtc.RegB)
+	b.outb(rtc.DataPort, 0x72)
+	b.outb(uart.COM1+uart.FCR, 0xC1)
+	for i, d := range b.bus.Devices() {
+		if s, ok := d.(vbus.Stateful); ok {
+			good, _ := s.SaveState()
+			f.Add(uint8(i), good)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, in []byte) {
+		b := newBoard(t)
+		b.clock.Advance(12345)
+		list := b.bus.Devices()
+		d := list[int(which)%len(list)]
+		s, ok := d.(vbus.Stateful)
+		if !ok || s.LoadState(in) != nil {
+			return
+		}
+		for _, step := range []int64{0, 1, 1e6, 1e9, 1e12} {
+			b.clock.Jump(step)
+			for port := uint16(0x20); port < 0x620; port++ {
+				b.inb(port)
+			}
+			b.outb(pit.Counter0, 1, 0)
+			b.outb(pit.PortB, 0)
+			b.outb(pit.PortB, 1)
+			for i := range byte(0x40) {
+				b.outb(rtc.IndexPort, i)
+				b.inb(rtc.DataPort)
+			}
+			b.outb(uart.COM1, 'x')
+			for range 8 {
+				if b.pic.Pending() {
+					b.pic.Ack()
+				}
+			}
+		}
+		saved, err := s.SaveState()
+		if err == nil {
+			err = s.LoadState(saved)
+		}
+		if err != nil {
+			t.Fatalf("%s: own state refused: %v", d.Name(), err)
+		}
+		b.bus.Reset()
+		if b.clock.Armed() != 0 {
+			t.Fatal("a timer survives the reset")
+		}
+	})
+}
