@@ -30,10 +30,13 @@ type Link interface {
 	BatchSize() int
 	// Receive blocks until at least one frame is there and copies up to
 	// len(bufs) frames into bufs[i], setting sizes[i]. A frame that does not fit
-	// its buffer is dropped and counted.
+	// its buffer is dropped and counted. Without bufs it returns at once.
 	Receive(bufs [][]byte, sizes []int) (n int, err error)
 	// Send queues frames in order and returns how many were taken; it blocks
-	// while the ring is full. The frames are copied before it returns.
+	// while the ring is full, so n < len(frames) only with an error. The frames
+	// are copied before it returns. A frame below 14 bytes or above MTU+18 is
+	// taken and counted in TxErrors; without carrier frames are taken and
+	// counted in TxDropped. Short frames may arrive padded to 60 bytes.
 	Send(frames [][]byte) (n int, err error)
 	// Stats are counters since the link was opened.
 	Stats() Stats

@@ -41,7 +41,7 @@ type Stateful interface {
 // what its pin is. Safe for any goroutine; never blocks.
 type Line interface{ Set(high bool) }
 
-// Timer is the virtual machine's clock as a device sees it: it stops while the
+// Clock is the virtual machine's clock as a device sees it: it stops while the
 // VM is paused. Times are nanoseconds since the VM's power-on.
 type Clock interface {
 	Now() int64

@@ -98,6 +98,9 @@ type Engine interface {
 	Kick()
 	// Regs are the live registers; valid until the next Run.
 	Regs() *Regs
+	// LoadMode reads only CR0, CR3, CR4, EFER, CS and SS (whose DPL is the CPL):
+	// what a page walk and a decode need. The other fields stay as they are.
+	LoadMode(s *System)
 	// LoadSystem reads the state that Regs lacks.
 	LoadSystem(s *System)
 	// StoreSystem writes it; the engine keeps the bits that it needs itself.
@@ -106,7 +109,8 @@ type Engine interface {
 	Inject(e Event)
 	// SetNMIPending asks for an NMI as soon as the guest can take it.
 	SetNMIPending()
-	// SetInterruptShadow clears or sets the STI/MOV SS shadow.
+	// SetInterruptShadow clears or sets the STI/MOV SS shadow. Also called by
+	// Fast, so it is W1; so is Regs.
 	SetInterruptShadow(on bool)
 	// SetTSCOffset sets what RDTSC adds to the host's counter.
 	SetTSCOffset(offset uint64)
@@ -144,6 +148,18 @@ const (
 	ProtWrite
 	ProtExec
 )
+
+// Caps are the parts of the hardware's virtualisation that decide what CPUID may
+// show to a guest.
+type Caps struct {
+	RDTSCP  bool   // RDTSCP and TSC_AUX work in the guest without an exit
+	INVPCID bool   // INVPCID works in the guest without an exit
+	XSAVES  bool   // XSAVES and IA32_XSS are switched
+	XCR0    uint64 // the state components that XSAVE() carries
+}
+
+// Capable is a Factory that says more than the least.
+type Capable interface{ Caps() Caps }
 
 // Factory is what a host's hardware offers. Exactly one is chosen at start.
 type Factory interface {

@@ -1,0 +1,206 @@
+#include "textflag.h"
+
+// JUSTIFICATION: these instructions have no Go form.
+// SAFETY: each stub runs one instruction on its arguments, uses no stack and
+// touches no memory but its own argument slots (and the operand of LGDT/LIDT,
+// which the caller owns).
+
+// CPUID
+TEXT ·CPUID(SB),NOSPLIT,$0-24
+	MOVL leaf+0(FP), AX
+	MOVL subleaf+4(FP), CX
+	CPUID
+	MOVL AX, eax+8(FP)
+	MOVL BX, ebx+12(FP)
+	MOVL CX, ecx+16(FP)
+	MOVL DX, edx+20(FP)
+	RET
+
+// RDMSR
+TEXT ·RDMSR(SB),NOSPLIT,$0-16
+	MOVL index+0(FP), CX
+	RDMSR
+	SHLQ $32, DX
+	MOVL AX, AX
+	ORQ  DX, AX
+	MOVQ AX, ret+8(FP)
+	RET
+
+// WRMSR
+TEXT ·WRMSR(SB),NOSPLIT,$0-16
+	MOVL index+0(FP), CX
+	MOVQ value+8(FP), AX
+	MOVQ AX, DX
+	SHRQ $32, DX
+	WRMSR
+	RET
+
+// RDTSC
+TEXT ·RDTSC(SB),NOSPLIT,$0-8
+	RDTSC
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// XGETBV
+TEXT ·XGETBV(SB),NOSPLIT,$0-16
+	MOVL index+0(FP), CX
+	XGETBV
+	SHLQ $32, DX
+	MOVL AX, AX
+	ORQ  DX, AX
+	MOVQ AX, ret+8(FP)
+	RET
+
+// XSETBV
+TEXT ·XSETBV(SB),NOSPLIT,$0-16
+	MOVL index+0(FP), CX
+	MOVQ value+8(FP), AX
+	MOVQ AX, DX
+	SHRQ $32, DX
+	BYTE $0x0F; BYTE $0x01; BYTE $0xD1 // xsetbv
+	RET
+
+// MOV RAX, CR0
+TEXT ·ReadCR0(SB),NOSPLIT,$0-8
+	MOVQ CR0, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// MOV CR0, RAX
+TEXT ·WriteCR0(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, CR0
+	RET
+
+// MOV RAX, CR2
+TEXT ·ReadCR2(SB),NOSPLIT,$0-8
+	MOVQ CR2, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// MOV RAX, CR3
+TEXT ·ReadCR3(SB),NOSPLIT,$0-8
+	MOVQ CR3, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// MOV CR3, RAX
+TEXT ·WriteCR3(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, CR3
+	RET
+
+// MOV RAX, CR4
+TEXT ·ReadCR4(SB),NOSPLIT,$0-8
+	MOVQ CR4, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// MOV CR4, RAX
+TEXT ·WriteCR4(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, CR4
+	RET
+
+// INVLPG [va]
+TEXT ·INVLPG(SB),NOSPLIT,$0-8
+	MOVQ va+0(FP), AX
+	INVLPG (AX)
+	RET
+
+// CLI
+TEXT ·CLI(SB),NOSPLIT,$0-0
+	CLI
+	RET
+
+// STI
+TEXT ·STI(SB),NOSPLIT,$0-0
+	STI
+	RET
+
+// HLT
+TEXT ·HLT(SB),NOSPLIT,$0-0
+	HLT
+	RET
+
+// STI; HLT
+TEXT ·STIHLT(SB),NOSPLIT,$0-0
+	STI
+	HLT
+	RET
+
+// PAUSE
+TEXT ·PAUSE(SB),NOSPLIT,$0-0
+	PAUSE
+	RET
+
+// PUSHFQ; POP RAX
+TEXT ·RFLAGS(SB),NOSPLIT,$8-8
+	PUSHFQ
+	POPQ AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// RDRAND RAX
+TEXT ·RDRAND(SB),NOSPLIT,$0-9
+	RDRANDQ AX
+	SETCS   ok+8(FP)
+	MOVQ    AX, v+0(FP)
+	RET
+
+// RDSEED RAX
+TEXT ·RDSEED(SB),NOSPLIT,$0-9
+	RDSEEDQ AX
+	SETCS   ok+8(FP)
+	MOVQ    AX, v+0(FP)
+	RET
+
+// WBINVD
+TEXT ·WBINVD(SB),NOSPLIT,$0-0
+	WBINVD
+	RET
+
+// LGDT [p]
+TEXT ·LGDT(SB),NOSPLIT,$0-8
+	MOVQ p+0(FP), AX
+	LGDT (AX)
+	RET
+
+// LIDT [p]
+TEXT ·LIDT(SB),NOSPLIT,$0-8
+	MOVQ p+0(FP), AX
+	LIDT (AX)
+	RET
+
+// LTR selector
+TEXT ·LTR(SB),NOSPLIT,$0-2
+	MOVW selector+0(FP), AX
+	LTR  AX
+	RET
+
+// STR AX
+TEXT ·ReadTR(SB),NOSPLIT,$0-2
+	XORL AX, AX
+	STRW AX
+	MOVW AX, ret+0(FP)
+	RET
+
+// MOV RAX, DR6
+TEXT ·ReadDR6(SB),NOSPLIT,$0-8
+	MOVQ DR6, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// MOV RAX, DR7
+TEXT ·ReadDR7(SB),NOSPLIT,$0-8
+	MOVQ DR7, AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// MOV DR7, RAX
+TEXT ·WriteDR7(SB),NOSPLIT,$0-8
+	MOVQ v+0(FP), AX
+	MOVQ AX, DR7
+	RET

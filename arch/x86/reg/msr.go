@@ -1,0 +1,97 @@
+package reg
+
+// MSR is the number of a model-specific register, the ECX of RDMSR.
+type MSR uint32
+
+// Registers that both vendors have (APM Vol. 2, Appendix A; SDM Vol. 4, Table 2-2).
+const (
+	TSC             MSR = 0x10
+	APIC_BASE       MSR = 0x1B
+	FEATURE_CONTROL MSR = 0x3A // Intel only: VMX lock
+	TSC_ADJUST      MSR = 0x3B
+	SPEC_CTRL       MSR = 0x48
+	PRED_CMD        MSR = 0x49
+	BIOS_SIGN_ID    MSR = 0x8B
+	MPERF           MSR = 0xE7
+	APERF           MSR = 0xE8
+	MTRRcap         MSR = 0xFE
+	ARCH_CAP        MSR = 0x10A
+	FLUSH_CMD       MSR = 0x10B
+	SYSENTER_CS     MSR = 0x174
+	SYSENTER_ESP    MSR = 0x175
+	SYSENTER_EIP    MSR = 0x176
+	MCG_CAP         MSR = 0x179
+	MCG_STAT        MSR = 0x17A
+	MCG_CTL         MSR = 0x17B
+	MISC_ENABLE     MSR = 0x1A0
+	DebugCtl        MSR = 0x1D9
+	LastBranchFrom  MSR = 0x1DB
+	LastBranchTo    MSR = 0x1DC
+	LastExcpFrom    MSR = 0x1DD
+	LastExcpTo      MSR = 0x1DE
+	MTRRphysBase0   MSR = 0x200
+	MTRRfix64K      MSR = 0x250
+	PAT             MSR = 0x277
+	MTRRdefType     MSR = 0x2FF
+	TSC_DEADLINE    MSR = 0x6E0
+	XSS             MSR = 0xDA0
+
+	X2APICFirst MSR = 0x800 // x2APIC registers, SDM Vol. 3A, 11.12.1.2
+	X2APICLast  MSR = 0x8FF
+
+	EFER         MSR = 0xC0000080
+	STAR         MSR = 0xC0000081
+	LSTAR        MSR = 0xC0000082
+	CSTAR        MSR = 0xC0000083
+	SFMASK       MSR = 0xC0000084
+	FSBase       MSR = 0xC0000100
+	GSBase       MSR = 0xC0000101
+	KernelGSBase MSR = 0xC0000102
+	TSC_AUX      MSR = 0xC0000103
+)
+
+// Registers of AMD processors (APM Vol. 2, Appendix A).
+const (
+	TSC_RATIO   MSR = 0xC0000104
+	SYSCFG      MSR = 0xC0010010
+	HWCR        MSR = 0xC0010015
+	VM_CR       MSR = 0xC0010114
+	IGNNE       MSR = 0xC0010115
+	SMM_CTL     MSR = 0xC0010116
+	VM_HSAVE_PA MSR = 0xC0010117
+	SVM_KEY     MSR = 0xC0010118
+	VIRT_SPEC   MSR = 0xC001011F
+	DE_CFG      MSR = 0xC0011029
+)
+
+// Bits of EFER (APM Vol. 2, 3.1.7).
+const (
+	EFER_SCE   uint64 = 1 << 0
+	EFER_LME   uint64 = 1 << 8
+	EFER_LMA   uint64 = 1 << 10
+	EFER_NXE   uint64 = 1 << 11
+	EFER_SVME  uint64 = 1 << 12
+	EFER_LMSLE uint64 = 1 << 13
+	EFER_FFXSR uint64 = 1 << 14
+	EFER_TCE   uint64 = 1 << 15
+)
+
+// Bits of VM_CR (APM Vol. 2, 15.30.1).
+const (
+	VM_CR_DPD     uint64 = 1 << 0
+	VM_CR_R_INIT  uint64 = 1 << 1
+	VM_CR_DISA20M uint64 = 1 << 2
+	VM_CR_LOCK    uint64 = 1 << 3
+	VM_CR_SVMDIS  uint64 = 1 << 4
+)
+
+// Bits of PRED_CMD and SPEC_CTRL (APM Vol. 2, 3.2.9; SDM Vol. 4).
+const (
+	PRED_CMD_IBPB   uint64 = 1 << 0
+	SPEC_CTRL_IBRS  uint64 = 1 << 0
+	SPEC_CTRL_STIBP uint64 = 1 << 1
+	SPEC_CTRL_SSBD  uint64 = 1 << 2
+)
+
+// PATReset is the value of PAT after a reset (APM Vol. 2, 7.8.2).
+const PATReset uint64 = 0x0007040600070406

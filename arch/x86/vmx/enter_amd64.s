@@ -1,0 +1,177 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// VM entry and exit (SDM Vol. 3C, chapters 27 and 28, edition 086). Between the
+// two labels the stack is: 0(SP) the frame, 8(SP) the caller's BP, 16(SP) the
+// return address of Enter, 24(SP) its argument, 32(SP) its result.
+
+#define VMWRITE_BX_DX	BYTE $0x0f; BYTE $0x79; BYTE $0xd3	// vmwrite %rbx, %rdx
+#define VMREAD_DX_BX	BYTE $0x0f; BYTE $0x78; BYTE $0xd3	// vmread %rdx, %rbx
+#define VMLAUNCH	BYTE $0x0f; BYTE $0x01; BYTE $0xc2
+#define VMRESUME	BYTE $0x0f; BYTE $0x01; BYTE $0xc3
+
+// func Enter(f *Frame) Flags
+TEXT ·Enter(SB), NOSPLIT|NOFRAME, $0-16
+	MOVQ	f+0(FP), DI
+	PUSHQ	BP
+	PUSHQ	DI
+
+	MOVQ	SP, BX
+	CMPQ	BX, Frame_vmcsHostRSP(DI)
+	JEQ	rip
+	MOVQ	BX, Frame_vmcsHostRSP(DI)
+	MOVL	$const_HOST_RSP, DX
+	VMWRITE_BX_DX
+	JLS	failed
+rip:
+	MOVQ	Frame_RIP(DI), BX
+	CMPQ	BX, Frame_vmcsRIP(DI)
+	JEQ	rsp
+	MOVL	$const_GUEST_RIP, DX
+	VMWRITE_BX_DX
+rsp:
+	MOVQ	(Frame_GPR+32)(DI), BX
+	CMPQ	BX, Frame_vmcsRSP(DI)
+	JEQ	rflags
+	MOVL	$const_GUEST_RSP, DX
+	VMWRITE_BX_DX
+rflags:
+	MOVQ	Frame_RFLAGS(DI), BX
+	CMPQ	BX, Frame_vmcsRFLAGS(DI)
+	JEQ	load
+	MOVL	$const_GUEST_RFLAGS, DX
+	VMWRITE_BX_DX
+load:
+	TESTQ	$const_MitigateIBPB, Frame_Mitigate(DI)
+	JZ	nobarrier
+	MOVL	$0x49, CX // PRED_CMD
+	MOVL	$1, AX
+	XORL	DX, DX
+	WRMSR
+nobarrier:
+	MOVUPS	Frame_X15(DI), X15
+	CMPQ	Frame_launched(DI), $0
+	// MOV leaves the flags of the comparison alone.
+	MOVQ	(Frame_GPR+0)(DI), AX
+	MOVQ	(Frame_GPR+8)(DI), CX
+	MOVQ	(Frame_GPR+16)(DI), DX
+	MOVQ	(Frame_GPR+24)(DI), BX
+	MOVQ	(Frame_GPR+40)(DI), BP
+	MOVQ	(Frame_GPR+48)(DI), SI
+	MOVQ	(Frame_GPR+64)(DI), R8
+	MOVQ	(Frame_GPR+72)(DI), R9
+	MOVQ	(Frame_GPR+80)(DI), R10
+	MOVQ	(Frame_GPR+88)(DI), R11
+	MOVQ	(Frame_GPR+96)(DI), R12
+	MOVQ	(Frame_GPR+104)(DI), R13
+	MOVQ	(Frame_GPR+112)(DI), R14
+	MOVQ	(Frame_GPR+120)(DI), R15
+	MOVQ	(Frame_GPR+56)(DI), DI
+	JNE	resume
+	VMLAUNCH
+	JMP	failed
+resume:
+	VMRESUME
+failed:
+	// VMfail: the guest did not run. SP is as it was; BP is the guest's.
+	SETCS	AX
+	SETEQ	CX
+	MOVBQZX	AX, AX
+	MOVBQZX	CX, CX
+	LEAQ	(AX)(CX*2), AX
+	POPQ	DI
+	POPQ	BP
+	// Forget what was written: the next try starts over.
+	MOVQ	$0, Frame_vmcsHostRSP(DI)
+	MOVQ	AX, ret+8(FP)
+	RET
+
+// exited is HOST_RIP. The processor has loaded HOST_RSP: the stack is Enter's.
+TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
+	PUSHQ	DI
+	MOVQ	8(SP), DI
+	MOVQ	AX, (Frame_GPR+0)(DI)
+	MOVQ	CX, (Frame_GPR+8)(DI)
+	MOVQ	DX, (Frame_GPR+16)(DI)
+	MOVQ	BX, (Frame_GPR+24)(DI)
+	MOVQ	BP, (Frame_GPR+40)(DI)
+	MOVQ	SI, (Frame_GPR+48)(DI)
+	MOVQ	R8, (Frame_GPR+64)(DI)
+	MOVQ	R9, (Frame_GPR+72)(DI)
+	MOVQ	R10, (Frame_GPR+80)(DI)
+	MOVQ	R11, (Frame_GPR+88)(DI)
+	MOVQ	R12, (Frame_GPR+96)(DI)
+	MOVQ	R13, (Frame_GPR+104)(DI)
+	MOVQ	R14, (Frame_GPR+112)(DI)
+	MOVQ	R15, (Frame_GPR+120)(DI)
+	POPQ	AX
+	MOVQ	AX, (Frame_GPR+56)(DI)
+	MOVUPS	X15, Frame_X15(DI)
+
+	MOVL	$const_GUEST_RIP, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_RIP(DI)
+	MOVQ	BX, Frame_vmcsRIP(DI)
+	MOVL	$const_GUEST_RSP, DX
+	VMREAD_DX_BX
+	MOVQ	BX, (Frame_GPR+32)(DI)
+	MOVQ	BX, Frame_vmcsRSP(DI)
+	MOVL	$const_GUEST_RFLAGS, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_RFLAGS(DI)
+	MOVQ	BX, Frame_vmcsRFLAGS(DI)
+	MOVL	$const_EXIT_REASON, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_Reason(DI)
+	MOVL	$const_EXIT_QUALIFICATION, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_Qualification(DI)
+	MOVL	$const_EXIT_INSTRUCTION_LENGTH, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_InstLen(DI)
+	MOVL	$const_IDT_VECTORING_INFO, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_IDTVectoring(DI)
+	// A failed entry leaves the launch state as it was.
+	MOVQ	Frame_Reason(DI), BX
+	BTL	$31, BX
+	JCS	done
+	MOVQ	$1, Frame_launched(DI)
+done:
+	TESTQ	$const_MitigateRSB, Frame_Mitigate(DI)
+	JZ	filled
+	// 32 returns predicted into this loop, so that no return of ours is
+	// predicted by what the guest left.
+	MOVL	$16, CX
+fill:
+	CALL	fill1<>(SB)
+	CALL	fill1<>(SB)
+	DECL	CX
+	JNZ	fill
+filled:
+	// No value of the guest stays in a register for speculation to use.
+	XORL	CX, CX
+	XORL	SI, SI
+	XORL	R8, R8
+	XORL	R9, R9
+	XORL	R10, R10
+	XORL	R11, R11
+	XORL	R12, R12
+	XORL	R13, R13
+	XORL	R15, R15
+	MOVQ	8(SP), BP
+	LEAQ	16(SP), SP // not ADDQ: the assembler would count it
+	MOVQ	$0, 16(SP) // Enter's result: Succeed
+	RET
+
+// fill1 leaves one entry on the return stack and drops its return address: it
+// continues behind the CALL without a RET.
+TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
+	POPQ	R8
+	JMP	R8
+
+// func ExitPC() uint64
+TEXT ·ExitPC(SB), NOSPLIT, $0-8
+	LEAQ	·exited(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET

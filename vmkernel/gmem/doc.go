@@ -1,0 +1,27 @@
+// Package gmem is the only door to a virtual machine's memory (DESIGN D7).
+//
+// Guest-physical memory is made of 2 MiB frames that live outside the Go heap
+// and hold no Go pointers. A frame is taken when somebody, the guest or a
+// device, first touches it; the whole size is reserved in a Budget before that,
+// so a touch never fails for want of memory that was promised to the machine.
+// Frames are zero before a guest sees them and are cleared again before they
+// are given back.
+//
+// Every access is bounded and returns an outcome: an address that is not memory
+// gives ErrNotMemory (or ok == false), never a panic. What is read is a copy;
+// code that parses guest data copies first and checks the copy.
+//
+// World: W2. The accessors Load8 to Store64, Copy-free and without allocation
+// on frames that are present, are also safe in W1; a frame that is absent makes
+// them report false there and the caller leaves to ordinary Go.
+//
+// Place in the data path: vcpu and devices -> gmem -> frames of pmem through
+// the direct map. The engine's nested tables map the same frames.
+//
+// Locking: frames are published with an atomic store and never move until
+// Close. Two processors that write the same guest bytes race as they do on
+// hardware; gmem adds no lock to that.
+//
+// Not supported yet: dirty tracking, ballooning, sharing of frames, memory
+// that is added while the machine runs.
+package gmem

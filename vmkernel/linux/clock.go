@@ -1,0 +1,170 @@
+package linux
+
+import (
+	"math/bits"
+
+	"basalt/arch/x86/apic"
+	"basalt/arch/x86/cpu"
+	"basalt/arch/x86/io"
+)
+
+// The clock: nanoseconds since boot are (TSC-clockBase)*clockMult>>32; wallBase
+// is Unix time in nanoseconds at boot. vdsoClock reads them.
+var (
+	clockBase uint64
+	clockMult uint64
+	wallBase  uint64
+	tscHz     uint64
+	apicMult  uint64 // timer ticks for a TSC tick, << 32
+	tscSource string
+)
+
+// TSCHz is the frequency of the time-stamp counter and where it is known from.
+func TSCHz() (hz uint64, source string) { return tscHz, tscSource }
+
+// BootTSC is the time-stamp counter at the start of the clock.
+func BootTSC() uint64 { return clockBase }
+
+func initClock() {
+	clockBase = cpu.RDTSC()
+	tscHz, tscSource = cpuidHz()
+	if tscHz == 0 {
+		tscHz, tscSource = hypervisorHz(), "hypervisor leaf"
+	}
+	apicTicks, tscTicks, ns := pitMeasure()
+	if tscHz == 0 {
+		tscHz, tscSource = muldiv(tscTicks, 1e9, ns), "PIT"
+	}
+	if !apic.Deadline {
+		apicMult = muldiv(apicTicks, 1<<32, tscTicks)
+	}
+	clockMult = muldiv(1e9, 1<<32, tscHz)
+	wallBase = rtcSeconds() * 1e9
+	sliceTicks = nsToTicks(4e6)
+}
+
+func muldiv(a, b, c uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	if c == 0 || hi >= c {
+		return 0
+	}
+	q, _ := bits.Div64(hi, lo, c)
+	return q
+}
+
+func nsToTicks(ns uint64) uint64 { return muldiv(ns, tscHz, 1e9) }
+
+func ticksToNS(t uint64) uint64 {
+	hi, lo := bits.Mul64(t, clockMult)
+	return hi<<32 | lo>>32
+}
+
+// cpuidHz reads leaves 0x15 and 0x16 (SDM Vol. 2A, CPUID).
+func cpuidHz() (uint64, string) {
+	max, _, _, _ := cpu.CPUID(0, 0)
+	if max >= 0x15 {
+		if den, num, crystal, _ := cpu.CPUID(0x15, 0); den != 0 && num != 0 && crystal != 0 {
+			return uint64(crystal) * uint64(num) / uint64(den), "CPUID 0x15"
+		}
+	}
+	if max >= 0x16 {
+		if mhz, _, _, _ := cpu.CPUID(0x16, 0); mhz&0xffff != 0 {
+			return uint64(mhz&0xffff) * 1e6, "CPUID 0x16"
+		}
+	}
+	return 0, ""
+}
+
+// hypervisorHz reads the timing leaf that VMware, KVM and others share.
+func hypervisorHz() uint64 {
+	_, _, c, _ := cpu.CPUID(1, 0)
+	if c>>31 == 0 {
+		return 0
+	}
+	max, _, _, _ := cpu.CPUID(0x4000_0000, 0)
+	if max < 0x4000_0010 || max > 0x4000_ffff {
+		return 0
+	}
+	khz, _, _, _ := cpu.CPUID(0x4000_0010, 0)
+	return uint64(khz) * 1000
+}
+
+const pitHz = 1193182
+
+// pitMeasure counts TSC and local-APIC ticks while the PIT's channel 2 runs down
+// (8254 data sheet, mode 0), three times, and takes the shortest: a host that was
+// held up makes an interval longer, never shorter.
+func pitMeasure() (apicTicks, tscTicks, ns uint64) {
+	const count = pitHz / 200 // 5 ms
+	ns = uint64(count) * 1e9 / pitHz
+	for i := 0; i < 3; i++ {
+		io.Out8(0x61, io.In8(0x61)&^2|1)
+		io.Out8(0x43, 0xb0)
+		io.Out8(0x42, count&0xff)
+		apic.ArmCount(0xffff_ffff)
+		start := cpu.RDTSC()
+		io.Out8(0x42, count>>8)
+		for n := 0; n < 1<<24 && io.In8(0x61)&0x20 == 0; n++ {
+		}
+		d := cpu.RDTSC() - start
+		a := uint64(0xffff_ffff - apic.Count())
+		apic.ArmCount(0)
+		if tscTicks == 0 || d < tscTicks {
+			tscTicks, apicTicks = d, a
+		}
+	}
+	return apicTicks, tscTicks, ns
+}
+
+// rtcSeconds is Unix time as the CMOS clock has it, in UTC (MC146818A data sheet).
+func rtcSeconds() uint64 {
+	var a, b [8]byte
+	for try := 0; try < 100; try++ {
+		readRTC(&a)
+		readRTC(&b)
+		if a == b {
+			break
+		}
+	}
+	if a[6]&4 == 0 { // BCD
+		for i := 0; i < 6; i++ {
+			pm := a[i] & 0x80
+			a[i] = a[i]&0x7f>>4*10 + a[i]&15
+			if i == 2 {
+				a[i] |= pm
+			} else if pm != 0 {
+				a[i] += 80
+			}
+		}
+	}
+	h := uint64(a[2] & 0x7f)
+	if a[6]&2 == 0 { // 12 hours
+		h %= 12
+		if a[2]&0x80 != 0 {
+			h += 12
+		}
+	}
+	return daysSinceEpoch(2000+int(a[5]), int(a[4]), int(a[3]))*86400 + h*3600 + uint64(a[1])*60 + uint64(a[0])
+}
+
+func readRTC(v *[8]byte) {
+	for n := 0; n < 1<<16; n++ {
+		io.Out8(0x70, 0x0a)
+		if io.In8(0x71)&0x80 == 0 {
+			break
+		}
+	}
+	for i, r := range [...]uint8{0, 2, 4, 7, 8, 9, 11} {
+		io.Out8(0x70, r)
+		v[i] = io.In8(0x71)
+	}
+}
+
+// daysSinceEpoch counts days of the Gregorian calendar from 1970-01-01.
+func daysSinceEpoch(y, m, d int) uint64 {
+	if m <= 2 {
+		y--
+		m += 12
+	}
+	return uint64(365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + d - 1 - 719468)
+}

@@ -1,0 +1,404 @@
+package linux
+
+import (
+	"unsafe"
+
+	"basalt/arch/x86/cpu"
+)
+
+// System call numbers (Linux, arch/x86/entry/syscalls/syscall_64.tbl).
+const (
+	sysRead          = 0
+	sysWrite         = 1
+	sysClose         = 3
+	sysMmap          = 9
+	sysMprotect      = 10
+	sysMunmap        = 11
+	sysRTSigaction   = 13
+	sysRTSigprocmask = 14
+	sysRTSigreturn   = 15
+	sysSchedYield    = 24
+	sysMincore       = 27
+	sysMadvise       = 28
+	sysDup           = 32
+	sysNanosleep     = 35
+	sysGetpid        = 39
+	sysClone         = 56
+	sysExit          = 60
+	sysUname         = 63
+	sysFcntl         = 72
+	sysGetuid        = 102
+	sysGetgid        = 104
+	sysGeteuid       = 107
+	sysGetegid       = 108
+	sysGetppid       = 110
+	sysSigaltstack   = 131
+	sysPrctl         = 157
+	sysArchPrctl     = 158
+	sysGettid        = 186
+	sysFutex         = 202
+	sysSchedSetaffin = 203
+	sysSchedGetaffin = 204
+	sysClockGettime  = 228
+	sysExitGroup     = 231
+	sysEpollCtl      = 233
+	sysTgkill        = 234
+	sysOpenat        = 257
+	sysEpollPwait    = 281
+	sysEventfd2      = 290
+	sysEpollCreate1  = 291
+	sysPrlimit64     = 302
+	sysGetrandom     = 318
+	sysBasaltPark    = 0x62000001
+	sysBasaltUnpark  = 0x62000002
+	sysBasaltLast    = 0x62000003
+)
+
+// syscalls counts calls nobody answers, by number, for the log.
+var unknownCalls [512]uint32
+
+// handleSyscall answers one system call. A call that does not block leaves its
+// result in rax; one that does is completed by whoever wakes the thread.
+func handleSyscall(f *frame) {
+	c := this()
+	t := threadAt(c.cur)
+	if r, done := c.call(t, f); done {
+		f.rax = uint64(r)
+	}
+	leave(c)
+}
+
+func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
+	a0, a1, a2, a3 := f.rdi, f.rsi, f.rdx, f.r10
+	switch f.rax {
+	case sysFutex:
+		return c.futex(t, uintptr(a0), uint32(a1), uint32(a2), uintptr(a3))
+	case sysNanosleep:
+		return c.sleep(t, uintptr(a0))
+	case sysSchedYield:
+		c.resched = 1
+		return 0, true
+	case sysEpollPwait:
+		return c.epollWait(t, a0, uintptr(a1), a2, int32(a3))
+	case sysClockGettime:
+		return clockGettime(a0, uintptr(a1)), true
+	case sysTgkill:
+		return c.tgkill(a1, a2), true
+	case sysRTSigreturn:
+		sigreturn(t)
+		return 0, false
+	case sysRead, sysWrite, sysClose, sysFcntl, sysEventfd2, sysEpollCreate1, sysEpollCtl, sysOpenat, sysDup:
+		return c.fileCall(f.rax, a0, a1, a2, a3), true
+	case sysMmap, sysMunmap, sysMprotect, sysMadvise, sysMincore:
+		return memoryCall(f.rax, a0, a1, a2, a3), true
+	case sysClone:
+		return clone(t, f), true
+	case sysExit:
+		c.exit(t)
+		return 0, false
+	case sysExitGroup:
+		exitGroup(a0, f)
+	case sysGetpid, sysGetuid, sysGetgid, sysGeteuid, sysGetegid, sysGetppid:
+		if f.rax == sysGetpid {
+			return 1, true
+		}
+		return 0, true
+	case sysGettid:
+		return int64(t.tid), true
+	case sysArchPrctl:
+		const archSetFS = 0x1002
+		if a0 != archSetFS {
+			return -errInval, true
+		}
+		t.fsbase = uintptr(a1)
+		return 0, true
+	case sysRTSigaction:
+		return sigaction(a0, uintptr(a1), uintptr(a2)), true
+	case sysRTSigprocmask:
+		return sigprocmask(t, a0, uintptr(a1), uintptr(a2)), true
+	case sysSigaltstack:
+		return sigaltstack(t, uintptr(a0), uintptr(a1)), true
+	case sysSchedGetaffin:
+		return getAffinity(a1, uintptr(a2)), true
+	case sysSchedSetaffin:
+		return c.setAffinity(t, a0, a1, uintptr(a2))
+	case sysPrlimit64:
+		return prlimit(uintptr(a3)), true
+	case sysPrctl:
+		return -errInval, true
+	case sysGetrandom:
+		return getrandom(uintptr(a0), uintptr(a1)), true
+	case sysUname:
+		return uname(uintptr(a0)), true
+	case sysBasaltPark:
+		return c.park(t, uintptr(a0), uint32(a1), a2)
+	case sysBasaltUnpark:
+		return c.futexWake(uintptr(a0), 1), true
+	}
+	if f.rax < uint64(len(unknownCalls)) {
+		unknownCalls[f.rax]++
+	}
+	return -errNoSys, true
+}
+
+func clockGettime(id uint64, ts uintptr) int64 {
+	if !mm.ensure(ts, 16) {
+		return -errFault
+	}
+	ns := ticksToNS(cpu.RDTSC() - clockBase)
+	if id == 0 {
+		ns += wallBase
+	}
+	// SAFETY: ensure backed the timespec.
+	*(*[2]uint64)(at(ts)) = [2]uint64{ns / 1e9, ns % 1e9}
+	return 0
+}
+
+func memoryCall(nr, a0, a1, a2, a3 uint64) int64 {
+	switch nr {
+	case sysMmap:
+		const mapAnonymous = 0x20
+		if a3&mapAnonymous == 0 {
+			return -errBadF
+		}
+		va, ok := mm.mapAnon(uintptr(a0), uintptr(a1), uint32(a2)&7, uint32(a3))
+		if !ok {
+			return -errNoMem
+		}
+		return int64(va)
+	case sysMunmap:
+		if a0&(pageSize-1) != 0 || a0+a1 < a0 || !mm.unmap(uintptr(a0), uintptr(a1)) {
+			return -errInval
+		}
+		return 0
+	case sysMprotect:
+		if a0&(pageSize-1) != 0 || a0+a1 < a0 || !mm.protect(uintptr(a0), uintptr(a1), uint32(a2)) {
+			return -errNoMem
+		}
+		return 0
+	case sysMadvise:
+		const dontNeed = 4
+		if a0&(pageSize-1) != 0 || a0+a1 < a0 {
+			return -errInval
+		}
+		if a2 == dontNeed {
+			mm.unback(uintptr(a0), uintptr(a1))
+		}
+		return 0
+	}
+	return -errNoSys
+}
+
+// clone makes a thread (Linux, clone(2)): stack in rsi, TLS in r8.
+func clone(t *thread, f *frame) int64 {
+	n := newThread()
+	if n == nil {
+		return -errAgain
+	}
+	n.frame = *f
+	n.frame.rax = 0
+	n.frame.rsp = f.rsi
+	n.frame.vector = vectorSyscall
+	n.fsbase = t.fsbase
+	if f.rdi&0x80000 != 0 { // CLONE_SETTLS
+		n.fsbase = uintptr(f.r8)
+	}
+	n.mask = t.mask
+	n.aff = t.aff
+	n.cpu = t.cpu
+	sched.lock.Lock()
+	sched.ready(n)
+	sched.lock.Unlock()
+	return int64(n.tid)
+}
+
+// exit ends the running thread.
+func (c *cpuState) exit(t *thread) {
+	sched.lock.Lock()
+	t.state = stateFree
+	c.gone = 1
+	sched.lock.Unlock()
+}
+
+// OnExit is asked what to do when the program ends well; it does not return.
+var OnExit func(code int)
+
+func exitGroup(code uint64, f *frame) {
+	if OnExit != nil {
+		OnExit(int(code))
+	}
+	if code == 0 {
+		ttyString("vmkernel: the program ended\n")
+		powerOff(0)
+	}
+	die("the Go runtime stopped", f)
+}
+
+func (c *cpuState) park(t *thread, va uintptr, val uint32, deadline uint64) (int64, bool) {
+	if !mm.readable(va, 4) {
+		return -errFault, true
+	}
+	sched.lock.Lock()
+	// SAFETY: readable backed the word.
+	if *(*uint32)(at(va)) != val || deadline != 0 && cpu.RDTSC() >= deadline {
+		sched.lock.Unlock()
+		return -errAgain, true
+	}
+	t.futex = va
+	sched.futexes[bucket(va)].push(t)
+	if deadline != 0 {
+		t.wake = deadline
+		sched.timers.add(t)
+	}
+	c.block(t, waitFutex)
+	sched.lock.Unlock()
+	return 0, false
+}
+
+func sigaction(sig uint64, new, old uintptr) int64 {
+	if sig == 0 || sig >= numSigs {
+		return -errInval
+	}
+	if old != 0 {
+		if !mm.ensure(old, 32) {
+			return -errFault
+		}
+		// SAFETY: ensure backed it.
+		*(*sigAction)(at(old)) = actions[sig]
+	}
+	if new != 0 {
+		if !mm.readable(new, 32) {
+			return -errFault
+		}
+		// SAFETY: readable.
+		actions[sig] = *(*sigAction)(at(new))
+	}
+	return 0
+}
+
+func sigprocmask(t *thread, how uint64, set, old uintptr) int64 {
+	if old != 0 {
+		if !mm.ensure(old, 8) {
+			return -errFault
+		}
+		// SAFETY: ensure backed it.
+		*(*uint64)(at(old)) = t.mask
+	}
+	if set != 0 {
+		if !mm.readable(set, 8) {
+			return -errFault
+		}
+		// SAFETY: readable.
+		v := *(*uint64)(at(set))
+		switch how {
+		case 0:
+			t.mask |= v
+		case 1:
+			t.mask &^= v
+		case 2:
+			t.mask = v
+		default:
+			return -errInval
+		}
+	}
+	return 0
+}
+
+func sigaltstack(t *thread, new, old uintptr) int64 {
+	type stack struct {
+		sp          uintptr
+		flags, _pad uint32
+		size        uint64
+	}
+	if old != 0 {
+		if !mm.ensure(old, 24) {
+			return -errFault
+		}
+		// SAFETY: ensure backed it.
+		*(*stack)(at(old)) = stack{sp: t.altLow, flags: t.altFlag, size: t.altSize}
+	}
+	if new != 0 {
+		if !mm.readable(new, 24) {
+			return -errFault
+		}
+		// SAFETY: readable.
+		s := *(*stack)(at(new))
+		t.altLow, t.altFlag, t.altSize = s.sp, s.flags&2, s.size
+	}
+	return 0
+}
+
+func getAffinity(n uint64, buf uintptr) int64 {
+	if n < 8 || n > 1<<20 {
+		return -errInval
+	}
+	if !mm.ensure(buf, 8) {
+		return -errFault
+	}
+	// SAFETY: ensure backed it.
+	*(*uint64)(at(buf)) = 1<<sched.ncpu - 1
+	return 8
+}
+
+func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) (int64, bool) {
+	if n < 8 || !mm.readable(buf, 8) {
+		return -errInval, true
+	}
+	// SAFETY: readable.
+	mask := *(*uint64)(at(buf)) & (1<<sched.ncpu - 1)
+	if mask == 0 || tid != 0 && tid != uint64(t.tid) {
+		return -errInval, true
+	}
+	t.aff = mask
+	if mask>>c.id&1 == 0 {
+		// Not here any more: queue it for another processor.
+		sched.lock.Lock()
+		t.frame.rax = 0
+		c.gone = 1
+		sched.ready(t)
+		sched.lock.Unlock()
+		return 0, false
+	}
+	return 0, true
+}
+
+func prlimit(old uintptr) int64 {
+	if old != 0 {
+		if !mm.ensure(old, 16) {
+			return -errFault
+		}
+		// SAFETY: ensure backed it.
+		*(*[2]uint64)(at(old)) = [2]uint64{maxFDs, maxFDs}
+	}
+	return 0
+}
+
+func getrandom(buf, n uintptr) int64 {
+	if n > 1<<16 {
+		n = 1 << 16
+	}
+	if !mm.ensure(buf, n) {
+		return -errFault
+	}
+	// SAFETY: ensure backed it.
+	fillRandom(unsafe.Slice((*byte)(at(buf)), n))
+	return int64(n)
+}
+
+// uname says what we answer as: the release only has to be one that the runtime
+// and its packages take for a current kernel.
+func uname(buf uintptr) int64 {
+	const field = 65
+	if !mm.ensure(buf, 6*field) {
+		return -errFault
+	}
+	for i, s := range [...]string{"Linux", "basalt", "6.12.0-basalt", "#1", "x86_64", ""} {
+		// SAFETY: ensure backed it.
+		b := unsafe.Slice((*byte)(at(buf+uintptr(i)*field)), field)
+		for k := range b {
+			b[k] = 0
+		}
+		copy(b, s)
+	}
+	return 0
+}

@@ -1,0 +1,151 @@
+package linux
+
+import (
+	"basalt/arch/x86/apic"
+	"basalt/arch/x86/cpu"
+)
+
+// timerHeap is a binary heap of blocked threads by the time that wakes them.
+type timerHeap struct {
+	n int
+	t [MaxThreads]uintptr
+}
+
+func (h *timerHeap) less(i, j int) bool { return threadAt(h.t[i]).wake < threadAt(h.t[j]).wake }
+
+func (h *timerHeap) swap(i, j int) {
+	h.t[i], h.t[j] = h.t[j], h.t[i]
+	threadAt(h.t[i]).heap = uint32(i) + 1
+	threadAt(h.t[j]).heap = uint32(j) + 1
+}
+
+// add puts t in, to be woken at t.wake.
+func (h *timerHeap) add(t *thread) {
+	h.t[h.n] = t.self
+	h.n++
+	t.heap = uint32(h.n)
+	h.up(h.n - 1)
+}
+
+func (h *timerHeap) up(i int) {
+	for i > 0 && h.less(i, (i-1)/2) {
+		h.swap(i, (i-1)/2)
+		i = (i - 1) / 2
+	}
+}
+
+func (h *timerHeap) down(i int) {
+	for {
+		c := 2*i + 1
+		if c >= h.n {
+			return
+		}
+		if c+1 < h.n && h.less(c+1, c) {
+			c++
+		}
+		if !h.less(c, i) {
+			return
+		}
+		h.swap(i, c)
+		i = c
+	}
+}
+
+func (h *timerHeap) remove(t *thread) {
+	i := int(t.heap) - 1
+	h.n--
+	if i != h.n {
+		h.swap(i, h.n)
+		h.down(i)
+		h.up(i)
+	}
+	t.heap = 0
+}
+
+// expire wakes every thread whose time has come. The lock is held.
+func (s *scheduler) expire(now uint64) {
+	for s.timers.n > 0 {
+		t := threadAt(s.timers.t[0])
+		if t.wake > now {
+			return
+		}
+		s.timers.remove(t)
+		switch t.waiting {
+		case waitFutex:
+			s.futexes[bucket(t.futex)].remove(t)
+			t.futex = 0
+			s.wakeUp(t, -errTimedOut)
+		case waitEpoll:
+			s.fds.forget(t)
+			s.wakeUp(t, 0)
+		default:
+			s.wakeUp(t, 0)
+		}
+	}
+}
+
+// setTimer arms the local timer for what comes first: the end of the slice if
+// someone waits for a processor, the earliest sleeper, or a deadline that the
+// run loop of a virtual CPU asked for. It leaves an earlier setting alone.
+func (c *cpuState) setTimer() {
+	at := ^uint64(0)
+	if sched.queued > 0 && c.cur != c.idle {
+		at = c.sliceEnd
+	}
+	if sched.timers.n > 0 {
+		if w := threadAt(sched.timers.t[0]).wake; w < at {
+			at = w
+		}
+	}
+	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
+		return
+	}
+	c.arm(at)
+}
+
+func (c *cpuState) arm(at uint64) {
+	c.armed = at
+	if apic.Deadline {
+		apic.ArmDeadline(at)
+		return
+	}
+	now := cpu.RDTSC()
+	ticks := uint64(1)
+	if at > now {
+		d := at - now
+		if d > 1<<40 {
+			d = 1 << 40
+		}
+		ticks = d * apicMult >> 32
+		if ticks == 0 {
+			ticks = 1
+		}
+		if ticks > 0xffff_ffff {
+			ticks = 0xffff_ffff
+		}
+	}
+	apic.ArmCount(uint32(ticks))
+}
+
+// SetDeadline makes the timer of this processor fire at a TSC value at the
+// latest, so that a guest in front of it is left. Interrupts are off.
+func SetDeadline(tsc uint64) {
+	c := this()
+	if tsc != 0 && (c.armed == 0 || tsc < c.armed) {
+		c.arm(tsc)
+	}
+}
+
+// tick is the timer interrupt.
+func (c *cpuState) tick() {
+	c.armed = 0
+	now := cpu.RDTSC()
+	if sched.timers.n > 0 {
+		sched.lock.Lock()
+		sched.expire(now)
+		sched.lock.Unlock()
+	}
+	if now >= c.sliceEnd && sched.queued > 0 || c.cur == c.idle {
+		c.resched = 1
+	}
+}

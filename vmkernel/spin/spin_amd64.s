@@ -1,0 +1,7 @@
+#include "textflag.h"
+
+// JUSTIFICATION: PAUSE has no Go form.
+// SAFETY: no operands, no memory.
+TEXT ·pause(SB),NOSPLIT,$0-0
+	PAUSE
+	RET

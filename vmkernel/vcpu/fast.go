@@ -1,0 +1,240 @@
+package vcpu
+
+// This file is world W1. It uses no struct copies and no calls into packages
+// that do: the guest's SIMD state is live in the registers while it runs.
+
+// MSR indices that Fast knows.
+const (
+	msrAPICBase    = 0x1b
+	msrTSCDeadline = 0x6e0
+	msrX2APICFirst = 0x800
+	msrX2APICLast  = 0x8ff
+)
+
+const apicBaseEnable = 1 << 11
+
+// FastExit implements Fast.
+func (v *VCPU) FastExit(x *Exit) Verdict {
+	k := x.Kind
+	if k >= NumKinds {
+		return Return
+	}
+	v.stats.exits[k].Add(1)
+	if x.Event.Valid && k != KindException {
+		return Return
+	}
+	switch k {
+	case KindInterrupt:
+		return Resume
+	case KindKick:
+		if v.stop.Load() || v.nmi.Load() {
+			return Return
+		}
+		return v.idle()
+	case KindCPUID:
+		return v.fastCPUID(x)
+	case KindHLT:
+		return v.fastHLT(x)
+	case KindWRMSR:
+		if fastMSR(x.MSR.Index) {
+			return v.fastWRMSR(x)
+		}
+	case KindRDMSR:
+		if fastMSR(x.MSR.Index) {
+			return v.fastRDMSR(x)
+		}
+	case KindHypercall:
+		return v.fastHypercall(x)
+	case KindPIO:
+		return v.fastPIO(x)
+	}
+	return Return
+}
+
+func fastMSR(i uint32) bool {
+	return i-msrX2APICFirst <= msrX2APICLast-msrX2APICFirst || i == msrTSCDeadline
+}
+
+// fastSkip moves past the instruction if its length is known and nothing has to
+// happen at its end.
+func (v *VCPU) fastSkip(x *Exit, r *Regs) bool {
+	n := x.InstLen
+	if n == 0 {
+		n = v.lengths.get(x.RIP)
+	}
+	if n == 0 || r.RFLAGS&(FlagTF|FlagRF) != 0 {
+		return false
+	}
+	next := r.RIP + uint64(n)
+	if next>>32 != r.RIP>>32 {
+		return false // may have to wrap at 4 GiB: ordinary Go knows the mode
+	}
+	r.RIP = next
+	v.eng.SetInterruptShadow(false)
+	return true
+}
+
+// canSkip is fastSkip's question alone, for what must not be done twice.
+func (v *VCPU) canSkip(x *Exit, r *Regs) bool {
+	return (x.InstLen != 0 || v.lengths.get(x.RIP) != 0) && r.RFLAGS&(FlagTF|FlagRF) == 0 && uint32(r.RIP) < 0xfffffff0
+}
+
+func (v *VCPU) fastCPUID(x *Exit) Verdict {
+	r := v.eng.Regs()
+	if !v.canSkip(x, r) {
+		return Return
+	}
+	v.cpuid(r)
+	v.fastSkip(x, r)
+	return Resume
+}
+
+// fastHLT leaves RIP at the HLT: AckInterrupt or wake moves it past.
+func (v *VCPU) fastHLT(x *Exit) Verdict {
+	n := x.InstLen
+	if n == 0 {
+		n = v.lengths.get(x.RIP)
+	}
+	if n == 0 {
+		return Return
+	}
+	v.halted, v.haltRIP, v.haltLen = true, x.RIP, n
+	v.eng.SetInterruptShadow(false)
+	if v.stop.Load() || v.nmi.Load() {
+		return Return
+	}
+	return v.idle()
+}
+
+// idle decides whether a processor that stands at an HLT goes on.
+func (v *VCPU) idle() Verdict {
+	if !v.halted {
+		return Resume
+	}
+	r := v.eng.Regs()
+	if r.RIP != v.haltRIP {
+		v.halted = false
+		return Resume
+	}
+	if r.RFLAGS&FlagIF != 0 {
+		if _, ok := v.PendingInterrupt(); ok {
+			return Resume
+		}
+	}
+	return Block
+}
+
+// wake moves past the HLT, if there is one.
+func (v *VCPU) wake() {
+	if !v.halted {
+		return
+	}
+	v.halted = false
+	if r := v.eng.Regs(); r.RIP == v.haltRIP {
+		r.RIP += uint64(v.haltLen)
+	}
+}
+
+func (v *VCPU) fastWRMSR(x *Exit) Verdict {
+	r := v.eng.Regs()
+	if !v.canSkip(x, r) {
+		return Return
+	}
+	v.pvSyncEOI()
+	if !v.APIC.WriteMSR(x.MSR.Index, x.MSR.Value) {
+		return Return // #GP needs ordinary Go; the write has changed nothing
+	}
+	v.fastSkip(x, r)
+	return Resume
+}
+
+func (v *VCPU) fastRDMSR(x *Exit) Verdict {
+	r := v.eng.Regs()
+	if !v.canSkip(x, r) {
+		return Return
+	}
+	v.pvSyncEOI()
+	val, ok := v.APIC.ReadMSR(x.MSR.Index)
+	if !ok {
+		return Return
+	}
+	r.GPR[RAX], r.GPR[RDX] = val&0xffffffff, val>>32
+	v.fastSkip(x, r)
+	return Resume
+}
+
+// KVM's error numbers of hypercalls (Linux uapi/linux/kvm_para.h).
+const (
+	hcNoSys = ^uint64(1000) + 1
+	hcPerm  = ^uint64(1) + 1
+)
+
+// fastHypercall: there is no hypercall that we carry.
+func (v *VCPU) fastHypercall(x *Exit) Verdict {
+	r := v.eng.Regs()
+	if !v.fastSkip(x, r) {
+		return Return
+	}
+	r.GPR[RAX] = hcNoSys
+	return Resume
+}
+
+func (v *VCPU) fastPIO(x *Exit) Verdict {
+	if v.Fast == nil || !x.PIO.In || x.PIO.String {
+		return Return
+	}
+	r := v.eng.Regs()
+	if !v.canSkip(x, r) {
+		return Return
+	}
+	val, ok := v.Fast.FastReadPort(x.PIO.Port, x.PIO.Size)
+	if !ok {
+		return Return
+	}
+	setIn(r, x.PIO.Size, val)
+	v.fastSkip(x, r)
+	return Resume
+}
+
+// setIn puts the result of IN into RAX as the size demands.
+func setIn(r *Regs, size uint8, val uint32) {
+	switch size {
+	case 1:
+		r.GPR[RAX] = r.GPR[RAX]&^0xff | uint64(val&0xff)
+	case 2:
+		r.GPR[RAX] = r.GPR[RAX]&^0xffff | uint64(val&0xffff)
+	default:
+		r.GPR[RAX] = uint64(val)
+	}
+}
+
+// PendingInterrupt implements Fast.
+func (v *VCPU) PendingInterrupt() (uint8, bool) {
+	v.pvSyncEOI()
+	return v.APIC.Pending(v.TSC())
+}
+
+// AckInterrupt implements Fast. It ends an HLT.
+func (v *VCPU) AckInterrupt(vector uint8) {
+	v.wake()
+	v.APIC.Accept(vector)
+	v.pvOfferEOI(vector)
+}
+
+// Deadline implements Fast.
+func (v *VCPU) Deadline() uint64 {
+	d := v.APIC.DeadlineTSC()
+	if d == 0 {
+		return 0
+	}
+	if d -= v.tscOffset; d != 0 {
+		return d
+	}
+	return 1
+}
+
+// TaskPriority and SetTaskPriority are CR8 for engines that keep it in hardware.
+func (v *VCPU) TaskPriority() uint8 { return v.APIC.TPR() }
+
+// SetTaskPriority takes the value of CR8 that the guest has written.
+func (v *VCPU) SetTaskPriority(cr8 uint8) { v.APIC.SetTPR(cr8 & 15) }

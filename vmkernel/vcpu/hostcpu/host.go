@@ -1,0 +1,32 @@
+package hostcpu
+
+// Host is the host as an engine sees it. All fields are set before the first
+// engine is made and never change.
+type Host struct {
+	// NumCPU is the number of processors; CPU numbers are below it.
+	NumCPU int
+
+	// CPU is the number of this processor. W1; interrupts are off.
+	CPU func() int
+	// RDTSC is the host's time-stamp counter. W1.
+	RDTSC func() uint64
+	// SetDeadline makes an interrupt arrive on this processor when its TSC
+	// reaches tsc (0: no deadline of ours), besides the host's own timers.
+	// W1; interrupts are off.
+	SetDeadline func(tsc uint64)
+	// Kick sends an interrupt to a processor so that it leaves its guest. W1.
+	Kick func(cpu int)
+	// Park sleeps while *word is val, until Unpark(word), or until the TSC
+	// reaches deadline (0: for ever). It may wake for no reason. W1;
+	// interrupts are on.
+	Park func(word *uint32, val uint32, deadline uint64)
+	// Unpark wakes who sleeps on word. W1.
+	Unpark func(word *uint32)
+
+	// Alloc gives n zeroed contiguous 4 KiB frames aligned to align frames.
+	Alloc func(n, align int) (pa uint64, ok bool)
+	// Free gives them back.
+	Free func(pa uint64, n int)
+	// Virt is where the frame at pa can be reached.
+	Virt func(pa uint64) uintptr
+}

@@ -1,0 +1,79 @@
+package vcpu
+
+// IO is the machine around the CPU. Every access ends: what nobody answers
+// reads as all ones. len(data) is 1, 2, 4 or 8.
+type IO interface {
+	ReadPort(port uint16, data []byte)
+	WritePort(port uint16, data []byte)
+	ReadMMIO(gpa uint64, data []byte)
+	WriteMMIO(gpa uint64, data []byte)
+	// Backed handles a first touch: true when gpa is memory and is mapped now,
+	// so that the instruction only has to run again. An error ends the machine.
+	Backed(gpa uint64, write bool) (bool, error)
+}
+
+// FastIO answers a port read in W1, if it can.
+type FastIO interface {
+	FastReadPort(port uint16, size uint8) (value uint32, ok bool)
+}
+
+// APIC is the processor's local APIC. The methods are W1 and are called by the
+// processor's own thread only.
+type APIC interface {
+	// ReadMSR and WriteMSR are IA32_APIC_BASE, IA32_TSC_DEADLINE and
+	// 0x800-0x8ff. ok is false for #GP.
+	ReadMSR(index uint32) (value uint64, ok bool)
+	WriteMSR(index uint32, value uint64) (ok bool)
+	// Pending is the vector above the processor priority, if any. It looks at
+	// the timer too: tsc is the guest's counter now.
+	Pending(tsc uint64) (vector uint8, ok bool)
+	// Accept moves vector from IRR to ISR.
+	Accept(vector uint8)
+	// EOI ends the highest vector in service.
+	EOI()
+	// CanSkipEOI says that nothing waits for the end of vector: no lower
+	// vector is requested and its trigger is an edge.
+	CanSkipEOI(vector uint8) bool
+	// TPR is CR8: bits 7:4 of the task priority register.
+	TPR() uint8
+	SetTPR(cr8 uint8)
+	// DeadlineTSC is when the timer fires, in the guest's counter; 0 for never.
+	DeadlineTSC() uint64
+	// Reset is the state after power-on, or after INIT.
+	Reset()
+}
+
+// CPU is what the emulator may do with a processor.
+type CPU interface {
+	Regs() *Regs
+	// Mode has CR0, CR3, CR4, EFER, CS and SS; System has everything. Both are
+	// read from the engine at most once for each exit.
+	Mode() *System
+	System() *System
+}
+
+// Result is how an emulated instruction ended.
+type Result uint8
+
+// The results.
+const (
+	Done    Result = iota // RIP moved past it
+	Again                 // part of a REP is done, RIP still at it: enter the guest
+	Faulted               // the event is to be injected
+	Unable                // not an instruction that the emulator knows
+)
+
+// Emulator completes single instructions that the processor left to us.
+type Emulator interface {
+	// Memory emulates the instruction at RIP, which touched x.Mem.
+	Memory(c CPU, x *Exit) (Result, Event)
+	// String emulates the INS or OUTS at RIP.
+	String(c CPU, x *Exit) (Result, Event)
+	// Length is the length of the instruction at RIP, 0 with a fault otherwise.
+	Length(c CPU) (n uint8, ev Event)
+	// CR fills x.CR and x.InstLen from the instruction at RIP, a MOV to or from
+	// a control or debug register, CLTS, LMSW or SMSW.
+	CR(c CPU, x *Exit) (Result, Event)
+	// Code copies the bytes at RIP for a message, as far as they can be read.
+	Code(c CPU, p []byte) int
+}

@@ -1,0 +1,28 @@
+package vcpu
+
+import "sync/atomic"
+
+// Stats counts exits. The virtual CPU's own thread adds; everybody may read.
+type Stats struct {
+	exits  [NumKinds]atomic.Uint64 // all exits that Fast or Run saw
+	inGo   [NumKinds]atomic.Uint64 // those that needed ordinary Go
+	gp     atomic.Uint64           // #GP for a register that is not there
+	lastGP atomic.Uint32           // the last such MSR
+}
+
+// Exits calls f with the name of each kind that has occurred, how often it did
+// and how often it needed ordinary Go.
+func (s *Stats) Exits(f func(name string, exits, inGo uint64)) {
+	for k := range s.exits {
+		if n := s.exits[k].Load(); n != 0 {
+			f(table[k].name, n, s.inGo[k].Load())
+		}
+	}
+}
+
+// Count is the number of exits of one kind.
+func (s *Stats) Count(k Kind) uint64 { return s.exits[k].Load() }
+
+// UnknownMSRs is how many accesses got #GP for want of a row, and the index of
+// the last one.
+func (s *Stats) UnknownMSRs() (n uint64, last uint32) { return s.gp.Load(), s.lastGP.Load() }

@@ -1,0 +1,43 @@
+// Package svmcpu is the AMD-V engine: vcpu.Engine and vcpu.Factory over arch/x86/svm.
+// It is the twin of vmxcpu and has the same files:
+//
+//	factory.go   what the host offers: capabilities, per-CPU frames, shared maps
+//	engine.go    one virtual CPU: construction, registers, kick
+//	run.go       the run loop (W1)
+//	entry.go     what happens before VMRUN: events, windows, deadline, ASID (W1)
+//	exit.go      EXITCODE to vcpu.Exit (W1)
+//	state.go     extended state, debug registers, TSC_AUX (W1)
+//	system.go    the VMCB as vcpu.System
+//	table.go     nested tables and their shootdown
+//	ops.go       the instructions, replaceable in tests
+//
+// Data path: Run -> hostcpu.Block -> loop -> svm.Enter -> decode -> Fast.FastExit ->
+// enter again, or back to ordinary Go with one filled vcpu.Exit. Nothing allocates.
+//
+// World: run.go, entry.go, exit.go and state.go are W1, on the thread's system stack
+// with host interrupts off: no allocation, no pointer writes, no defer, no panic, and
+// no XMM register but X15 (a test disassembles them). The rest is W2.
+//
+// Locking: one goroutine, locked to its thread, owns an engine. Others only Kick it
+// or, through the nested table, ask it to flush. Two words order them: where (the
+// CPU in whose guest mode the engine may be, plus one) is stored before kicked and
+// the table's generation are read; Kick and the shootdown write theirs first and
+// then read where.
+//
+// Decisions:
+//   - An interrupt is injected by EVENTINJ when the guest can take it, otherwise V_IRQ
+//     with a VINTR intercept says when it can. CR8 writes are intercepted meanwhile
+//     (QEMU 7.2 aborts on them while V_IRQ is pending); else CR8 runs without exits.
+//   - Instruction lengths come from next-RIP save, and for IN and OUT from EXITINFO2.
+//     Where the processor has no next-RIP save InstLen is 0 and vcpu decodes.
+//   - XSETBV may run without an exit (QEMU has no such intercept): XCR0 is read back
+//     from the processor when the extended state is saved.
+//   - NMIs are blocked until the IRET that ends the handler: IRET is intercepted and
+//     single-stepped when one waits.
+//   - Debug registers are given to a guest at its first write to one.
+//
+// Not supported: AVIC, virtual NMI, LBR virtualization, TSC ratio, pause filter; a
+// machine check while a guest with CR4.MCE clear runs shuts the processor down.
+//
+// Specification: AMD64 APM Vol. 2 (publication 24593, revision 3.42), chapter 15.
+package svmcpu

@@ -1,0 +1,153 @@
+package svmcpu
+
+import (
+	"basalt/arch/x86/reg"
+	"basalt/arch/x86/svm"
+	"basalt/vmkernel/vcpu"
+)
+
+// loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
+// a blocking system call. x is filled with the exit that ends it.
+func (e *Engine) loop(x *vcpu.Exit) {
+	e.ops.cli()
+	cpu := e.arrive()
+	for {
+		// where is set: from here on a Kick is either seen or sends an
+		// interrupt that ends the guest at once.
+		if e.kicked.Load() != 0 {
+			e.kicked.Store(0)
+			x.Kind, x.InstLen, x.RIP, x.Event.Valid = vcpu.KindKick, 0, e.regs.RIP, false
+			switch e.fast.FastExit(x) {
+			case vcpu.Return:
+				e.leave()
+				return
+			case vcpu.Block:
+				cpu = e.block()
+				continue
+			}
+		}
+		e.prepare(cpu)
+		e.ops.enter(&e.regs.GPR, &e.frame)
+		e.finish()
+
+		c := &e.vmcb.Control
+		switch code := c.ExitCode; {
+		case code == svm.VMEXIT_INTR, code == svm.VMEXIT_NMI, code == svm.VMEXIT_INIT, code == svm.VMEXIT_SMI:
+			e.requeue()
+			cpu = e.interrupt()
+			x.Kind, x.Event.Valid = vcpu.KindInterrupt, false
+			e.fast.FastExit(x) // counts
+			continue
+		case code == svm.VMEXIT_VINTR:
+			e.requeue()
+			e.closeWindow()
+			continue
+		case code == svm.VMEXIT_IRET:
+			e.requeue()
+			e.nmiReturn()
+			continue
+		case code == svm.VMEXIT_EXCP+svm.ExitCode(reg.DB) && e.nmi.stepping:
+			if e.nmiStepped() {
+				continue
+			}
+		case code >= svm.VMEXIT_DR_READ && code < svm.VMEXIT_EXCP && !e.drUsed:
+			e.requeue()
+			e.giveDR()
+			continue
+		}
+		e.decode(x)
+		switch e.fast.FastExit(x) {
+		case vcpu.Resume:
+			if e.regs.RIP != e.rip {
+				c.Shadow = 0
+			}
+		case vcpu.Block:
+			cpu = e.block()
+		default:
+			e.leave()
+			return
+		}
+	}
+}
+
+// arrive takes possession of this processor and says which it is. Interrupts are
+// off.
+func (e *Engine) arrive() int {
+	cpu := e.host.CPU()
+	e.where.Store(uint32(cpu) + 1)
+	pc := &e.f.cpus[cpu]
+	if !pc.on {
+		e.enable(pc)
+	}
+	// The host's FS base belongs to this thread, the rest to this CPU.
+	e.ops.saveHost(e.frame.Host)
+	if cpu != e.cpu {
+		e.cpu = cpu
+		e.clean = 0
+	}
+	if pc.owner != e.id {
+		pc.owner = e.id
+		pc.armed = ^uint64(0)
+		if e.f.cfg.Mitigations == MitigateAuto && e.f.cfg.Caps.IBPB {
+			e.frame.Mitigate |= svm.MitigateIBPB
+		}
+		if e.live && e.drUsed {
+			e.ops.loadDR(&e.dr)
+		}
+	}
+	return cpu
+}
+
+// enable switches the processor to SVM (APM Vol. 2, 15.4, 15.30.4).
+func (e *Engine) enable(pc *perCPU) {
+	e.ops.wrmsr(uint32(reg.EFER), e.ops.rdmsr(uint32(reg.EFER))|reg.EFER_SVME)
+	e.ops.wrmsr(uint32(reg.VM_HSAVE_PA), pc.hsave)
+	pc.on = true
+}
+
+// interrupt lets the host take what is pending. The thread may be switched away
+// meanwhile, and its extended state with it.
+func (e *Engine) interrupt() int {
+	if e.live {
+		e.ops.hostXCR0(&e.ext)
+		if e.drUsed {
+			e.ops.saveDR(&e.dr)
+		}
+	}
+	e.where.Store(0)
+	e.ops.takeInterrupts()
+	cpu := e.arrive()
+	if e.live {
+		e.ops.guestXCR0(&e.ext)
+	}
+	return cpu
+}
+
+// block sleeps until something may have changed: a kick, the deadline, an
+// interrupt that the guest can take.
+func (e *Engine) block() int {
+	e.saveState()
+	e.where.Store(0)
+	for e.kicked.Load() == 0 {
+		deadline := uint64(0)
+		if e.regs.RFLAGS&reg.RFLAGS_IF != 0 {
+			if _, ok := e.fast.PendingInterrupt(); ok {
+				break
+			}
+			deadline = e.fast.Deadline()
+		}
+		e.parked.Store(1)
+		e.ops.sti()
+		e.host.Park(e.word(), 0, deadline)
+		e.ops.cli()
+		e.parked.Store(0)
+	}
+	return e.arrive()
+}
+
+// leave ends the loop: ordinary Go runs next.
+func (e *Engine) leave() {
+	e.saveState()
+	e.where.Store(0)
+	e.ops.sti()
+}

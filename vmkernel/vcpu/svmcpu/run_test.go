@@ -1,0 +1,382 @@
+package svmcpu
+
+import (
+	"slices"
+	"testing"
+	"unsafe"
+
+	"basalt/arch/x86/reg"
+	"basalt/arch/x86/svm"
+	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/w1test"
+)
+
+func TestFastExitsStayInside(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+		if x.Kind == vcpu.KindCPUID {
+			m.e.Regs().RIP += 2
+			return vcpu.Resume
+		}
+		return vcpu.Return
+	}
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID), func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_IOIO
+		v.Control.ExitInfo1 = 0x80<<16 | 1<<4
+		v.Control.ExitInfo2 = v.Save.RIP + 2
+	})
+	if !slices.Equal(m.log, []string{"load", "save"}) {
+		t.Errorf("extended state: %v", m.log)
+	}
+	p := m.x.PIO
+	if m.x.Kind != vcpu.KindPIO || p.Port != 0x80 || p.Size != 1 || p.In || m.x.InstLen != 2 {
+		t.Errorf("%+v", m.x)
+	}
+	if m.entry[2].rip != 4 {
+		t.Errorf("RIP %d at the third entry", m.entry[2].rip)
+	}
+	if m.msrs[uint32(reg.EFER)]&reg.EFER_SVME == 0 || m.msrs[uint32(reg.VM_HSAVE_PA)] == 0 {
+		t.Error("the processor was not switched to SVM")
+	}
+	if m.e.where.Load() != 0 {
+		t.Error("still says that the guest may run")
+	}
+}
+
+func TestInterruptWhenOpen(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.regs.RFLAGS |= reg.RFLAGS_IF
+	m.fast.vector = 0x31
+	m.fast.onAck = func() { m.e.regs.RIP = 77 }
+	m.run(exit(svm.VMEXIT_HLT))
+	if e := m.entry[0]; e.inj != svm.MakeEvent(0x31, svm.EventINTR, false, 0) || e.irq || e.rip != 77 {
+		t.Errorf("%+v", e)
+	}
+	if !slices.Equal(m.fast.acked, []uint8{0x31}) {
+		t.Errorf("acknowledged %v", m.fast.acked)
+	}
+}
+
+func TestInterruptWindow(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		close func(*Engine)
+		open  func(*svm.VMCB)
+	}{
+		{"IF clear", func(*Engine) {}, func(v *svm.VMCB) { v.Save.RFLAGS |= reg.RFLAGS_IF }},
+		{"shadow", func(e *Engine) { e.regs.RFLAGS |= reg.RFLAGS_IF; e.SetInterruptShadow(true) },
+			func(v *svm.VMCB) { v.Control.Shadow = 0 }},
+	} {
+		m := newMachine(t, nil)
+		c.close(m.e)
+		m.fast.vector = 0x40
+		m.run(func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_VINTR; c.open(v) }, exit(svm.VMEXIT_CPUID))
+		if e := m.entry[0]; e.inj.Valid() || !e.irq || !e.vintr || !e.cr8 {
+			t.Errorf("%s: first entry %+v", c.name, e)
+		}
+		if e := m.entry[1]; e.inj.Vector() != 0x40 || e.irq || e.vintr || e.cr8 {
+			t.Errorf("%s: second entry %+v", c.name, e)
+		}
+		if len(m.fast.exits) != 1 {
+			t.Errorf("%s: the window was shown to Fast", c.name)
+		}
+	}
+}
+
+func TestWindowClosesWhenTheInterruptGoes(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.vector = 0x40
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+		if len(m.fast.exits) == 1 {
+			m.fast.vector = -1
+			return vcpu.Resume
+		}
+		return vcpu.Return
+	}
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	if !m.entry[0].irq || m.entry[1].irq || m.entry[1].cr8 || m.entry[1].vintr {
+		t.Errorf("%+v", m.entry)
+	}
+}
+
+func TestCutEvents(t *testing.T) {
+	pf := svm.MakeEvent(14, svm.EventException, true, 6)
+	irq := svm.MakeEvent(0x31, svm.EventINTR, false, 0)
+	for _, c := range []struct {
+		name string
+		in   svm.EventInfo
+		want svm.EventInfo
+	}{
+		{"exception", pf, pf},
+		{"interrupt", irq, irq},
+		{"INTn runs again", svm.MakeEvent(0x80, svm.EventSoft, false, 0), 0},
+		{"INT3 runs again", svm.MakeEvent(3, svm.EventException, false, 0), 0},
+	} {
+		m := newMachine(t, nil)
+		m.run(cut(svm.VMEXIT_INTR, c.in), exit(svm.VMEXIT_CPUID))
+		if m.entry[1].inj != c.want {
+			t.Errorf("%s: injected %#x, want %#x", c.name, m.entry[1].inj, c.want)
+		}
+		if !slices.Contains(m.log, "interrupts") {
+			t.Errorf("%s: the host's interrupt was not taken", c.name)
+		}
+	}
+	// An exit that leaves the loop shows the event and does not inject it.
+	m := newMachine(t, nil)
+	m.run(cut(svm.VMEXIT_NPF, pf))
+	if ev := m.x.Event; !ev.Valid || ev.Vector != 14 || ev.Type != vcpu.EventException || ev.Error != 6 {
+		t.Errorf("%+v", ev)
+	}
+	m.run(exit(svm.VMEXIT_CPUID))
+	if m.entry[0].inj.Valid() || m.x.Event.Valid {
+		t.Error("the engine injected what belongs to vcpu")
+	}
+	m.e.Inject(vcpu.Event{Vector: 14, Type: vcpu.EventException, HasError: true, Error: 6})
+	m.fast.vector = 0x50
+	m.e.regs.RFLAGS |= reg.RFLAGS_IF
+	m.run(exit(svm.VMEXIT_CPUID))
+	if m.entry[0].inj != pf || !m.entry[0].irq {
+		t.Errorf("%+v", m.entry[0])
+	}
+}
+
+func TestInterruptStandsBackForAnException(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.Inject(vcpu.Event{Vector: 0x31, Type: vcpu.EventExtInt})
+	m.e.Inject(vcpu.Event{Vector: 13, Type: vcpu.EventException, HasError: true})
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict { return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1] }
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	if m.entry[0].inj.Vector() != 13 || m.entry[1].inj.Vector() != 0x31 {
+		t.Errorf("%v then %v", m.entry[0].inj.Vector(), m.entry[1].inj.Vector())
+	}
+}
+
+func TestKick(t *testing.T) {
+	m := newMachine(t, nil)
+	m.run(func(v *svm.VMCB) {
+		m.e.Kick()
+		m.e.Kick()
+		v.Control.ExitCode = svm.VMEXIT_INTR
+	})
+	if m.x.Kind != vcpu.KindKick || !slices.Equal(m.kicks, []int{0}) {
+		t.Errorf("%v, kicks %v", m.x.Kind, m.kicks)
+	}
+	// Before Run: the next one returns without entering.
+	m.e.Kick()
+	m.run()
+	if m.x.Kind != vcpu.KindKick || len(m.kicks) != 1 {
+		t.Errorf("%v, kicks %v", m.x.Kind, m.kicks)
+	}
+	// Fast may say that a kick was nothing.
+	m.e.Kick()
+	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+		if x.Kind == vcpu.KindKick {
+			return vcpu.Resume
+		}
+		return vcpu.Return
+	}
+	m.run(exit(svm.VMEXIT_HLT))
+	if m.x.Kind != vcpu.KindHLT {
+		t.Errorf("%v", m.x.Kind)
+	}
+}
+
+func TestBlock(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.regs.RFLAGS |= reg.RFLAGS_IF
+	m.fast.deadline = 1000
+	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+		if x.Kind == vcpu.KindHLT {
+			return vcpu.Block
+		}
+		return vcpu.Return
+	}
+	m.onPark = func() {
+		if m.e.where.Load() != 0 || m.e.live {
+			m.t.Error("parked with the guest in the processor")
+		}
+		if len(m.parks) == 2 { // the first wakes for no reason
+			m.fast.vector = 0x22
+		}
+	}
+	m.run(exit(svm.VMEXIT_HLT), exit(svm.VMEXIT_CPUID))
+	if !slices.Equal(m.parks, []uint64{1000, 1000}) || m.entry[1].inj.Vector() != 0x22 {
+		t.Errorf("parks %v, then %+v", m.parks, m.entry[1])
+	}
+	// With interrupts off only a kick ends it, and no deadline spins.
+	m.parks = nil
+	m.e.regs.RFLAGS &^= reg.RFLAGS_IF
+	m.fast.vector = 0x23
+	m.onPark = func() { m.e.Kick() }
+	m.run(exit(svm.VMEXIT_HLT))
+	if m.x.Kind != vcpu.KindKick || !slices.Equal(m.parks, []uint64{0}) || !slices.Contains(m.log, "unpark") {
+		t.Errorf("%v parks %v log %v", m.x.Kind, m.parks, m.log)
+	}
+}
+
+func TestDeadlineIsArmedOnce(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.deadline = 500
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+		if len(m.fast.exits) == 2 {
+			m.fast.deadline = 900
+		}
+		return []vcpu.Verdict{vcpu.Resume, vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
+	}
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	if !slices.Equal(m.armed, []uint64{500, 900}) {
+		t.Errorf("armed %v", m.armed)
+	}
+}
+
+func TestNMI(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.SetNMIPending()
+	iret := func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_IRET
+		m.e.SetNMIPending()
+	}
+	step := func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_EXCP + 1
+		v.Save.RIP, v.Save.RFLAGS = 0x99, reg.RFLAGS_1
+	}
+	m.run(iret, step, exit(svm.VMEXIT_CPUID))
+	if e := m.entry[0]; e.inj.Type() != svm.EventNMI || !e.iret {
+		t.Errorf("first entry %+v", e)
+	}
+	if e := m.entry[1]; e.inj.Valid() || e.iret || e.rflags&reg.RFLAGS_TF == 0 {
+		t.Errorf("stepping over IRET: %+v", e)
+	}
+	if e := m.entry[2]; e.inj.Type() != svm.EventNMI || e.rflags&reg.RFLAGS_TF != 0 {
+		t.Errorf("second NMI: %+v", e)
+	}
+}
+
+func TestTaskPriorityTravels(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.tpr = 3
+	m.run(func(v *svm.VMCB) {
+		if v.Control.VTPR != 3 {
+			t.Errorf("V_TPR %d", v.Control.VTPR)
+		}
+		v.Control.VTPR = 9
+		v.Control.ExitCode = svm.VMEXIT_CPUID
+	})
+	if m.fast.tpr != 9 || m.fast.tprSets != 1 {
+		t.Errorf("TPR %d after %d sets", m.fast.tpr, m.fast.tprSets)
+	}
+}
+
+func TestMoveToAnotherCPU(t *testing.T) {
+	m := newMachine(t, func(c *Config) { c.Caps.Features |= reg.SVM_VmcbClean })
+	m.fast.deadline = 10
+	m.run(func(v *svm.VMCB) { m.cpu = 1; v.Control.ExitCode = svm.VMEXIT_INTR },
+		exit(svm.VMEXIT_INTR), exit(svm.VMEXIT_CPUID))
+	if m.entry[1].tlb != svm.TLBFlushAll || m.entry[1].clean != 0 || m.entry[1].mitigate&svm.MitigateIBPB == 0 {
+		t.Errorf("first entry on the other CPU: %+v", m.entry[1])
+	}
+	if m.entry[2].tlb != svm.TLBNothing || m.entry[2].clean == 0 || m.entry[2].mitigate != svm.MitigateRSB {
+		t.Errorf("second entry there: %+v", m.entry[2])
+	}
+	if !slices.Equal(m.armed, []uint64{10, 10}) {
+		t.Errorf("armed %v", m.armed)
+	}
+}
+
+func TestDebugRegistersAreGivenOnce(t *testing.T) {
+	m := newMachine(t, nil)
+	m.run(exit(svm.VMEXIT_DR_WRITE+7), exit(svm.VMEXIT_CPUID))
+	if !slices.Equal(m.log, []string{"load", "loadDR", "saveDR", "save"}) {
+		t.Errorf("%v", m.log)
+	}
+	if len(m.fast.exits) != 1 {
+		t.Error("the first access was shown to Fast")
+	}
+}
+
+func TestShootdown(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.t.Map(0, 0x40_0000, 0x1000, vcpu.ProtRead)
+	m.run(exit(svm.VMEXIT_CPUID))
+	first := m.entry[0].asid
+	m.e.t.Unmap(0, 0x1000) // not in the guest: returns at once
+	if len(m.kicks) != 0 {
+		t.Error("kicked an engine that does not run")
+	}
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict { return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-2] }
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	if m.entry[0].asid == first || m.entry[1].asid != m.entry[0].asid {
+		t.Errorf("ASID %d before, then %d and %d", first, m.entry[0].asid, m.entry[1].asid)
+	}
+}
+
+func TestASIDsRunOut(t *testing.T) {
+	s := asidSpace{max: 4}
+	var a, b asid
+	flushes := 0
+	for range 10 {
+		if s.assign(&a, 0, true) == svm.TLBFlushAll {
+			flushes++
+		}
+		if a.n == 0 || a.n >= 4 {
+			t.Fatalf("ASID %d", a.n)
+		}
+	}
+	if flushes != 4 {
+		t.Errorf("%d flushes for 10 assignments of 3 numbers", flushes)
+	}
+	s.assign(&b, 0, false)
+	if s.assign(&b, 0, false) != svm.TLBNothing || b.n == a.n && b.gen == a.gen {
+		t.Error("two engines share an ASID")
+	}
+	n := b
+	if s.assign(&b, 1, false); b == n {
+		t.Error("an ASID followed to another CPU")
+	}
+	f := asidSpace{max: 4, flushByASID: true}
+	f.assign(&a, 0, true)
+	if f.assign(&a, 0, true) != svm.TLBFlushASID {
+		t.Error("flush-by-ASID is not used")
+	}
+}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	m := newMachine(t, nil)
+	quiet := *m.f.ops
+	quiet.loadExtended = func(*svm.ExtendedState, *svm.Frame) {}
+	quiet.saveExtended = quiet.loadExtended
+	quiet.enter = func(_ *[16]uint64, f *svm.Frame) { m.f.vmcb(f.VMCB).Control.ExitCode = svm.VMEXIT_NPF }
+	m.e.ops = &quiet
+	m.e.fast = quietFast{}
+	m.e.tpr = nil
+	x := new(vcpu.Exit)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := m.e.Run(x); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per exit", n)
+	}
+}
+
+type quietFast struct{}
+
+func (quietFast) FastExit(*vcpu.Exit) vcpu.Verdict { return vcpu.Return }
+func (quietFast) PendingInterrupt() (uint8, bool)  { return 0, false }
+func (quietFast) AckInterrupt(uint8)               {}
+func (quietFast) Deadline() uint64                 { return 0 }
+
+func TestFastPathUsesNoXMM(t *testing.T) {
+	w1test.Fast(t, (*Engine).loop, (*Engine).Kick, (*Engine).Regs, (*Engine).SetInterruptShadow, svm.Enter, svm.SaveHost, svm.TakeInterrupts)
+}
+
+func TestParkWord(t *testing.T) {
+	m := newMachine(t, nil)
+	if unsafe.Sizeof(m.e.kicked) != 4 {
+		t.Error("atomic.Uint32 is not one word")
+	}
+	m.e.kicked.Store(1)
+	if *m.e.word() != 1 {
+		t.Error("word is something else")
+	}
+}

@@ -1,0 +1,56 @@
+package w1test
+
+import (
+	"strings"
+	"testing"
+)
+
+type big struct{ a [6]uint64 }
+
+type node struct{ next *node }
+
+var (
+	from, to big
+	list     node
+	sink     any
+)
+
+//go:noinline
+func copies() { to = from }
+
+//go:noinline
+func callsCopies() { copies() }
+
+//go:noinline
+func writesPointer(n *node) { list.next = n }
+
+//go:noinline
+func allocates() { sink = new([100]int) }
+
+//go:noinline
+func plain(p *uint64) uint64 { *p++; return *p }
+
+//go:noinline
+func float(x float64) float64 { return x * 2 }
+
+func TestCheckFindsWhatItLooksFor(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		f     any
+		noXMM bool
+		want  string
+	}{
+		{"plain", plain, true, ""},
+		{"struct copy", copies, true, "uses X"},
+		{"struct copy in a callee", callsCopies, true, "copies+"},
+		{"struct copy where XMM is allowed", copies, false, ""},
+		{"pointer write", writesPointer, false, "gcWriteBarrier"},
+		{"allocation", allocates, false, "newobject"},
+		{"float", float, true, "uses X0"},
+	} {
+		got := strings.Join(violations(c.noXMM, []any{c.f}), "; ")
+		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
