@@ -83,7 +83,6 @@ type machine struct {
 	chips  map[Address]*chip
 	mapped []string
 	mem    map[uint64]bus.DMA
-	lines  []*bustest.Interrupt
 	limit  int // vectors that can be had
 	given  int
 }
