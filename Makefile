@@ -10,7 +10,7 @@ export CGO_ENABLED := 0
 LINK   := -T 0x1000000 -E basalt/vmkernel/linux.start
 STRIP  := -s -w
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-KBUILD := go build -trimpath -buildvcs=false -overlay build/overlay/overlay.json -modfile build/overlay/go.mod
+KBUILD := go build -trimpath -buildvcs=false -overlay build/_overlay/overlay.json -modfile build/_overlay/go.mod
 KLINK  := -ldflags "$(STRIP) $(LINK) -X basalt/mgmt/version.Version=$(VERSION)"
 
 .PHONY: help
@@ -23,17 +23,17 @@ build: build/basalt.elf build/basalt ## build the bootable kernel and the client
 .PHONY: FORCE
 FORCE:
 
-build/overlay/overlay.json: $(wildcard cmd/mkoverlay/*.go) go.mod
+build/_overlay/overlay.json: $(wildcard cmd/mkoverlay/*.go) go.mod
 	@mkdir -p build
-	go run ./cmd/mkoverlay -mod -o build/overlay
+	go run ./cmd/mkoverlay -mod -o build/_overlay
 
-build/vmkernel.linked: build/overlay/overlay.json FORCE
+build/vmkernel.linked: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o $@ ./cmd/vmkernel
 
 build/basalt.elf: build/vmkernel.linked
 	go run ./cmd/mkimage elf build/vmkernel.linked $@
 
-build/stress.elf: build/overlay/overlay.json FORCE
+build/stress.elf: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/stress.linked ./qemu-test/stress
 	go run ./cmd/mkimage elf build/stress.linked $@
 
@@ -54,7 +54,7 @@ check: ## format, vet, staticcheck and the repository's own rules (seconds)
 	go test -count=1 ./cmd/repocheck
 
 .PHONY: unit
-unit: build/overlay/overlay.json ## the package tests and fuzz seeds, on this machine
+unit: build/_overlay/overlay.json ## the package tests and fuzz seeds, on this machine
 	go test ./...
 
 .PHONY: test

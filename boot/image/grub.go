@@ -18,7 +18,7 @@ const GRUBDir = "/usr/lib/grub/i386-pc"
 
 // modules are built into core.img: nothing is loaded from a disk but the menu,
 // the kernel and the settings.
-var modules = strings.Fields("biosdisk part_gpt fat normal multiboot2 serial terminal regexp test echo configfile sleep reboot halt minicmd vbe")
+var modules = strings.Fields("biosdisk part_gpt fat normal multiboot2 serial terminal regexp test echo configfile sleep reboot halt minicmd keystatus")
 
 // menu is /grub/grub.cfg. $root is the EFI system partition on the disk that
 // the BIOS booted from.
@@ -26,7 +26,9 @@ const menu = `# Basalt's boot menu for BIOS machines. Settings belong into /basa
 serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial
-set timeout=1
+# Shift while the machine starts shows this menu.
+set timeout=0
+if keystatus --shift; then set timeout=-1; fi
 set default=0
 set fallback=1
 set esp="$root"

@@ -10,16 +10,17 @@ import (
 	"basalt/boot/uefi"
 )
 
-// runImage is "mkimage image [-conf FILE] [-grub DIR] ELF OUT".
+// runImage is "mkimage image [-conf FILE] [-grub DIR] -o OUT ELF".
 func runImage(args []string) error {
 	fs := flag.NewFlagSet("image", flag.ContinueOnError)
 	conf := fs.String("conf", "", "settings `file` to store as basalt.conf")
+	out := fs.String("o", "basalt.img", "`file` to write")
 	dir := fs.String("grub", image.GRUBDir, "`directory` of GRUB's i386-pc parts")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	if fs.NArg() != 2 {
-		return errors.New("image: want ELF and OUT")
+	if fs.NArg() != 1 {
+		return errors.New("image: want the bootable ELF")
 	}
 	kernel, err := os.ReadFile(fs.Arg(0))
 	if err != nil {
@@ -43,7 +44,7 @@ func runImage(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(fs.Arg(1), disk); err != nil {
+	if err := writeFile(*out, disk); err != nil {
 		return fmt.Errorf("image: %w", err)
 	}
 	return nil

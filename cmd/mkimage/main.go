@@ -2,7 +2,7 @@
 //
 //	mkimage elf KERNEL OUT     pack a Go-linked kernel into a bootable ELF
 //	mkimage efi OUT            write the UEFI loader BOOTX64.EFI
-//	mkimage image [-conf FILE] [-grub DIR] ELF OUT
+//	mkimage image [-conf FILE] [-grub DIR] -o OUT ELF
 //	                           write the disk image from a bootable ELF
 //
 // Its output depends on its inputs alone: no time stamps, no random numbers.
@@ -25,7 +25,7 @@ func commands() []command {
 	return []command{
 		{"elf", "KERNEL OUT", "pack a Go-linked kernel into a bootable ELF", runELF},
 		{"efi", "OUT", "write the UEFI loader BOOTX64.EFI", runEFI},
-		{"image", "[-conf FILE] ELF OUT", "write the disk image from a bootable ELF", runImage},
+		{"image", "[-conf FILE] -o OUT ELF", "write the disk image from a bootable ELF", runImage},
 	}
 }
 

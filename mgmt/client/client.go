@@ -163,6 +163,10 @@ func Probe(ctx context.Context, address string) (string, error) {
 	return cert.Fingerprint(conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw), nil
 }
 
+// HTTP is the underlying client, for requests that have no method here. It trusts
+// the same certificate and adds no login.
+func (c *Client) HTTP() *http.Client { return c.http }
+
 // Close drops idle connections.
 func (c *Client) Close() {
 	c.http.CloseIdleConnections()

@@ -5,6 +5,7 @@ import (
 
 	"basalt/arch/x86/apic"
 	"basalt/arch/x86/cpu"
+	"basalt/arch/x86/io"
 	"basalt/arch/x86/paging"
 	"basalt/boot/info"
 	"basalt/vmkernel/pmem"
@@ -94,6 +95,7 @@ func boot(protocol, infoAt, headerAt uint64) {
 		uintptr(unsafe.Pointer(&bootStack))+bootStackSize > uintptr(image.DataEnd+eagerBSS) {
 		die("boot: eagerBSS is too small for this image", nil)
 	}
+	maskPIC()
 	detect()
 	initMemory()
 	initIDT()
@@ -109,6 +111,13 @@ func boot(protocol, infoAt, headerAt uint64) {
 	pmem.Started()
 	bootCPU.useHandlerStack()
 	enter()
+}
+
+// maskPIC turns the two 8259s off: a BIOS leaves them delivering the PIT's tick
+// at vector 8, which here is the double fault (SDM Vol. 3A, 6.15).
+func maskPIC() {
+	io.Out8(0x21, 0xff)
+	io.Out8(0xa1, 0xff)
 }
 
 // detect finds the features that entry code asks for on every path.

@@ -73,12 +73,12 @@ func (r *RTC) showTime(now int64) {
 
 // takeTime makes the cells the time of day; the fraction of the second stays.
 // Values that are no date are normalised, as time.Date does; years outside 1970
-// to 2261 are clamped, because the offset is in nanoseconds.
+// to 2115 are clamped: the offset is in nanoseconds, in 62 bits.
 func (r *RTC) takeTime(now int64) {
 	year := r.unpack(r.cells[Century])*100 + r.unpack(r.cells[Year])
-	t := time.Date(min(max(year, 1970), 2261), time.Month(r.unpack(r.cells[Month])), r.unpack(r.cells[DayOfMonth]),
+	t := time.Date(min(max(year, 1970), 2115), time.Month(r.unpack(r.cells[Month])), r.unpack(r.cells[DayOfMonth]),
 		r.unpackHour(r.cells[Hours]), r.unpack(r.cells[Minutes]), r.unpack(r.cells[Seconds]), 0, time.UTC)
-	sec := min(max(t.Unix(), 0), (1<<63-1)/second-1)
+	sec := min(max(t.Unix(), 0), (1<<62-1)/second-1)
 	fraction := r.wall(now) % second
 	r.offset = sec*second + fraction - now
 }
@@ -88,9 +88,13 @@ func (r *RTC) takeTime(now int64) {
 func alarmMatch(reg, v uint8) bool { return reg&anyTime == anyTime || reg == v }
 
 // nextAlarm is the first wall second at or after from that the alarm matches,
-// within a day; ok is false when it never does. At most 24+60+60 tries after
-// each mismatch of a higher field: bounded whatever the guest wrote.
+// within a day; ok is false when it never does. That every field matches some
+// value is checked first, so that a hostile alarm costs no search: then only the
+// first hour and the first minute can be searched in vain.
 func (r *RTC) nextAlarm(from int64) (at int64, ok bool) {
+	if !matchesAny(r.cells[MinutesAlarm], 60, r.pack) || !matchesAny(r.cells[SecondsAlarm], 60, r.pack) {
+		return 0, false
+	}
 	day := from - from%86400
 	s := from % 86400
 	for range 2 * 24 {
@@ -103,6 +107,16 @@ func (r *RTC) nextAlarm(from int64) (at int64, ok bool) {
 		s = (h + 1) * 3600
 	}
 	return 0, false
+}
+
+// matchesAny says whether an alarm register matches any value below n.
+func matchesAny(reg uint8, n int, pack func(int) uint8) bool {
+	for v := range n {
+		if alarmMatch(reg, pack(v)) {
+			return true
+		}
+	}
+	return false
 }
 
 // alarmInHour is the first second of an hour at or after from that matches.

@@ -37,7 +37,7 @@ var (
 
 // New makes the clock; irq is interrupt line 8.
 func New(clock vbus.Clock, irq vbus.Line, cfg Config) *RTC {
-	r := &RTC{clock: clock, irq: irq, cfg: cfg, offset: max(cfg.Wall, 0)}
+	r := &RTC{clock: clock, irq: irq, cfg: cfg, offset: min(max(cfg.Wall, 0), 1<<62-1)}
 	r.timer = clock.NewTimer(r.expired)
 	r.cells[RegA] = aDivNormal | 6 // 1024 Hz, as firmware leaves it
 	r.cells[RegB] = b24
@@ -90,7 +90,7 @@ func (r *RTC) Adjust(d int64) {
 	defer r.mu.Unlock()
 	now := r.clock.Now()
 	r.catchUp(now)
-	if w := r.wall(now); w+d > 0 && d < 1<<61 {
+	if to := r.wall(now)/2 + d/2; to > 0 && to < 1<<61 && r.offset+d < 1<<62 {
 		r.offset += d
 	}
 	r.update(now)

@@ -280,3 +280,23 @@ func FuzzGuest(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkImpossibleAlarm(b *testing.B) {
+	r := newRig()
+	r.set(HoursAlarm, 0xFF)
+	r.set(MinutesAlarm, 0xFF)
+	r.set(SecondsAlarm, 0x77)
+	for b.Loop() {
+		r.nextAlarm(1)
+	}
+}
+
+func BenchmarkWorstAlarm(b *testing.B) {
+	r := newRig()
+	r.set(HoursAlarm, 0x00)
+	r.set(MinutesAlarm, 0x59)
+	r.set(SecondsAlarm, 0x58)
+	for b.Loop() {
+		r.nextAlarm(59*60 + 59)
+	}
+}

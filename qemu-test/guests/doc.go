@@ -1,0 +1,16 @@
+// Package guests makes the project's own micro guests: flat 32-bit Multiboot1 images
+// of a few KiB, written in Go with a small assembler. They say what they see on COM1,
+// one fact a line, and end by a line "done".
+//
+//	asm.go    the assembler: 32-bit instructions, labels, data
+//	elf.go    the Multiboot1 ELF file around the code
+//	lib.go    printing, interrupt tables, timing loops
+//	list.go   the guests by name
+//	bench.go  the guest that times every kind of exit
+//
+// World W2. No emulator is needed to build them; the same images run under VT-x and
+// AMD-V, and under any other Multiboot loader.
+//
+// Specifications: Multiboot Specification 0.6.96; Intel SDM Vol. 2 (edition 086) for
+// encodings; System V ABI, "ELF", for the file.
+package guests

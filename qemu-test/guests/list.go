@@ -1,0 +1,163 @@
+package guests
+
+import "sort"
+
+// Names are the guests that Build knows.
+func Names() []string {
+	var n []string
+	for name := range builders {
+		n = append(n, name)
+	}
+	sort.Strings(n)
+	return n
+}
+
+// Build makes the image of a guest, or nil for an unknown name.
+func Build(name string) []byte {
+	b, ok := builders[name]
+	if !ok {
+		return nil
+	}
+	p := newProgram()
+	b(p)
+	return p.finish()
+}
+
+var builders = map[string]func(*Program){
+	"hello":  hello,
+	"triple": triple,
+	"spin":   spin,
+	"virt":   virt,
+	"holes":  holes,
+	"flood":  flood,
+	"halt":   halt,
+	"exits":  exits,
+	"bench":  bench,
+}
+
+// hello prints a line and ends.
+func hello(p *Program) {
+	p.Print("hello from the guest\n")
+	p.Done()
+}
+
+// triple makes a triple fault: an exception without an interrupt table.
+func triple(p *Program) {
+	p.Print("triple fault now\n")
+	p.LIDT("noidt")
+	p.Op("ud2")
+	p.Label("noidt")
+	p.Bytes(0, 0, 0, 0, 0, 0)
+}
+
+// spin never gives the processor back: interrupts off, no exit.
+func spin(p *Program) {
+	p.Print("spinning\n")
+	p.Op("cli")
+	p.Label("forever")
+	p.Jmp("forever")
+}
+
+// flood writes to the console for ever.
+func flood(p *Program) {
+	p.Label("again")
+	p.Print("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n")
+	p.Jmp("again")
+}
+
+// halt stops with interrupts off.
+func halt(p *Program) {
+	p.Print("halting\n")
+	p.Jmp("stop")
+}
+
+// virtOps are instructions of VMX and SVM: a guest without nesting sees #UD.
+var virtOps = []string{"vmrun", "vmload", "vmsave", "stgi", "clgi", "skinit", "invlpga", "vmxon", "vmxoff", "vmlaunch", "vmresume", "vmclear", "monitor", "mwait", "rsm"}
+
+// virt executes each of them and prints how many raised #UD.
+func virt(p *Program) {
+	p.On(6, "ud")
+	p.Clear(EDI)
+	for i, op := range virtOps {
+		p.MovLabel(ESI, "virt."+op)
+		p.Clear(EAX)
+		p.Clear(ECX)
+		p.Clear(EDX)
+		if op == "monitor" || op == "mwait" {
+			p.Mov(EAX, stackTop)
+		}
+		p.Op(op)
+		p.Print(op + " ran without a fault\n")
+		p.Label("virt." + virtOps[i])
+	}
+	p.Print("ud ")
+	p.MovReg(EAX, EDI)
+	p.PrintDec()
+	p.Print("\n")
+	p.Done()
+	// #UD: count, go on at ESI.
+	p.Label("ud")
+	p.Inc(EDI)
+	p.Store(ESP, 0, ESI)
+	p.Iret()
+}
+
+// holes reads and writes all over the address space and prints what it read, in
+// one sum: every access has to end.
+func holes(p *Program) {
+	p.Clear(EBX)
+	p.Mov(ESI, 0x1000_0000)
+	p.Label("next")
+	p.Load(EAX, ESI, 0x123C)
+	p.Store(ESI, 0x123C, EAX)
+	p.Add(EBX, EAX)
+	p.AddImm(ESI, 0x0100_0000)
+	p.If(NotEqual, "next") // wraps to 0
+	p.Print("sum ")
+	p.MovReg(EAX, EBX)
+	p.PrintHex()
+	p.Print("\n")
+	p.Clear(EDI)
+	p.Label("port")
+	p.MovReg(EDX, EDI)
+	p.InDX(4)
+	p.AddImm(EDI, 251)
+	p.CmpImm(EDI, 0x1_0000)
+	p.If(Below, "port")
+	p.Done()
+}
+
+// exits does one of everything that leaves the guest and needs no device.
+func exits(p *Program) {
+	p.Clear(EAX)
+	p.Op("cpuid")
+	for _, r := range []Reg{EBX, EDX, ECX} {
+		p.StoreAt("vendor", r)
+		p.Push(EDX)
+		p.Push(ECX)
+		p.MovLabel(ESI, "vendor")
+		p.Call("puts")
+		p.Pop(ECX)
+		p.Pop(EDX)
+	}
+	p.Print("\n")
+	p.Mov(ECX, 0x1B)
+	p.Op("rdmsr")
+	p.Print("apic base ")
+	p.PrintHex()
+	p.Print("\n")
+	p.Op("wbinvd")
+	p.Op("pause")
+	p.Mov(EAX, 0x55)
+	p.OutB(0x80)
+	p.InB(0x21)
+	p.Print("pic mask ")
+	p.AndImm(EAX, 0xFF)
+	p.PrintHex()
+	p.Print("\n")
+	p.Done()
+	p.Align(4)
+	p.Label("vendor")
+	p.U32(0)
+	p.Bytes(0)
+}
