@@ -6,7 +6,9 @@ import (
 )
 
 // multibootHeader places the header that a multiboot2 loader looks for in the
-// first 32 KiB of the file. Multiboot2 Specification 2.0, section 3.1.
+// first 32 KiB of the file. Multiboot2 Specification 2.0, section 3.1. It does
+// not ask for a framebuffer: GRUB would then set a VESA mode on every BIOS
+// machine, and with some VGA firmware (Bochs 2.7's among them) it crashes there.
 func multibootHeader(c *asm.Code) {
 	const (
 		magic        = 0xe85250d6
@@ -15,14 +17,13 @@ func multibootHeader(c *asm.Code) {
 		tagRequest   = 1
 		tagEntry     = 3
 		tagFlags     = 4
-		tagBuffer    = 5
 		tagAlign     = 6
 		optional     = 1
 		infoMap      = 6
 		infoFrame    = 8
 		infoOldRSDP  = 14
 		infoNewRSDP  = 15
-		headerLength = 16 + 24 + 16 + 16 + 24 + 8
+		headerLength = 16 + 24 + 16 + 16 + 8
 	)
 	arch, length := uint32(archI386), uint32(headerLength)
 	c.Data32("magic, architecture, length, checksum", magic, arch, length, -(magic + arch + length))
@@ -31,7 +32,6 @@ func multibootHeader(c *asm.Code) {
 	c.Addr32("entry address", "multiboot2")
 	c.Data("padding", 0, 0, 0, 0)
 	c.Data("console flags: text is understood, none is required", tag(tagFlags, 0, 12, 2, 0)...)
-	c.Data("framebuffer: prefer 1024x768x32 (optional)", tag(tagBuffer, optional, 20, 1024, 768, 32, 0)...)
 	c.Data("end", tag(tagEnd, 0, 8)...)
 }
 

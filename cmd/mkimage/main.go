@@ -2,6 +2,8 @@
 //
 //	mkimage elf KERNEL OUT     pack a Go-linked kernel into a bootable ELF
 //	mkimage efi OUT            write the UEFI loader BOOTX64.EFI
+//	mkimage image [-conf FILE] [-grub DIR] -o OUT ELF
+//	                           write the disk image from a bootable ELF
 //
 // Its output depends on its inputs alone: no time stamps, no random numbers.
 package main
@@ -23,6 +25,7 @@ func commands() []command {
 	return []command{
 		{"elf", "KERNEL OUT", "pack a Go-linked kernel into a bootable ELF", runELF},
 		{"efi", "OUT", "write the UEFI loader BOOTX64.EFI", runEFI},
+		{"image", "[-conf FILE] -o OUT ELF", "write the disk image from a bootable ELF", runImage},
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // It reads the standard library of the installed Go release, edits it by syntax
 // tree and exact anchors, and writes the edited files and overlay.json under
-// build/overlay. No file of the standard library is kept in this repository. A
+// build/_overlay. No file of the standard library is kept in this repository. A
 // release that it does not know, or a file that does not look as expected, is
 // refused by name: a kernel built from a wrong patch would fail much later.
 //

@@ -14,7 +14,7 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.goroot, "goroot", "", "GOROOT of the release to patch (default: go env GOROOT)")
-	flag.StringVar(&o.out, "o", "build/overlay", "folder for the edited files and overlay.json")
+	flag.StringVar(&o.out, "o", "build/_overlay", "folder for the edited files and overlay.json")
 	flag.BoolVar(&o.mod, "mod", false, "also write go.mod and a copy of golang.org/x/sys for -modfile")
 	flag.StringVar(&o.ktest, "ktest", "", "comma-separated packages of this module to link into every test binary")
 	flag.Parse()

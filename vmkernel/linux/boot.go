@@ -5,6 +5,7 @@ import (
 
 	"basalt/arch/x86/apic"
 	"basalt/arch/x86/cpu"
+	"basalt/arch/x86/io"
 	"basalt/arch/x86/paging"
 	"basalt/boot/info"
 	"basalt/vmkernel/pmem"
@@ -94,12 +95,15 @@ func boot(protocol, infoAt, headerAt uint64) {
 		uintptr(unsafe.Pointer(&bootStack))+bootStackSize > uintptr(image.DataEnd+eagerBSS) {
 		die("boot: eagerBSS is too small for this image", nil)
 	}
+	maskPIC()
 	detect()
 	initMemory()
+	initIDT()
 	initCPU(&bootCPU)
 	mm.init()
 	initClock()
 	sched.init()
+	bootCPU.online = 1
 	initCPUThreads(&bootCPU)
 	startOthers()
 	seedRandom()
@@ -107,6 +111,13 @@ func boot(protocol, infoAt, headerAt uint64) {
 	pmem.Started()
 	bootCPU.useHandlerStack()
 	enter()
+}
+
+// maskPIC turns the two 8259s off: a BIOS leaves them delivering the PIT's tick
+// at vector 8, which here is the double fault (SDM Vol. 3A, 6.15).
+func maskPIC() {
+	io.Out8(0x21, 0xff)
+	io.Out8(0xa1, 0xff)
 }
 
 // detect finds the features that entry code asks for on every path.
@@ -287,14 +298,13 @@ func initDescriptors(c *cpuState) {
 	base := uint64(uintptr(unsafe.Pointer(&c.tss)))
 	c.gdt[3] = 103 | base&0xffffff<<16 | 0x89<<40 | base>>24&0xff<<56
 	c.gdt[4] = base >> 32
-	for i, p := range [...]uintptr{1: c.istNMI, 2: c.istDF, 3: c.istMC} {
+	for i, p := range [...]uintptr{c.frameTop, c.istNMI, c.istDF, c.istMC} {
 		setTSS(c, i, p)
 	}
 	c.tss[102], c.tss[103] = 104, 0
 	var op [10]byte
 	pseudo(&op, 5*8-1, uint64(uintptr(unsafe.Pointer(&c.gdt))))
 	cpu.LGDT(uintptr(unsafe.Pointer(&op)))
-	initIDT()
 	pseudo(&op, uint16(unsafe.Sizeof(idt)-1), uint64(uintptr(unsafe.Pointer(&idt))))
 	cpu.LIDT(uintptr(unsafe.Pointer(&op)))
 	loadSegments(0x18)

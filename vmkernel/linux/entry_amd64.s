@@ -322,3 +322,19 @@ TEXT ·Unpark(SB),NOSPLIT,$0-8
 	MOVQ word+0(FP), DI
 	SYSCALL
 	RET
+
+// apEntry is where boot/ap brings another processor: BX its cpuState, SP the top
+// of its handler stack, our own page tables.
+TEXT ·apEntry(SB),NOSPLIT|NOFRAME,$0
+	MOVQ SP, R9
+	LEAQ -const_handlerStack(SP), R8
+	CALL ·useCPU(SB)
+	SUBQ $32, SP
+	CALL ·apMain(SB)
+	INT $3
+
+// func apAddress() (entry uintptr)
+TEXT ·apAddress(SB),NOSPLIT,$0-8
+	LEAQ ·apEntry(SB), AX
+	MOVQ AX, entry+0(FP)
+	RET

@@ -33,6 +33,7 @@ func handleInterrupt(f *frame) {
 	case v == vectorSpurious:
 	default:
 		c.irqs++
+		apic.MaskLine(uint8(v)) // a level-triggered line would fire again at once
 		apic.EOI()
 		deviceInterrupt(uint8(v))
 	}
@@ -69,3 +70,12 @@ func faultName(v uint64) string {
 	}
 	return "unexpected vector"
 }
+
+// Assembly calls these; the tools that look for unused code see only Go.
+var (
+	_ = boot
+	_ = apMain
+	_ = handleInterrupt
+	_ = handleSyscall
+	_ = handleNested
+)

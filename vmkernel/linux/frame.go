@@ -95,6 +95,8 @@ type cpuState struct {
 	idle      uintptr
 	resched   uint32
 	online    uint32
+	gone      uint32 // the thread blocked, ended or moved: pick another
+	_         uint32
 	armed     uint64 // TSC value the timer is set to; 0 if none
 	sliceEnd  uint64
 	flushes   uint64

@@ -24,6 +24,10 @@ const (
 	deviceBase  = 0xffff_c000_0000_0000
 	maxAreas    = 16384
 	largeAtSize = 4 << 20 // areas of this size are backed with 2 MiB frames
+
+	// areaSmall marks an area (mmap with MAP_NORESERVE) that is mostly never
+	// touched: it is backed with 4 KiB frames whatever its size.
+	areaSmall = 1 << 8
 )
 
 // area is a mapped range of addresses.
@@ -275,7 +279,10 @@ func (m *memory) gap(n uintptr) (uintptr, bool) {
 // mapAnon is mmap of anonymous memory. fixed replaces what is there; otherwise
 // va is a wish.
 func (m *memory) mapAnon(va, n uintptr, prot uint32, flags uint32) (uintptr, bool) {
-	const mapFixed = 0x10
+	const mapFixed, mapNoReserve = 0x10, 0x4000
+	if flags&mapNoReserve != 0 {
+		prot |= areaSmall
+	}
 	n = (n + pageSize - 1) &^ (pageSize - 1)
 	if n == 0 || va&(pageSize-1) != 0 || va+n < va || va+n > mmapTop+(1<<40) {
 		return 0, false
@@ -326,7 +333,9 @@ func (m *memory) protect(va, n uintptr, prot uint32) bool {
 		m.lock.Unlock()
 		return false
 	}
+	prot |= m.area(i).prot & areaSmall
 	ok := m.remove(va, va+n) && m.insert(va, va+n, prot)
+	prot &^= areaSmall
 	end := va + n
 	for p := va; ok && p < end; {
 		at, e, size, present := m.tables.Walk(frames{}, uint64(p))
@@ -413,7 +422,7 @@ func (m *memory) fault(va uintptr, code uint64) bool {
 		return false
 	}
 	a := *m.area(i)
-	if a.prot == 0 || code&2 != 0 && a.prot&protWrite == 0 || code&16 != 0 && a.prot&protExec == 0 {
+	if a.prot&^areaSmall == 0 || code&2 != 0 && a.prot&protWrite == 0 || code&16 != 0 && a.prot&protExec == 0 {
 		m.lock.Unlock()
 		return false
 	}
@@ -428,7 +437,7 @@ func (m *memory) fault(va uintptr, code uint64) bool {
 		return true
 	}
 	lo := va &^ (2<<20 - 1)
-	if a.lo <= lo && a.hi >= lo+2<<20 && a.hi-a.lo >= largeAtSize && a.prot&protWrite != 0 {
+	if a.lo <= lo && a.hi >= lo+2<<20 && a.hi-a.lo >= largeAtSize && a.prot&protWrite != 0 && a.prot&areaSmall == 0 {
 		if pa, ok := pmem.AllocLarge(); ok {
 			if m.place(lo, pa, 2<<20, a.prot) {
 				return true

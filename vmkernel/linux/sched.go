@@ -146,10 +146,11 @@ func (s *scheduler) pick(c *cpuState) *thread {
 // its signals and sets the timer. It runs with interrupts off.
 func leave(c *cpuState) {
 	t := threadAt(c.cur)
-	if t.state != stateRunning || c.resched != 0 {
+	if c.gone != 0 || c.resched != 0 {
 		sched.lock.Lock()
-		c.resched = 0
-		if t.state == stateRunning && t.self != c.idle {
+		stays := c.gone == 0 && t.self != c.idle
+		c.gone, c.resched = 0, 0
+		if stays {
 			if n := sched.pick(c); n != nil {
 				sched.ready(t)
 				t = n
@@ -182,10 +183,12 @@ func leave(c *cpuState) {
 }
 
 // block takes the running thread off its processor. The lock is held and the
-// caller has queued it where it will be found.
+// caller has queued it where it will be found. From the moment the lock is free
+// another processor may run it, so leave goes by c.gone, never by t.state.
 func (c *cpuState) block(t *thread, why uint32) {
 	t.state = stateBlocked
 	t.waiting = why
+	c.gone = 1
 }
 
 const (

@@ -121,7 +121,7 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 	case sysSchedGetaffin:
 		return getAffinity(a1, uintptr(a2)), true
 	case sysSchedSetaffin:
-		return c.setAffinity(t, a0, a1, uintptr(a2)), true
+		return c.setAffinity(t, a0, a1, uintptr(a2))
 	case sysPrlimit64:
 		return prlimit(uintptr(a3)), true
 	case sysPrctl:
@@ -161,7 +161,7 @@ func memoryCall(nr, a0, a1, a2, a3 uint64) int64 {
 		if a3&mapAnonymous == 0 {
 			return -errBadF
 		}
-		va, ok := mm.mapAnon(uintptr(a0), uintptr(a1), uint32(a2), uint32(a3))
+		va, ok := mm.mapAnon(uintptr(a0), uintptr(a1), uint32(a2)&7, uint32(a3))
 		if !ok {
 			return -errNoMem
 		}
@@ -216,6 +216,7 @@ func clone(t *thread, f *frame) int64 {
 func (c *cpuState) exit(t *thread) {
 	sched.lock.Lock()
 	t.state = stateFree
+	c.gone = 1
 	sched.lock.Unlock()
 }
 
@@ -230,7 +231,7 @@ func exitGroup(code uint64, f *frame) {
 		ttyString("vmkernel: the program ended\n")
 		powerOff(0)
 	}
-	die("the Go runtime stopped", f)
+	die(fatalCause(), f)
 }
 
 func (c *cpuState) park(t *thread, va uintptr, val uint32, deadline uint64) (int64, bool) {
@@ -339,24 +340,26 @@ func getAffinity(n uint64, buf uintptr) int64 {
 	return 8
 }
 
-func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) int64 {
+func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) (int64, bool) {
 	if n < 8 || !mm.readable(buf, 8) {
-		return -errInval
+		return -errInval, true
 	}
 	// SAFETY: readable.
 	mask := *(*uint64)(at(buf)) & (1<<sched.ncpu - 1)
 	if mask == 0 || tid != 0 && tid != uint64(t.tid) {
-		return -errInval
+		return -errInval, true
 	}
 	t.aff = mask
 	if mask>>c.id&1 == 0 {
 		// Not here any more: queue it for another processor.
 		sched.lock.Lock()
 		t.frame.rax = 0
+		c.gone = 1
 		sched.ready(t)
 		sched.lock.Unlock()
+		return 0, false
 	}
-	return 0
+	return 0, true
 }
 
 func prlimit(old uintptr) int64 {

@@ -33,6 +33,8 @@ func newThread() *thread {
 			sched.threads[i] = 0
 			return nil
 		}
+		// JUSTIFICATION: threads live outside the Go heap, see at.
+		// SAFETY: the frames were just taken and belong to this thread for ever.
 		t := threadAt(pmem.Virt(pa))
 		t.self = uintptr(unsafe.Pointer(t))
 		t.state = stateBlocked
@@ -108,9 +110,6 @@ func initCPUThreads(c *cpuState) {
 	idle.state = stateRunning
 	c.frameTop = idle.end()
 	setTSS(c, 0, c.frameTop)
-	sched.cpus[c.id] = c.self
-	sched.ncpu++
-	c.online = 1
 }
 
 // switchTo makes t the thread that resume loads.

@@ -28,7 +28,9 @@ type linkEndpoint struct {
 	tap        func(frame []byte) bool
 
 	queue   chan *stack.PacketBuffer // to the sending goroutine
-	done    chan struct{}
+	done    chan struct{}            // closed by stop
+	flushed chan struct{}            // closed when the sending goroutine ended
+	ended   chan struct{}            // closed when the receiving goroutine ended
 	once    sync.Once
 	dropped atomic.Uint64 // queue full, or the link took no more
 	gone    atomic.Bool
@@ -41,10 +43,12 @@ var _ stack.LinkEndpoint = (*linkEndpoint)(nil)
 // owns the link from now on.
 func (st *Stack) AddLink(link netio.Link) (*Interface, error) {
 	l := &linkEndpoint{
-		link:  link,
-		mtu:   uint32(link.MTU()) + header.EthernetMinimumSize,
-		queue: make(chan *stack.PacketBuffer, st.limits.LinkQueue),
-		done:  make(chan struct{}),
+		link:    link,
+		mtu:     uint32(link.MTU()) + header.EthernetMinimumSize,
+		queue:   make(chan *stack.PacketBuffer, st.limits.LinkQueue),
+		done:    make(chan struct{}),
+		flushed: make(chan struct{}),
+		ended:   make(chan struct{}),
 	}
 	st.mu.Lock()
 	l.nic = st.nextNIC
@@ -62,10 +66,17 @@ func (st *Stack) AddLink(link netio.Link) (*Interface, error) {
 	return &Interface{st: st, l: l}, nil
 }
 
-// stop ends both goroutines and closes the link.
+// flushTime bounds how long stop waits for queued frames to leave.
+const flushTime = 100 * time.Millisecond
+
+// stop lets queued frames leave, ends both goroutines and closes the link.
 func (l *linkEndpoint) stop() {
 	l.once.Do(func() {
 		close(l.done)
+		select {
+		case <-l.flushed:
+		case <-time.After(flushTime):
+		}
 		l.link.Close()
 	})
 	l.wg.Wait()
@@ -75,6 +86,7 @@ func (l *linkEndpoint) stop() {
 // its hardware is gone.
 func (l *linkEndpoint) receive() {
 	defer l.wg.Done()
+	defer close(l.ended)
 	batch := max(l.link.BatchSize(), 1)
 	bufs, sizes := make([][]byte, batch), make([]int, batch)
 	room := make([]byte, batch*netio.MaxFrame)
@@ -130,6 +142,7 @@ func (l *linkEndpoint) deliver(frame []byte) {
 // send moves queued packets to the link in batches.
 func (l *linkEndpoint) send() {
 	defer l.wg.Done()
+	defer close(l.flushed)
 	batch := max(l.link.BatchSize(), 1)
 	pkts := make([]*stack.PacketBuffer, 0, batch)
 	frames := make([][]byte, batch)
@@ -139,10 +152,18 @@ func (l *linkEndpoint) send() {
 	}
 	for {
 		select {
-		case <-l.done:
-			return
 		case p := <-l.queue:
 			pkts = append(pkts[:0], p)
+		default:
+			select {
+			case <-l.done:
+				return
+			case <-l.ended:
+				l.drain()
+				return
+			case p := <-l.queue:
+				pkts = append(pkts[:0], p)
+			}
 		}
 	more:
 		for len(pkts) < batch {

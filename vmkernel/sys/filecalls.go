@@ -4,6 +4,7 @@ import "syscall"
 
 // Numbers that package syscall lacks, Linux 6.1 arch/x86/entry/syscalls/syscall_64.tbl.
 const (
+	sysGetrandom     = 318
 	sysPreadv2       = 327
 	sysPwritev2      = 328
 	sysCopyFileRange = 326

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -61,4 +62,57 @@ func (n *Notifier) Notify() {
 	// JUSTIFICATION: the trap takes the address of the counter's increment.
 	// SAFETY: one is a global that never moves; the trap only reads it.
 	trap(syscall.SYS_WRITE, uintptr(n.fd), uintptr(unsafe.Pointer(&one)), 8, 0, 0, 0)
+}
+
+// Address is where p's first byte is.
+func Address(p []byte) uintptr {
+	// JUSTIFICATION: mmap answers with a number.
+	// SAFETY: p is memory of ReserveMemory, outside the Go heap; it never moves.
+	return uintptr(unsafe.Pointer(unsafe.SliceData(p)))
+}
+
+// mapNoReserve asks for memory that is there only when touched.
+const mapNoReserve = 0x4000
+
+// ReserveMemory gives n bytes of addresses that read zero and get memory, page by
+// page, when they are touched. n is a multiple of 4096.
+func ReserveMemory(n int) ([]byte, Errno) {
+	addr, err := trap(syscall.SYS_MMAP, 0, uintptr(n), syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_PRIVATE|syscall.MAP_ANON|mapNoReserve, ^uintptr(0), 0)
+	if err != 0 {
+		return nil, err
+	}
+	// JUSTIFICATION: the mapping is outside the Go heap.
+	// SAFETY: the trap gave [addr, addr+n) to us alone until ReleaseMemory; the
+	// memory holds no Go pointers.
+	return unsafe.Slice((*byte)(pointer(addr)), n), 0
+}
+
+// ReleaseMemory gives all of what ReserveMemory gave back. Nobody may use it any
+// more.
+func ReleaseMemory(p []byte) { trap(syscall.SYS_MUNMAP, Address(p), uintptr(len(p)), 0, 0, 0, 0) }
+
+// DiscardMemory makes whole pages of p read zero and gives their memory back.
+func DiscardMemory(p []byte) {
+	trap(syscall.SYS_MADVISE, Address(p), uintptr(len(p)), syscall.MADV_DONTNEED, 0, 0, 0)
+}
+
+// randomBuffers are on the heap, so that their addresses stay what they are while
+// the call is made.
+var randomBuffers = sync.Pool{New: func() any { return new([256]byte) }}
+
+// Random fills p from the trap's random numbers.
+func Random(p []byte) {
+	buf := randomBuffers.Get().(*[256]byte)
+	defer randomBuffers.Put(buf)
+	for len(p) > 0 {
+		n := min(len(p), len(buf)) // so few are never given in parts
+		// JUSTIFICATION: the trap takes an address.
+		// SAFETY: buf is on the heap and in use until the deferred Put.
+		if _, err := trap(sysGetrandom, uintptr(unsafe.Pointer(buf)), uintptr(n), 0, 0, 0, 0); err != 0 {
+			panic("sys: getrandom: " + err.Error())
+		}
+		p = p[copy(p, buf[:n]):]
+	}
+	clear(buf[:])
 }

@@ -203,8 +203,6 @@ var wanted = []want{
 			{Proc2WBINVDExiting, "WBINVD exiting"},
 			{Proc2APICRegisterVirtual, "APIC-register virtualization"},
 			{Proc2VirtualizeX2APIC, "x2APIC virtualization"},
-			{Proc2EnableXSAVES, "XSAVES/XRSTORS"},
-			{Proc2EnableUserWaitPause, "user wait and pause"},
 		},
 		set: func(c *Controls, v uint32) { c.Proc2 = v },
 	},

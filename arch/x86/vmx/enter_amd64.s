@@ -42,6 +42,13 @@ rflags:
 	MOVL	$const_GUEST_RFLAGS, DX
 	VMWRITE_BX_DX
 load:
+	TESTQ	$const_MitigateIBPB, Frame_Mitigate(DI)
+	JZ	nobarrier
+	MOVL	$0x49, CX // PRED_CMD
+	MOVL	$1, AX
+	XORL	DX, DX
+	WRMSR
+nobarrier:
 	MOVUPS	Frame_X15(DI), X15
 	CMPQ	Frame_launched(DI), $0
 	// MOV leaves the flags of the comparison alone.
@@ -131,10 +138,37 @@ TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
 	JCS	done
 	MOVQ	$1, Frame_launched(DI)
 done:
+	TESTQ	$const_MitigateRSB, Frame_Mitigate(DI)
+	JZ	filled
+	// 32 returns predicted into this loop, so that no return of ours is
+	// predicted by what the guest left.
+	MOVL	$16, CX
+fill:
+	CALL	fill1<>(SB)
+	CALL	fill1<>(SB)
+	DECL	CX
+	JNZ	fill
+filled:
+	// No value of the guest stays in a register for speculation to use.
+	XORL	CX, CX
+	XORL	SI, SI
+	XORL	R8, R8
+	XORL	R9, R9
+	XORL	R10, R10
+	XORL	R11, R11
+	XORL	R12, R12
+	XORL	R13, R13
+	XORL	R15, R15
 	MOVQ	8(SP), BP
 	LEAQ	16(SP), SP // not ADDQ: the assembler would count it
 	MOVQ	$0, 16(SP) // Enter's result: Succeed
 	RET
+
+// fill1 leaves one entry on the return stack and drops its return address: it
+// continues behind the CALL without a RET.
+TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
+	POPQ	R8
+	JMP	R8
 
 // func ExitPC() uint64
 TEXT ·ExitPC(SB), NOSPLIT, $0-8

@@ -98,3 +98,12 @@ func GuestSegment(i int) SegmentFields {
 
 // SegmentNames are for messages, indexed by SegES to SegTR.
 var SegmentNames = [NumSegments]string{"ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR"}
+
+// Fields are all fields that this package knows, in rising order.
+func Fields() []Field {
+	out := make([]Field, len(fieldNames))
+	for i := range fieldNames {
+		out[i] = fieldNames[i].field
+	}
+	return out
+}

@@ -26,7 +26,18 @@ type Frame struct {
 	// register on the way back to Go, so it travels apart from the rest of
 	// the SIMD state, which stays in the processor over a fast exit.
 	X15 [2]uint64
+	// Mitigate has Mitigate bits.
+	Mitigate uint64
 }
+
+// Bits of Frame.Mitigate, the same as those of the twin.
+const (
+	// MitigateRSB fills the return stack after each exit.
+	MitigateRSB uint64 = 1 << 0
+	// MitigateIBPB raises an indirect-branch barrier before the next entry. The
+	// owner clears the bit afterwards.
+	MitigateIBPB uint64 = 1 << 1
+)
 
 // Forget says that the VMCS was cleared: the next Enter launches and writes
 // everything.

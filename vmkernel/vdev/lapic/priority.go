@@ -96,13 +96,15 @@ func (a *APIC) EOISkippable() bool {
 	if a.isrTop < 0 || a.highestIRR() >= 0 {
 		return false
 	}
-	v := uint8(a.isrTop)
-	if a.tmr[v>>5&7].Load()&(1<<(v&31)) != 0 {
+	w, bit := uint32(a.isrTop)>>5&7, uint32(1)<<(uint32(a.isrTop)&31)
+	if a.tmr[w].Load()&bit != 0 {
 		return false
 	}
-	n := 0
-	for _, w := range a.isr {
-		n += bits.OnesCount32(w)
+	rest := a.isr[w] &^ bit
+	for i := range a.isr {
+		if uint32(i) != w {
+			rest |= a.isr[i]
+		}
 	}
-	return n == 1
+	return rest == 0
 }

@@ -1,0 +1,73 @@
+# Basalt. `make help` explains the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+MAKEFLAGS += --no-builtin-rules
+
+export CGO_ENABLED := 0
+
+LINK   := -T 0x1000000 -E basalt/vmkernel/linux.start
+STRIP  := -s -w
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+KBUILD := go build -trimpath -buildvcs=false -overlay build/_overlay/overlay.json -modfile build/_overlay/go.mod
+KLINK  := -ldflags "$(STRIP) $(LINK) -X basalt/mgmt/version.Version=$(VERSION)"
+
+.PHONY: help
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: build/basalt.elf build/basalt ## build the bootable kernel and the client
+
+.PHONY: FORCE
+FORCE:
+
+build/_overlay/overlay.json: $(wildcard cmd/mkoverlay/*.go) go.mod
+	@mkdir -p build
+	go run ./cmd/mkoverlay -mod -o build/_overlay
+
+build/vmkernel.linked: build/_overlay/overlay.json FORCE
+	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o $@ ./cmd/vmkernel
+
+build/basalt.elf: build/vmkernel.linked
+	go run ./cmd/mkimage elf build/vmkernel.linked $@
+
+build/stress.elf: build/_overlay/overlay.json FORCE
+	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/stress.linked ./qemu-test/stress
+	go run ./cmd/mkimage elf build/stress.linked $@
+
+build/basalt: FORCE
+	go build -trimpath -buildvcs=false -ldflags "-s -w -X basalt/mgmt/version.Version=$(VERSION)" -o $@ ./cmd/basalt
+
+.PHONY: image
+image: build/basalt.img ## build the GPT disk image for a USB stick or disk
+
+build/basalt.img: build/basalt.elf deps
+	go run ./cmd/mkimage image -o $@ build/basalt.elf
+
+.PHONY: check
+check: ## format, vet, staticcheck and the repository's own rules (seconds)
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt would change:"; echo "$$bad"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test -count=1 ./cmd/repocheck
+
+.PHONY: unit
+unit: build/_overlay/overlay.json ## the package tests and fuzz seeds, on this machine
+	go test ./...
+
+.PHONY: test
+test: deps check unit cases ## everything: check, package tests, then the machines in QEMU and Bochs
+
+.PHONY: cases
+cases: deps build/basalt.elf build/stress.elf ## boot the test table in the emulators
+	go test -count=1 -v -timeout 40m ./qemu-test/cases
+
+.PHONY: deps
+deps: ## install what is missing (Debian: apt-get), or say what is
+	@qemu-test/deps.sh
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf build

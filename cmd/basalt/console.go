@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"basalt/mgmt/client"
+)
+
+// leave is the key that detaches: Ctrl-].
+const leave = 0x1d
+
+type consoleFlags struct {
+	backlog int
+	until   string
+	wait    time.Duration
+	linger  time.Duration
+}
+
+func (a *app) vmConsole() *cobra.Command {
+	var f consoleFlags
+	c := &cobra.Command{
+		Use: "console VM", Short: "Attach to a machine's console", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeVMs,
+		Long: `Attach the terminal to the machine's serial console, with a bit of what was written before.
+Ctrl-] leaves; the guest goes on. Several people may be attached to one console.
+
+In scripts, where standard input is no terminal, input is sent as it is, line ends as
+carriage returns. After its end the command goes on until --until was seen; without
+--until it ends when the guest has been silent for --linger.`,
+		Example: `  basalt vm console web
+  basalt vm console web --until 'login:' --wait 2m < /dev/null
+  echo 'uname -a' | basalt vm console web`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return work(func(ctx context.Context, args []string) error { return a.console(ctx, args[0], f) })(c, args)
+		},
+	}
+	fl := c.Flags()
+	fl.IntVar(&f.backlog, "backlog", 4096, "`bytes` of the past to show first")
+	fl.StringVar(&f.until, "until", "", "end with exit code 0 when the guest wrote `text`")
+	fl.DurationVar(&f.wait, "wait", 0, "end with exit code 8 after this time")
+	fl.DurationVar(&f.linger, "linger", time.Second, "how long a silence ends a script's session")
+	return c
+}
+
+func (a *app) console(ctx context.Context, id string, f consoleFlags) error {
+	if f.backlog < 0 {
+		return usageError("--backlog is a number of bytes")
+	}
+	return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
+		if f.wait > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, f.wait)
+			defer cancel()
+		}
+		ws, err := c.Console(ctx, id, f.backlog)
+		if err != nil {
+			return err
+		}
+		defer ws.CloseNow()
+		if fd, tty := terminal(a.in); tty {
+			a.note("Attached to %s. Ctrl-] leaves.", id)
+			old, err := term.MakeRaw(fd)
+			if err != nil {
+				return err
+			}
+			defer func() {
+				term.Restore(fd, old)
+				a.note("\nLeft the console of %s.", id)
+			}()
+			err = a.attach(ctx, ws, f, true)
+			return f.explain(ctx, err)
+		}
+		return f.explain(ctx, a.attach(ctx, ws, f, false))
+	})
+}
+
+// explain turns the end of --wait into a timeout.
+func (f consoleFlags) explain(ctx context.Context, err error) error {
+	if err != nil && f.wait > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		if f.until != "" {
+			return timeoutError(fmt.Sprintf("the guest did not write %q in %s", f.until, f.wait))
+		}
+		return timeoutError("the time of --wait is over")
+	}
+	return err
+}
+
+var errLeft = errors.New("left")
+
+// attach copies both ways until one side ends. Standard input is read in a
+// goroutine of its own that is left behind at the end: a read cannot be taken back.
+func (a *app) attach(ctx context.Context, ws *websocket.Conn, f consoleFlags, tty bool) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	heard := make(chan struct{}, 1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := sendInput(ctx, ws, a.in, tty); err != nil {
+			cancel(err)
+		}
+	}()
+	if !tty && f.until == "" {
+		go func() {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return
+			}
+			for {
+				select {
+				case <-heard:
+				case <-time.After(f.linger):
+					cancel(errLeft)
+					return
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	err := a.receive(ctx, ws, f.until, heard)
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause
+	}
+	switch {
+	case err == nil || errors.Is(err, errLeft):
+		ws.Close(websocket.StatusNormalClosure, "")
+		return nil
+	case websocket.CloseStatus(err) == websocket.StatusGoingAway:
+		var ce websocket.CloseError
+		errors.As(err, &ce)
+		return fmt.Errorf("the console was closed: %s", ce.Reason)
+	}
+	return err
+}
+
+func sendInput(ctx context.Context, ws *websocket.Conn, in io.Reader, tty bool) error {
+	buf := make([]byte, 1024)
+	for {
+		n, err := in.Read(buf)
+		p := buf[:n]
+		left := false
+		if tty {
+			if i := bytes.IndexByte(p, leave); i >= 0 {
+				p, left = p[:i], true
+			}
+		} else {
+			p = bytes.ReplaceAll(p, []byte("\n"), []byte("\r"))
+		}
+		if len(p) > 0 {
+			if err := ws.Write(ctx, websocket.MessageBinary, p); err != nil {
+				return err
+			}
+		}
+		if left {
+			return errLeft
+		}
+		if err != nil {
+			return nil // the end of a script's input
+		}
+	}
+}
+
+// receive prints what the guest writes; nil means that until was seen.
+func (a *app) receive(ctx context.Context, ws *websocket.Conn, until string, heard chan<- struct{}) error {
+	var tail []byte
+	for {
+		_, p, err := ws.Read(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := a.out.Write(p); err != nil {
+			return err
+		}
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+		if until != "" {
+			tail = append(tail, p...)
+			if bytes.Contains(tail, []byte(until)) {
+				return nil
+			}
+			if keep := len(until) - 1; len(tail) > keep {
+				tail = append(tail[:0], tail[len(tail)-keep:]...)
+			}
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"basalt/mgmt/client"
+)
+
+func (a *app) fileCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "file", Aliases: []string{"files"}, Short: "Upload, download, list and remove files of the host", Args: cobra.NoArgs,
+		Long: `The host's file store holds kernels, initial RAM disks and modules that virtual
+machines boot. Paths are relative, with slashes, of letters, digits and . _ - + @ = ~.`,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.filePut(), a.fileGet(), a.fileList(), a.fileRemove())
+	return c
+}
+
+func (a *app) filePut() *cobra.Command {
+	var onlyNew bool
+	c := &cobra.Command{
+		Use: "put LOCAL [PATH]", Short: "Upload a file", Args: cobra.RangeArgs(1, 2),
+		Long: `Upload the file LOCAL to PATH on the host; without PATH, or if PATH ends in '/', its own
+name is used. LOCAL '-' is standard input and needs PATH. An existing file is replaced in one step: nobody
+ever sees a part of the new one, and an upload that is cut leaves nothing behind.
+The host refuses at once what does not fit into its free memory. The content is
+compared by SHA-256.`,
+		Example: `  basalt file put /boot/vmlinuz-6.1.0-26-cloud-amd64 debian/vmlinuz
+  basalt file put initrd.img debian/
+  gunzip < xen.gz | basalt file put - xen`,
+		RunE: work(func(ctx context.Context, args []string) error {
+			local, remote := args[0], ""
+			if len(args) > 1 {
+				remote = args[1]
+			}
+			if remote == "" || remote[len(remote)-1] == '/' {
+				if local == "-" {
+					return usageError("standard input needs a PATH")
+				}
+				remote += filepath.Base(local)
+			}
+			f, err := a.openLocal(local)
+			if err != nil {
+				return err
+			}
+			defer f.close()
+			return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
+				p := a.progress(remote, f.size)
+				stored, err := c.PutFile(ctx, remote, io.TeeReader(f, p), f.size, onlyNew)
+				p.done(err)
+				if err != nil {
+					return err
+				}
+				return a.show(stored, func(w io.Writer) {
+					fmt.Fprintf(w, "%s: %d bytes, SHA-256 %s\n", stored.Path, stored.Bytes, stored.SHA256)
+				})
+			})
+		}),
+	}
+	c.Flags().BoolVar(&onlyNew, "new", false, "fail if the file exists")
+	return c
+}
+
+type localFile struct {
+	*os.File
+	size int64
+	temp bool
+}
+
+func (f *localFile) close() {
+	f.Close()
+	if f.temp {
+		os.Remove(f.Name())
+	}
+}
+
+// openLocal opens a file to upload; standard input goes through a temporary file,
+// because the host wants to know the size first.
+func (a *app) openLocal(name string) (*localFile, error) {
+	if name == "-" {
+		t, err := os.CreateTemp("", "basalt-*")
+		if err != nil {
+			return nil, err
+		}
+		f := &localFile{File: t, temp: true}
+		f.size, err = io.Copy(t, a.in)
+		if err == nil {
+			_, err = t.Seek(0, io.SeekStart)
+		}
+		if err != nil {
+			f.close()
+			return nil, err
+		}
+		return f, nil
+	}
+	o, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	st, err := o.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = usageError(name + " is not a regular file")
+	}
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	return &localFile{File: o, size: st.Size()}, nil
+}
+
+func (a *app) fileGet() *cobra.Command {
+	return &cobra.Command{
+		Use: "get PATH [LOCAL]", Short: "Download a file", Args: cobra.RangeArgs(1, 2), ValidArgsFunction: a.completeFiles,
+		Long: `Download PATH to LOCAL; without LOCAL the last part of PATH is used, in the current folder.
+LOCAL '-' is standard output. A download that is cut leaves nothing behind.`,
+		Example: "  basalt file get debian/vmlinuz\n  basalt file get debian/vmlinuz - | sha256sum",
+		RunE: work(func(ctx context.Context, args []string) error {
+			local := path.Base(args[0])
+			if len(args) > 1 {
+				local = args[1]
+			}
+			return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
+				r, n, err := c.GetFile(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				if local == "-" {
+					_, err := io.Copy(a.out, r)
+					return err
+				}
+				p := a.progress(local, n)
+				err = store(local, io.TeeReader(r, p))
+				p.done(err)
+				if err != nil || !a.json {
+					return err
+				}
+				return a.show(map[string]any{"path": args[0], "local": local, "bytes": n}, nil)
+			})
+		}),
+	}
+}
+
+// store writes a file by way of a temporary one beside it.
+func store(name string, r io.Reader) error {
+	t, err := os.CreateTemp(filepath.Dir(name), ".basalt-*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(t, r)
+	if err = errors.Join(err, t.Close()); err == nil {
+		err = os.Chmod(t.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(t.Name(), name)
+	}
+	if err != nil {
+		os.Remove(t.Name())
+	}
+	return err
+}
+
+func (a *app) fileList() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls [PREFIX]", Aliases: []string{"list"}, Short: "List files", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeFiles,
+		Long:    "List the files whose path begins with PREFIX, with their sizes, and what is free.",
+		Example: "  basalt file ls\n  basalt file ls debian/ --json",
+		RunE: work(func(ctx context.Context, args []string) error {
+			prefix := ""
+			if len(args) > 0 {
+				prefix = args[0]
+			}
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				l, err := c.Files(ctx, prefix)
+				if err != nil {
+					return err
+				}
+				return a.show(l, func(w io.Writer) {
+					fmt.Fprintln(w, "PATH\tSIZE\tMODIFIED\tSHA-256")
+					for _, f := range l.Files {
+						fmt.Fprintf(w, "%s\t%s\t%s\t%.12s\n", f.Path, size(uint64(f.Bytes)), f.Modified.Local().Format(time.DateTime), f.SHA256)
+					}
+					a.note("%s free", size(l.FreeBytes))
+				})
+			})
+		}),
+	}
+}
+
+func (a *app) fileRemove() *cobra.Command {
+	return &cobra.Command{
+		Use: "rm PATH...", Aliases: []string{"remove"}, Short: "Remove files", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeFiles,
+		Long:    "Remove files. A machine that was started with a file keeps its content until it stops.",
+		Example: "  basalt file rm debian/vmlinuz debian/initrd.img",
+		RunE: work(func(ctx context.Context, args []string) error {
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				var errs error
+				for _, p := range args {
+					errs = errors.Join(errs, c.RemoveFile(ctx, p))
+				}
+				return errs
+			})
+		}),
+	}
+}

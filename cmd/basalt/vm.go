@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"basalt/mgmt/client"
+	"basalt/mgmt/wire"
+)
+
+func (a *app) vmCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "vm", Aliases: []string{"vms"}, Short: "Create, run and inspect virtual machines", Args: cobra.NoArgs,
+		Long: "A machine is named by its name or by its id. It is off, starting, running, paused or crashed.",
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(),
+		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled.\nTo shut a guest down in order, do it in the guest: it powers its machine off."),
+		a.vmAct("reset", "Press the reset button of machines", "Restart the guests at once with the files that they were started with."),
+		a.vmAct("pause", "Hold machines", "Hold the guests: they use no CPU time and their clocks stand still."),
+		a.vmAct("resume", "Let held machines go on", "Let paused guests go on where they were."),
+		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove())
+	return c
+}
+
+func (a *app) vmCreate() *cobra.Command {
+	in := wire.VMCreate{}
+	var memory string
+	var start bool
+	c := &cobra.Command{
+		Use: "create NAME --kernel PATH", Short: "Create a virtual machine", Args: cobra.ExactArgs(1),
+		Long: `Create a virtual machine that is off. Its kernel, initial RAM disk and modules are paths
+of the host's file store. The kernel may be a Linux bzImage, a PVH ELF image or a
+Multiboot1 ELF image: the host recognises it by its content.
+
+Memory is in MiB; with the suffix G in GiB. Each --module is a path, optionally a
+space and the module's own string, in the order in which the kernel gets them.`,
+		Example: `  basalt vm create web --memory 512 --kernel debian/vmlinuz --initrd debian/initrd.img --cmdline 'console=ttyS0'
+  basalt vm create xen --memory 2G --kernel xen --cmdline 'com1=115200 console=com1' --module 'vmlinuz console=hvc0' --module initrd.img`,
+		RunE: work(func(ctx context.Context, args []string) error {
+			in.Name = args[0]
+			n, err := parseMemory(memory)
+			if err != nil {
+				return err
+			}
+			in.MemoryMiB = n
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				vm, err := c.CreateVM(ctx, in)
+				if err != nil {
+					return err
+				}
+				if start {
+					if vm, err = c.Act(ctx, vm.ID, "start"); err != nil {
+						return err
+					}
+				}
+				return a.show(vm, func(w io.Writer) { fmt.Fprintln(w, vm.ID) })
+			})
+		}),
+	}
+	f := c.Flags()
+	f.IntVar(&in.CPUs, "cpus", 1, "virtual CPUs")
+	f.StringVarP(&memory, "memory", "m", "512", "memory in MiB, or with G in GiB")
+	f.StringVarP(&in.Boot.Kernel, "kernel", "k", "", "kernel's `path` on the host")
+	f.StringVarP(&in.Boot.Initrd, "initrd", "i", "", "initial RAM disk's `path` on the host")
+	f.StringVarP(&in.Boot.Cmdline, "cmdline", "c", "", "kernel's command `line`")
+	f.StringArrayVar(&in.Boot.Modules, "module", nil, "Multiboot module: `'path [string]'`; may be repeated")
+	f.BoolVar(&start, "start", false, "start it too")
+	c.MarkFlagRequired("kernel")
+	for _, n := range []string{"kernel", "initrd", "module"} {
+		c.RegisterFlagCompletionFunc(n, a.completeFiles)
+	}
+	return c
+}
+
+// parseMemory gives MiB.
+func parseMemory(s string) (int, error) {
+	digits := strings.TrimRight(strings.ToUpper(s), "MGIB")
+	unit := strings.ToUpper(s[len(digits):])
+	n, err := strconv.Atoi(digits)
+	if err == nil && n >= 0 && n <= 1<<30 {
+		switch unit {
+		case "", "M", "MIB":
+			return n, nil
+		case "G", "GIB":
+			return n * 1024, nil
+		}
+	}
+	return 0, usageError(fmt.Sprintf("--memory %q is not a number of MiB, such as 512 or 2G", s))
+}
+
+func (a *app) vmList() *cobra.Command {
+	return &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: "List virtual machines", Args: cobra.NoArgs,
+		Long: "List the virtual machines, oldest first.", Example: "  basalt vm ls\n  basalt vm ls --json | jq -r '.[] | select(.state==\"running\").name'",
+		RunE: work(func(ctx context.Context, _ []string) error {
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				vms, err := c.VMs(ctx)
+				if err != nil {
+					return err
+				}
+				return a.show(vms, func(w io.Writer) {
+					fmt.Fprintln(w, "ID\tNAME\tSTATE\tCPUS\tMEMORY\tUPTIME\tCPU TIME")
+					for _, v := range vms {
+						fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d MiB\t%s\t%s\n", v.ID, v.Name, v.State, v.CPUs, v.MemoryMiB, seconds(v.UptimeSeconds), seconds(v.CPUTimeSeconds))
+					}
+				})
+			})
+		}),
+	}
+}
+
+func (a *app) vmShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show VM", Short: "Describe a virtual machine", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeVMs,
+		Long: "Print everything about a machine: settings, state and why, times, exits by kind.", Example: "  basalt vm show web",
+		RunE: work(func(ctx context.Context, args []string) error {
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				v, err := c.VM(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return a.show(v, func(w io.Writer) { printVM(w, v) })
+			})
+		}),
+	}
+}
+
+func printVM(w io.Writer, v wire.VM) {
+	row := func(k, format string, args ...any) { fmt.Fprintf(w, k+"\t"+format+"\n", args...) }
+	row("ID", "%s", v.ID)
+	row("Name", "%s", v.Name)
+	state := v.State
+	if v.Reason != "" {
+		state += ": " + printable(v.Reason)
+	}
+	row("State", "%s", state)
+	row("Since", "%s", v.Since.Local().Format(time.DateTime))
+	row("CPUs", "%d", v.CPUs)
+	row("Memory", "%d MiB, %s in use", v.MemoryMiB, size(v.MemoryUsedBytes))
+	row("Kernel", "%s (%s)", v.Boot.Kernel, v.KernelFormat)
+	if v.Boot.Initrd != "" {
+		row("Initrd", "%s", v.Boot.Initrd)
+	}
+	row("Command line", "%s", printable(v.Boot.Cmdline))
+	for _, m := range v.Boot.Modules {
+		row("Module", "%s", printable(m))
+	}
+	row("Created", "%s", v.Created.Local().Format(time.DateTime))
+	row("Uptime", "%s", seconds(v.UptimeSeconds))
+	row("CPU time", "%.3f s", v.CPUTimeSeconds)
+	row("Exits", "%d", v.ExitsTotal)
+	for _, k := range slices.SortedFunc(maps.Keys(v.Exits), func(x, y string) int {
+		if v.Exits[x] != v.Exits[y] {
+			return int(int64(v.Exits[y]) - int64(v.Exits[x]))
+		}
+		return strings.Compare(x, y)
+	}) {
+		row("  "+k, "%d", v.Exits[k])
+	}
+}
+
+func (a *app) vmAct(action, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use: action + " VM...", Short: short, Long: long, Example: "  basalt vm " + action + " web", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeVMs,
+		RunE: work(func(ctx context.Context, args []string) error { return a.act(ctx, action, args) }),
+	}
+}
+
+// act does one action on every machine and tells all errors.
+func (a *app) act(ctx context.Context, action string, names []string) error {
+	return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+		var errs error
+		vms := []wire.VM{}
+		for _, n := range names {
+			vm, err := c.Act(ctx, n, action)
+			if err != nil {
+				if len(names) > 1 {
+					err = fmt.Errorf("%s: %w", n, err)
+				}
+				errs = errors.Join(errs, err)
+				continue
+			}
+			vms = append(vms, vm)
+		}
+		return errors.Join(errs, a.show(vms, func(w io.Writer) {
+			for _, v := range vms {
+				fmt.Fprintf(w, "%s\t%s\n", v.Name, v.State)
+			}
+		}))
+	})
+}
+
+func (a *app) vmStart() *cobra.Command {
+	var console bool
+	c := &cobra.Command{
+		Use: "start VM...", Short: "Start machines", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeVMs,
+		Long:    "Start machines that are off or crashed. With --console attach to the console of the last one.",
+		Example: "  basalt vm start web\n  basalt vm start web --console",
+		RunE: work(func(ctx context.Context, args []string) error {
+			if err := a.act(ctx, "start", args); err != nil || !console {
+				return err
+			}
+			return a.console(ctx, args[len(args)-1], consoleFlags{backlog: 256 << 10, linger: time.Second})
+		}),
+	}
+	c.Flags().BoolVar(&console, "console", false, "then attach to the console")
+	return c
+}
+
+func (a *app) vmWait() *cobra.Command {
+	var state string
+	var limit time.Duration
+	c := &cobra.Command{
+		Use: "wait VM", Short: "Wait until a machine reaches a state", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeVMs,
+		Long:    "Wait until a machine is in the state of --state. A machine that crashes ends the wait with exit code 1,\nunless that is the state that was waited for; the end of --wait with exit code 8.",
+		Example: "  basalt vm wait web --state off --wait 5m",
+		RunE: work(func(ctx context.Context, args []string) error {
+			return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
+				ctx, cancel := context.WithTimeout(ctx, limit)
+				defer cancel()
+				for {
+					v, err := c.VM(ctx, args[0])
+					switch {
+					case err != nil && ctx.Err() != nil:
+						return timeoutError(fmt.Sprintf("machine %s did not become %s in %s", args[0], state, limit))
+					case err != nil:
+						return err
+					case v.State == state:
+						return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", v.Name, v.State) })
+					case v.State == "crashed":
+						return fmt.Errorf("machine %s crashed: %s", v.Name, v.Reason)
+					}
+					select {
+					case <-time.After(500 * time.Millisecond):
+					case <-ctx.Done():
+					}
+				}
+			})
+		}),
+	}
+	c.Flags().StringVar(&state, "state", "off", "off, running, paused or crashed")
+	c.Flags().DurationVar(&limit, "wait", 10*time.Minute, "how long to wait")
+	return c
+}
+
+func (a *app) vmLog() *cobra.Command {
+	return &cobra.Command{
+		Use: "log VM", Short: "Print the end of a machine's console", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeVMs,
+		Long: "Print the last 256 KiB that the guest wrote to its serial console, byte for byte.", Example: "  basalt vm log web | tail",
+		RunE: work(func(ctx context.Context, args []string) error {
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				b, err := c.ConsoleLog(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.show(map[string]string{"log": string(b)}, nil)
+				}
+				_, err = a.out.Write(b)
+				return err
+			})
+		}),
+	}
+}
+
+func (a *app) vmRemove() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use: "rm VM...", Aliases: []string{"remove"}, Short: "Delete machines", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeVMs,
+		Long:    "Delete machines that are off or crashed. With --force the power of the others is cut first.",
+		Example: "  basalt vm rm web\n  basalt vm rm --force web db",
+		RunE: work(func(ctx context.Context, args []string) error {
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				var errs error
+				for _, n := range args {
+					if force {
+						if v, err := c.VM(ctx, n); err == nil && v.State != "off" {
+							if _, err := c.Act(ctx, n, "stop"); err != nil && statusCodeOf(err) != exitConflict {
+								errs = errors.Join(errs, err)
+							}
+						}
+					}
+					errs = errors.Join(errs, c.DeleteVM(ctx, n))
+				}
+				return errs
+			})
+		}),
+	}
+	c.Flags().BoolVarP(&force, "force", "f", false, "cut the power of running machines first")
+	return c
+}
+
+func statusCodeOf(err error) int { return exitCode(&runError{err}) }

@@ -1,0 +1,28 @@
+package hw
+
+import (
+	"basalt/drivers/pci"
+	"basalt/vmkernel/irq"
+)
+
+// messageBase is the address range of interrupt messages (SDM Vol. 3A, 11.11.1):
+// physical destination mode, no redirection hint.
+const messageBase = 0xfee0_0000
+
+// message is a vector that a device raises by writing Data to Address: fixed
+// delivery, edge-triggered (SDM Vol. 3A, 11.11.2).
+type message struct{ *irq.Line }
+
+var _ pci.Message = message{}
+
+// Message implements pci.Platform.
+func (m *Machine) Message(name string) (pci.Message, error) {
+	l, err := irq.New(name, -1)
+	if err != nil {
+		return nil, err
+	}
+	return message{l}, nil
+}
+
+func (m message) Address() uint64 { return messageBase | uint64(m.APICID()&0xff)<<12 }
+func (m message) Data() uint32    { return uint32(m.Vector()) }

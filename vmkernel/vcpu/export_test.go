@@ -1,0 +1,10 @@
+package vcpu
+
+// Handle runs one exit as Run would and brings the result into the engine.
+func (v *VCPU) Handle(x *Exit) {
+	v.x = *x
+	v.handle()
+	if err := v.enter(); err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,217 @@
+package vmxcpu
+
+import (
+	"basalt/arch/x86/reg"
+	"basalt/arch/x86/vmx"
+)
+
+// timerMax never fires before the next host interrupt.
+const timerMax = 0xffffffff
+
+// prepare makes the VMCS ready for the entry. W1.
+func (e *Engine) prepare(cpu int) {
+	if e.pending {
+		e.writeSystem()
+	}
+	e.inject()
+	e.arm(cpu)
+
+	// The generation is read after where was stored: a shootdown either sees
+	// us here or we see its generation.
+	if gen := e.t.gen.Load(); gen != e.seen.Load() {
+		e.dropNested()
+		e.seen.Store(gen)
+	}
+	if e.flush {
+		e.flush = false
+		e.dropLinear()
+	}
+	if e.tscWanted != e.tsc {
+		e.tsc = e.tscWanted
+		e.wr(vmx.TSC_OFFSET, e.tsc)
+	}
+	if e.tpr != nil && e.proc&vmx.ProcUseTPRShadow != 0 {
+		// An exit as soon as the guest lowers its priority: something may be
+		// waiting for that.
+		t := e.tpr.TaskPriority() & 15
+		*e.vtpr = t << 4
+		if uint64(t) != e.threshold {
+			e.threshold = uint64(t)
+			e.wr(vmx.TPR_THRESHOLD, uint64(t))
+		}
+	}
+	if !e.live {
+		e.loadState(cpu)
+	}
+	if e.f.cfg.Mitigations == MitigateAuto {
+		e.frame.Mitigate |= vmx.MitigateRSB
+	}
+	e.known = false
+}
+
+// finish takes what the exit left. W1.
+func (e *Engine) finish() {
+	e.rip = e.frame.RIP
+	e.frame.Mitigate = 0
+	if e.tpr != nil && e.proc&vmx.ProcUseTPRShadow != 0 {
+		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
+			e.tpr.SetTaskPriority(t)
+		}
+	}
+}
+
+// arm makes the guest leave at Fast's deadline: by the preemption timer, which
+// counts TSC ticks shifted right, or by the host's timer. W1.
+func (e *Engine) arm(cpu int) {
+	d := e.fast.Deadline()
+	if e.controls.Pin&vmx.PinPreemptionTimer == 0 {
+		pc := &e.f.cpus[cpu]
+		if d != pc.armed {
+			pc.armed = d
+			e.host.SetDeadline(d)
+		}
+		return
+	}
+	v := uint64(timerMax)
+	if d != 0 {
+		now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
+		if d <= now {
+			v = 0
+		} else if n := (d-now)>>shift + 1; n < timerMax {
+			v = n
+		}
+	}
+	if v != e.timer {
+		e.timer = v
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, v)
+	}
+}
+
+// dropNested drops the translations that EPT made on this processor (SDM Vol.
+// 3C, 29.4.3.1). W1.
+func (e *Engine) dropNested() {
+	if e.f.caps.INVEPTSingle {
+		e.ops.invept(vmx.INVEPTSingle, e.t.Root())
+	} else {
+		e.ops.invept(vmx.INVEPTAll, 0)
+	}
+}
+
+// dropLinear drops the guest's own translations; without VPID the entry does it.
+// W1.
+func (e *Engine) dropLinear() {
+	switch {
+	case e.controls.Proc2&vmx.Proc2EnableVPID == 0:
+	case e.f.caps.INVVPIDSingle:
+		e.ops.invvpid(vmx.INVVPIDSingle, uint64(e.vpid), 0)
+	default:
+		e.ops.invvpid(vmx.INVVPIDAll, 0, 0)
+	}
+}
+
+// queue makes info the event of the next entry. An interrupt that was waiting
+// there stands back for an exception; two others were joined by the caller. W1.
+func (e *Engine) queue(info vmx.InterruptionInfo, code uint32) {
+	if e.event.Valid() && e.event.Type() == vmx.ExternalInterrupt && info.Type() != vmx.ExternalInterrupt {
+		e.deferred = e.event
+	}
+	e.event, e.eventError = info, code
+}
+
+// requeue injects again what an exit cut short, for exits that the loop handles
+// itself (SDM Vol. 3C, 28.2.4). Software events run again by themselves: RIP
+// stands at their instruction. W1.
+func (e *Engine) requeue() {
+	i := vmx.InterruptionInfo(e.frame.IDTVectoring)
+	if !i.Valid() {
+		return
+	}
+	switch i.Type() {
+	case vmx.SoftwareInterrupt, vmx.SoftwareException, vmx.PrivilegedException:
+		return
+	}
+	code := uint32(0)
+	if i.HasError() {
+		code = uint32(e.rd(vmx.IDT_VECTORING_ERROR_CODE))
+	}
+	if i.Type() == vmx.NMI {
+		e.openNMI()
+	}
+	e.queue(i&^(1<<12), code)
+}
+
+// openNMI ends the blocking of NMIs for one whose delivery was cut short: it is
+// injected again, and the processor refuses that while it blocks. W1.
+func (e *Engine) openNMI() {
+	if v := e.rd(vmx.GUEST_INTERRUPTIBILITY); v&uint64(vmx.BlockingByNMI) != 0 {
+		e.wr(vmx.GUEST_INTERRUPTIBILITY, v&^uint64(vmx.BlockingByNMI))
+	}
+}
+
+// settleShadow applies what SetInterruptShadow asked for and gives the state. W1.
+func (e *Engine) settleShadow() vmx.Interruptibility {
+	v := vmx.Interruptibility(e.rd(vmx.GUEST_INTERRUPTIBILITY))
+	n := v
+	switch e.shadow {
+	case shadowClear:
+		n &^= vmx.BlockingBySTI | vmx.BlockingByMOVSS
+	case shadowSet:
+		// Blocking by STI needs IF; MOV SS blocks without.
+		n &^= vmx.BlockingBySTI | vmx.BlockingByMOVSS
+		if e.frame.RFLAGS&reg.RFLAGS_IF != 0 {
+			n |= vmx.BlockingBySTI
+		} else {
+			n |= vmx.BlockingByMOVSS
+		}
+	}
+	e.shadow = shadowKeep
+	if n != v {
+		e.wr(vmx.GUEST_INTERRUPTIBILITY, uint64(n))
+	}
+	return n
+}
+
+// inject chooses the event of this entry: a queued one, an NMI, or the interrupt
+// that the APIC offers; what has to wait opens a window. W1.
+func (e *Engine) inject() {
+	proc := e.proc &^ (vmx.ProcInterruptWindowExiting | vmx.ProcNMIWindowExiting)
+	vector, irq := e.fast.PendingInterrupt()
+	if e.shadow == shadowKeep && !irq && !e.nmiPending && !e.event.Valid() {
+		e.setProc(proc)
+		return
+	}
+	state := e.settleShadow()
+	const blocked = vmx.BlockingBySTI | vmx.BlockingByMOVSS
+	var now vmx.InterruptionInfo
+	switch {
+	case e.event.Type() == vmx.ExternalInterrupt && e.event.Valid() && (e.frame.RFLAGS&reg.RFLAGS_IF == 0 || state&blocked != 0):
+		// It stood back for an exception whose handler runs with interrupts
+		// off; the processor would refuse it now.
+		proc |= vmx.ProcInterruptWindowExiting
+	case e.event.Valid():
+		now = e.event
+		if now.HasError() {
+			e.wr(vmx.ENTRY_EXCEPTION_ERROR_CODE, uint64(e.eventError))
+		}
+		e.event = e.deferred
+		e.deferred = 0
+	case e.nmiPending && state&(blocked|vmx.BlockingByNMI) == 0:
+		e.nmiPending = false
+		now = vmx.MakeInfo(uint8(reg.NMI), vmx.NMI, false)
+	}
+	if irq {
+		if !now.Valid() && e.frame.RFLAGS&reg.RFLAGS_IF != 0 && state&blocked == 0 {
+			e.fast.AckInterrupt(vector)
+			now = vmx.MakeInfo(vector, vmx.ExternalInterrupt, false)
+		} else {
+			proc |= vmx.ProcInterruptWindowExiting
+		}
+	}
+	if e.nmiPending && e.f.caps.VirtualNMIs() {
+		proc |= vmx.ProcNMIWindowExiting
+	}
+	if now.Valid() {
+		e.wr(vmx.ENTRY_INTERRUPTION_INFO, uint64(now))
+	}
+	e.setProc(proc)
+}

@@ -1,0 +1,227 @@
+package vmxcpu
+
+import (
+	"basalt/arch/x86/reg"
+	"basalt/arch/x86/vmx"
+	"basalt/vmkernel/vcpu"
+)
+
+// loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
+// a blocking system call. x is filled with the exit that ends it.
+func (e *Engine) loop(x *vcpu.Exit) {
+	e.ops.cli()
+	cpu, ok := e.arrive(true)
+	if !ok {
+		e.leave()
+		return
+	}
+	for {
+		// where is set: from here on a Kick is either seen or sends an
+		// interrupt that ends the guest at once.
+		if e.kicked.Load() != 0 {
+			e.kicked.Store(0)
+			x.Kind, x.InstLen, x.RIP, x.Event.Valid = vcpu.KindKick, 0, e.frame.RIP, false
+			switch e.fast.FastExit(x) {
+			case vcpu.Return:
+				e.leave()
+				return
+			case vcpu.Block:
+				if cpu, ok = e.block(); !ok {
+					return
+				}
+				continue
+			}
+		}
+		e.prepare(cpu)
+		if fl := e.ops.enter(&e.frame); fl != vmx.Succeed || e.frame.EntryFailed() {
+			e.entryFailed(x, fl)
+			e.leave()
+			return
+		}
+		e.finish()
+
+		switch reason := e.frame.ExitReason(); {
+		case reason == vmx.Exit_EXTERNAL_INTERRUPT:
+			e.requeue()
+			if cpu, ok = e.interrupt(); !ok {
+				e.leave()
+				return
+			}
+			x.Kind, x.RIP, x.Event.Valid = vcpu.KindInterrupt, e.frame.RIP, false
+			e.fast.FastExit(x) // counts
+			continue
+		case reason == vmx.Exit_PREEMPTION_TIMER, reason == vmx.Exit_TPR_BELOW_THRESHOLD:
+			e.requeue()
+			continue // inject looks at what is due
+		case reason == vmx.Exit_INTERRUPT_WINDOW:
+			e.requeue()
+			e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
+			continue
+		case reason == vmx.Exit_NMI_WINDOW:
+			e.requeue()
+			e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
+			continue
+		case reason == vmx.Exit_MOV_DR && !e.drUsed:
+			e.requeue()
+			e.giveDR()
+			continue
+		case reason == vmx.Exit_EXCEPTION_OR_NMI && e.isNMI():
+			e.requeue()
+			e.ops.takeNMI()
+			continue
+		}
+		e.decode(x)
+		switch e.fast.FastExit(x) {
+		case vcpu.Resume:
+			if e.frame.RIP != e.rip {
+				e.shadow = shadowClear
+			}
+		case vcpu.Block:
+			if cpu, ok = e.block(); !ok {
+				return
+			}
+		default:
+			e.leave()
+			return
+		}
+	}
+}
+
+// arrive takes possession of this processor and says which it is. Interrupts are
+// off. first is set where the thread may be another than before.
+func (e *Engine) arrive(first bool) (cpu int, ok bool) {
+	cpu = e.host.CPU()
+	e.where.Store(uint32(cpu) + 1)
+	pc := &e.f.cpus[cpu]
+	if !pc.on && !e.enable(pc) {
+		e.fault = ErrVMXON
+		return cpu, false
+	}
+	if e.active != cpu+1 {
+		if e.active != 0 {
+			e.fault = ErrMoved
+			return cpu, false
+		}
+		if !e.activate(pc, cpu) {
+			return cpu, false
+		}
+	} else if pc.current != e.vmcsPA {
+		if e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
+			e.fault = ErrVMCS
+			return cpu, false
+		}
+		pc.current = e.vmcsPA
+	}
+	if pc.owner != e.id {
+		pc.owner = e.id
+		pc.armed = ^uint64(0)
+		if e.f.cfg.Mitigations == MitigateAuto && e.f.cfg.IBPB {
+			e.frame.Mitigate |= vmx.MitigateIBPB
+		}
+	}
+	if first {
+		if fs := e.ops.rdmsr(uint32(reg.FSBase)); fs != e.hostFS {
+			e.hostFS = fs
+			e.wr(vmx.HOST_FS_BASE, fs)
+		}
+		if cr3 := e.ops.readCR3(); cr3 != e.hostCR3 {
+			e.hostCR3 = cr3
+			e.wr(vmx.HOST_CR3, cr3)
+		}
+	}
+	return cpu, true
+}
+
+// enable makes the processor enter VMX operation (SDM Vol. 3C, 24.6, 24.7).
+func (e *Engine) enable(pc *perCPU) bool {
+	if e.f.caps.MustUnlock {
+		fc := uint32(reg.FEATURE_CONTROL)
+		if v := e.ops.rdmsr(fc); v&reg.FeatureControlLock == 0 {
+			e.ops.wrmsr(fc, v|reg.FeatureControlLock|reg.FeatureControlVMXOutsideSMX)
+		}
+	}
+	e.ops.writeCR4(e.ops.readCR4() | reg.CR4_VMXE)
+	if e.ops.vmxon(pc.region) != vmx.Succeed {
+		return false
+	}
+	e.ops.readHost(&pc.host)
+	e.ops.readMSRs(&pc.msrs, e.f.aux)
+	pc.on = true
+	return true
+}
+
+// activate makes the VMCS active and current on this processor, where it has
+// never been or was taken off by Detach.
+func (e *Engine) activate(pc *perCPU, cpu int) bool {
+	if pa := pc.dead.Load(); pa != 0 {
+		e.ops.vmclear(pa)
+		if pc.current == pa {
+			pc.current = 0
+		}
+		pc.dead.Store(0)
+		e.host.Free(pa, 1)
+	}
+	if e.ops.vmclear(e.vmcsPA) != vmx.Succeed || e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
+		e.fault = ErrVMCS
+		return false
+	}
+	pc.current = e.vmcsPA
+	e.active = cpu + 1
+	e.frame.Forget()
+	if !e.inited {
+		e.inited = true
+		e.initVMCS()
+	}
+	e.writeHost(&pc.host)
+	e.hostFS, e.hostCR3 = ^uint64(0), ^uint64(0)
+	e.seen.Store(^uint64(0)) // nothing flushed here yet
+	e.flush = true
+	return true
+}
+
+// interrupt lets the host take what is pending. The thread may be switched away
+// meanwhile, and its extended state with it; another engine may run here.
+func (e *Engine) interrupt() (cpu int, ok bool) {
+	if e.live {
+		e.giveBack()
+	}
+	e.where.Store(0)
+	e.ops.takeInterrupts()
+	cpu, ok = e.arrive(false)
+	if ok && e.live {
+		e.takeOver(cpu)
+	}
+	return cpu, ok
+}
+
+// block sleeps until something may have changed: a kick, the deadline, an
+// interrupt that the guest can take. If it fails interrupts are on again.
+func (e *Engine) block() (cpu int, ok bool) {
+	e.saveState()
+	e.where.Store(0)
+	for e.kicked.Load() == 0 {
+		deadline := uint64(0)
+		if e.frame.RFLAGS&reg.RFLAGS_IF != 0 {
+			if _, ok := e.fast.PendingInterrupt(); ok {
+				break
+			}
+			deadline = e.fast.Deadline()
+		}
+		e.parked.Store(1)
+		e.ops.sti()
+		e.host.Park(e.word(), 0, deadline)
+		e.ops.cli()
+		e.parked.Store(0)
+	}
+	if cpu, ok = e.arrive(false); !ok {
+		e.leave()
+	}
+	return cpu, ok
+}
+
+// leave ends the loop: ordinary Go runs next.
+func (e *Engine) leave() {
+	e.saveState()
+	e.where.Store(0)
+	e.ops.sti()
+}
