@@ -40,7 +40,7 @@ func eject(n nicprobe.NIC) error {
 			}
 			bufs, sizes := [][]byte{make([]byte, netio.MaxFrame)}, []int{0}
 			if _, err := n.Link.Receive(bufs, sizes); !errors.Is(err, netio.ErrGone) {
-				return fmt.Errorf("Receive says %v", err)
+				return fmt.Errorf("receive says %v", err)
 			}
 			fmt.Printf("nics: %s: gone, noticed: %v\n", n.Link.Name(), err)
 			return nil
