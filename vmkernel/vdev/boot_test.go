@@ -1,6 +1,7 @@
 package vdev_test
 
 import (
+	"fmt"
 	"testing"
 
 	"basalt/vmkernel/vbus"
@@ -333,6 +334,119 @@ func FuzzBoard(f *testing.F) {
 		}
 		if _, ok := b.apics.APIC(0).Pending(); ok || b.pic.Pending() {
 			t.Fatal("an interrupt survives the reset")
+		}
+	})
+}
+
+// TestMachineState saves a machine in the middle of things, loads it into a new
+// one, and both go on alike.
+func TestMachineState(t *testing.T) {
+	run := func(b *board) (all []int) {
+		for range 50 {
+			b.clock.Advance(3_000_000)
+			all = append(all, b.interrupts()...)
+		}
+		return all
+	}
+	b := newBoard(t)
+	b.init8259(1)
+	b.outb(pic.SlaveData, 0xFE)
+	b.timerHz(100)
+	b.outb(rtc.IndexPort, rtc.RegB)
+	b.outb(rtc.DataPort, 0x42)
+	b.outb(uart.COM1+uart.MCR, 0x0B)
+	b.outb(uart.COM1+uart.IER, 0x03)
+	run(b)
+	c := newBoard(t)
+	c.clock.Advance(b.clock.Now())
+	saved := map[string][]byte{}
+	var order []vbus.Stateful
+	var last []vbus.Stateful
+	names := map[vbus.Stateful]string{}
+	for _, d := range b.bus.Devices() {
+		if s, ok := d.(vbus.Stateful); ok {
+			saved[d.Name()], _ = s.SaveState()
+		}
+	}
+	for _, d := range c.bus.Devices() {
+		if s, ok := d.(vbus.Stateful); ok {
+			names[s] = d.Name()
+			if d == vbus.Device(c.pic) || d == vbus.Device(c.io) {
+				last = append(last, s)
+			} else {
+				order = append(order, s)
+			}
+		}
+	}
+	for _, s := range append(order, last...) {
+		if err := s.LoadState(saved[names[s]]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apic, _ := b.apics.APIC(0).SaveState()
+	if err := c.apics.APIC(0).LoadState(apic); err != nil {
+		t.Fatal(err)
+	}
+	x, y := run(b), run(c)
+	if len(x) < 10 || fmt.Sprint(x) != fmt.Sprint(y) {
+		t.Errorf("%v\nand\n%v", x, y)
+	}
+}
+
+// FuzzLoadState gives each device a state from outside: it is refused, or the
+// device works with it, saves one that it takes again, and stays silent after a
+// reset.
+func FuzzLoadState(f *testing.F) {
+	b := newBoard(&testing.T{})
+	b.init8259(1)
+	b.timerHz(100)
+	b.outb(rtc.IndexPort, rtc.RegB)
+	b.outb(rtc.DataPort, 0x72)
+	b.outb(uart.COM1+uart.FCR, 0xC1)
+	for i, d := range b.bus.Devices() {
+		if s, ok := d.(vbus.Stateful); ok {
+			good, _ := s.SaveState()
+			f.Add(uint8(i), good)
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, in []byte) {
+		b := newBoard(t)
+		b.clock.Advance(12345)
+		list := b.bus.Devices()
+		d := list[int(which)%len(list)]
+		s, ok := d.(vbus.Stateful)
+		if !ok || s.LoadState(in) != nil {
+			return
+		}
+		for _, step := range []int64{0, 1, 1e6, 1e9, 1e12} {
+			b.clock.Jump(step)
+			for port := uint16(0x20); port < 0x620; port++ {
+				b.inb(port)
+			}
+			b.outb(pit.Counter0, 1, 0)
+			b.outb(pit.PortB, 0)
+			b.outb(pit.PortB, 1)
+			for i := range byte(0x40) {
+				b.outb(rtc.IndexPort, i)
+				b.inb(rtc.DataPort)
+			}
+			b.outb(uart.COM1, 'x')
+			for range 8 {
+				if b.pic.Pending() {
+					b.pic.Ack()
+				}
+			}
+		}
+		saved, err := s.SaveState()
+		if err == nil {
+			err = s.LoadState(saved)
+		}
+		if err != nil {
+			t.Fatalf("%s: own state refused: %v", d.Name(), err)
+		}
+		b.bus.Reset()
+		if b.clock.Armed() != 0 {
+			t.Fatal("a timer survives the reset")
 		}
 	})
 }

@@ -190,7 +190,7 @@ func (a *APIC) WriteMSR(index uint32, v, now uint64) bool {
 		a.EOI()
 		return true
 	case reg == ICRLow:
-		low := uint32(v)
+		low := uint32(v) &^ icrStatus // Intel ignores it, AMD calls it reserved
 		if low&^uint32(icrValid) != 0 {
 			return false
 		}
