@@ -32,6 +32,7 @@ func Install(fs FileSystem, s SocketFactory) bool {
 	fileCalls(&handlers)
 	pathCalls(&handlers)
 	socketCalls(&handlers)
+	pipeCalls(&handlers)
 	basaltHook = hook
 	return true
 }

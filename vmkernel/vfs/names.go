@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"strings"
 	"syscall"
 
 	"basalt/vmkernel/sys"
@@ -20,6 +21,10 @@ func (fs *FS) Mkdir(dir sys.Object, path string, mode uint32) sys.Errno {
 func (fs *FS) mkdir(dir sys.Object, path string, mode uint32) sys.Errno {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	// A slash at the end does not make it follow a link: that is there already.
+	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
+		path = trimmed
+	}
 	p, err := fs.walk(dir, path, false)
 	if err != 0 {
 		return err
