@@ -15,10 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"basalt/mgmt/client"
+	"basalt/mgmt/version"
 )
-
-// version is set by the linker: -X main.version=...
-var version = "dev"
 
 // app is what all commands share: the global flags and the standard streams.
 type app struct {
@@ -182,7 +180,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use: "version", Short: "Print the client's version", Args: cobra.NoArgs,
 		Long: "Print the version of this client. The host's version is in 'basalt host'.",
 		RunE: work(func(context.Context, []string) error {
-			return a.show(map[string]string{"version": version}, func(w io.Writer) { fmt.Fprintln(w, "basalt", version) })
+			return a.show(map[string]string{"version": version.Version}, func(w io.Writer) { fmt.Fprintln(w, "basalt", version.Version) })
 		}),
 	}
 }
