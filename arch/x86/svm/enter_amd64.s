@@ -139,7 +139,7 @@ TEXT ·SaveHost(SB), NOSPLIT, $0-8
 // func TakeInterrupts()
 TEXT ·TakeInterrupts(SB), NOSPLIT, $0-0
 	STI
-	NOP // STI holds interrupts off for one instruction more
-	NOP
+	BYTE $0x90 // STI holds interrupts off for one instruction more; the
+	BYTE $0x90 // assembler's own NOP emits no byte
 	CLI
 	RET
