@@ -126,7 +126,9 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http = &http.Client{Transport: transport("h2", "http/1.1"), CheckRedirect: noRedirect}
+	h2 := transport("h2", "http/1.1")
+	h2.MaxConnsPerHost = 4 // requests wait for a stream rather than crowd the host
+	c.http = &http.Client{Transport: h2, CheckRedirect: noRedirect}
 	c.h1 = &http.Client{Transport: transport("http/1.1"), CheckRedirect: noRedirect}
 	return c, nil
 }

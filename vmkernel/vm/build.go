@@ -9,10 +9,16 @@ import (
 	"basalt/vmkernel/vbus"
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vcpu/emul"
+	"basalt/vmkernel/vdev/acpipm"
+	"basalt/vmkernel/vdev/acpitables"
+	"basalt/vmkernel/vdev/debugport"
 	"basalt/vmkernel/vdev/ioapic"
+	"basalt/vmkernel/vdev/kbd"
 	"basalt/vmkernel/vdev/lapic"
 	"basalt/vmkernel/vdev/pic"
 	"basalt/vmkernel/vdev/pit"
+	"basalt/vmkernel/vdev/pmtimer"
+	"basalt/vmkernel/vdev/postcode"
 	"basalt/vmkernel/vdev/rtc"
 	"basalt/vmkernel/vdev/uart"
 	"basalt/vmkernel/vm/loader"
@@ -127,8 +133,10 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
 	con.OnInput(b.uart.InputReady)
-	dbg := &debugPort{log: func(s string) { p.log("vm %s: debug: %s", c.ID, s) }}
-	rst := &resetPort{ask: ask}
+	pw := power{ask}
+	pm := acpipm.New(b.clock, isa(acpipm.SCI), pw)
+	keyboard := kbd.New(pw.Reset)
+	debug := debugport.New(&debugLog{log: func(s string) { p.log("vm %s: debug: %s", c.ID, s) }})
 
 	w := wiring{bus: b.bus}
 	w.ports(b.pic, pic.MasterCommand, 2)
@@ -138,9 +146,11 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	w.ports(timer, pit.PortB, 1)
 	w.ports(cmos, rtc.IndexPort, 4)
 	w.ports(b.uart, uart.COM1, uart.NumPorts)
-	w.ports(rst, keyboardPort, 1)
-	w.sized(rst, resetRegister, 1, vbus.Size1)
-	w.ports(dbg, debugPortNumber, 1)
+	w.ports(&postcode.PostCode{}, postcode.Port, 1)
+	w.ports(debug, debugport.Bochs, 1)
+	w.ports(debug, debugport.Firmware, 1)
+	w.plug(pm.Plug(b.bus, pmtimer.New(b.clock, true)))
+	w.plug(keyboard.Plug(b.bus))
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
 	if w.err != nil {
 		return b, fmt.Errorf("vm: wiring: %w", w.err)
@@ -184,9 +194,9 @@ func (w *wiring) ports(d vbus.Device, base uint16, n int) {
 	}
 }
 
-func (w *wiring) sized(d vbus.Device, base uint16, n int, s vbus.Sizes) {
+func (w *wiring) plug(err error) {
 	if w.err == nil {
-		w.err = w.bus.AddPortsSized(d, base, n, s)
+		w.err = err
 	}
 }
 
@@ -207,6 +217,17 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1}, acpitables.DefaultBase)
+	if err != nil {
+		return "", fmt.Errorf("vm: ACPI tables: %w", err)
+	}
+	if len(image) > romEnd-acpitables.DefaultBase {
+		return "", fmt.Errorf("vm: ACPI tables of %d bytes", len(image))
+	}
+	if err := b.mem.Write(acpitables.DefaultBase, image); err != nil {
+		return "", fmt.Errorf("vm: ACPI tables: %w", err)
+	}
+	env.RSDP = rsdp
 	f, start, err := loader.Load(env, bt)
 	if err != nil {
 		return f, err

@@ -119,7 +119,9 @@ func out(port uint16, v byte) fakecpu.Step {
 }
 
 func TestLife(t *testing.T) {
-	b := newBench(t, out(0x3f8, 'h'), out(0x3f8, 'i'), out(0x80, 1))
+	printed := make(chan bool)
+	b := newBench(t, out(0x3f8, 'h'), out(0x3f8, 'i'), fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt},
+		Do: func(*fakecpu.Engine) { close(printed) }})
 	ctx := context.Background()
 	b.state(host.StateOff)
 	for _, f := range []func(context.Context) error{b.vm.Stop, b.vm.Reset, b.vm.Pause, b.vm.Resume} {
@@ -128,6 +130,7 @@ func TestLife(t *testing.T) {
 		}
 	}
 	b.start()
+	<-printed
 	b.state(host.StateRunning)
 	if err := b.vm.Start(ctx, kernel(&b.closed)); !errors.Is(err, host.ErrState) || b.closed.Load() != 1 {
 		t.Errorf("second start: %v", err)

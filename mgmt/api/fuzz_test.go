@@ -1,0 +1,125 @@
+package api
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"basalt/mgmt/auth"
+	"basalt/mgmt/cert"
+	"basalt/mgmt/files"
+	"basalt/mgmt/inventory"
+	"basalt/mgmt/metrics"
+	"basalt/mgmt/task"
+	"basalt/vmkernel/host/fakehost"
+)
+
+var fixture = sync.OnceValues(func() (*Server, string) {
+	h := fakehost.New(fakehost.Options{MemoryTotal: 256 << 20})
+	f := files.New(h.Memory(), 0, nil)
+	kernel := "\x7fELF"
+	f.Put("k", strings.NewReader(kernel), int64(len(kernel)), false)
+	a := auth.New(auth.Config{Password: "x"})
+	tasks := task.New(nil)
+	inv := inventory.New(h, f, tasks, nil)
+	crt, err := cert.SelfSigned("h", nil, time.Now())
+	if err != nil {
+		panic(err)
+	}
+	secret, _ := a.Issue(auth.User, remote(httptest.NewRequest("GET", "/", nil)), time.Hour)
+	return New(Config{Host: h, Inventory: inv, Files: f, Tasks: tasks, Auth: a, Metrics: metrics.New(h, inv, f, a), Cert: crt, Log: slog.New(slog.DiscardHandler)}), secret
+})
+
+// answer sends a request to the whole chain and checks what every answer has to be.
+func answer(t *testing.T, r *http.Request) *httptest.ResponseRecorder {
+	s, secret := fixture()
+	if r.Header.Get("Authorization") == "" {
+		r.Header.Set("Authorization", "Bearer "+secret)
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	if w.Code >= 500 && w.Code != 503 && w.Code != 507 {
+		t.Errorf("%s %q: %d %s", r.Method, r.URL, w.Code, w.Body)
+	}
+	if w.Code >= 400 {
+		var p Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || w.Body.Len() > 64<<10 {
+			t.Errorf("%s %q: %d is not a problem: %.300s", r.Method, r.URL, w.Code, w.Body)
+		}
+	}
+	return w
+}
+
+func FuzzCreateVM(f *testing.F) {
+	for _, s := range []string{
+		`{"name":"a","cpus":1,"memoryMiB":64,"boot":{"kernel":"k","cmdline":"x","modules":["k a"]}}`,
+		`{"name":"a","cpus":1e9,"memoryMiB":-1,"boot":{"kernel":"../k"}}`, `{"name":null}`, `[]`, `{`, `{"boot":{"modules":[1]}}`, `{"a":{"a":{"a":[{}]}}}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest("POST", "/api/v1/vms", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		if w := answer(t, r); w.Code == 201 {
+			r := httptest.NewRequest("DELETE", w.Header().Get("Location"), nil)
+			if w := answer(t, r); w.Code != 204 {
+				t.Errorf("delete: %d %s", w.Code, w.Body)
+			}
+		}
+	})
+}
+
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"/api/v1/files/a", "/api/v1/files/../x", "//", "/api/v1/vms//x", "/api/v1/vms/%00/console/log", "*", "/debug/pprof/x", "/api/v1/events?after=x&tail=9999999999999999999"} {
+		f.Add("GET", s)
+		f.Add("DELETE", s)
+	}
+	f.Fuzz(func(t *testing.T, method, target string) {
+		if strings.Contains(target, "follow") || strings.Contains(target, "pprof/") {
+			return // streams and profiles take their time
+		}
+		r, err := http.NewRequest(method, "https://h/", http.NoBody)
+		if err != nil {
+			return
+		}
+		u, err := r.URL.Parse(target)
+		if err != nil {
+			return
+		}
+		r.URL, r.RequestURI, r.RemoteAddr = u, target, "192.0.2.1:1"
+		answer(t, r)
+	})
+}
+
+func FuzzAuthorization(f *testing.F) {
+	for _, s := range []string{"Basic cm9vdDp5", "Bearer bslt_", "basic", "Bearer\t", "Basic cm9vdA=="} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, h string) {
+		_, secret := fixture()
+		if h == "" || strings.Contains(h, secret) || strings.Contains(strings.ToLower(h), "cm9vddp4") {
+			return
+		}
+		r := httptest.NewRequest("GET", "/api/v1/host", nil)
+		r.Header["Authorization"] = []string{h}
+		if w := answer(t, r); w.Code == 200 {
+			t.Errorf("%q was let in", h)
+		}
+	})
+}
+
+func FuzzToken(f *testing.F) {
+	f.Add(`{"user":"root","password":"y"}`)
+	f.Add(`{"user":"root","password":"x","ttlSeconds":1e40}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest("POST", "/api/v1/tokens", strings.NewReader(body))
+		if w := answer(t, r); w.Code == 201 && !strings.Contains(body, "x") && !strings.Contains(body, `\u`) {
+			t.Errorf("%q gave a token", body)
+		}
+	})
+}
