@@ -15,10 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"basalt/mgmt/client"
+	"basalt/mgmt/version"
 )
-
-// version is set by the linker: -X main.version=...
-var version = "dev"
 
 // app is what all commands share: the global flags and the standard streams.
 type app struct {
@@ -131,8 +129,14 @@ func (a *app) with(ctx context.Context, f func(context.Context, *client.Client) 
 	defer c.Close()
 	lim, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	if err = f(lim, c); err != nil && ctx.Err() != nil {
+	err = f(lim, c)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return errors.New("interrupted")
+	case errors.Is(err, context.DeadlineExceeded):
+		return timeoutError(fmt.Sprintf("the host did not answer in %s", a.timeout))
 	}
 	return err
 }
@@ -182,7 +186,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use: "version", Short: "Print the client's version", Args: cobra.NoArgs,
 		Long: "Print the version of this client. The host's version is in 'basalt host'.",
 		RunE: work(func(context.Context, []string) error {
-			return a.show(map[string]string{"version": version}, func(w io.Writer) { fmt.Fprintln(w, "basalt", version) })
+			return a.show(map[string]string{"version": version.Version}, func(w io.Writer) { fmt.Fprintln(w, "basalt", version.Version) })
 		}),
 	}
 }

@@ -32,6 +32,7 @@ func run(settings *config.Settings, log *slog.Logger) error {
 	for _, w := range settings.Warnings {
 		log.Warn(w)
 	}
+	linux.RebootOnFatal = settings.Panic == config.Reboot
 	screen := attachScreen()
 	network, err := startNetwork(settings, log)
 	if err != nil {
@@ -52,6 +53,7 @@ func run(settings *config.Settings, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("the API's port: %w", err)
 	}
+	crashOnRequest()
 	go announce(agent, network, h, log)
 	return agent.Serve(ln)
 }

@@ -2,47 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"basalt/boot/config"
-	"basalt/drivers/nicprobe"
 	"basalt/mgmt"
 	"basalt/vmkernel/host"
+	"basalt/vmkernel/hostnet"
 	"basalt/vmkernel/hw"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/netstack"
-	"basalt/vmkernel/sys"
-	"basalt/vmkernel/vfs"
 )
 
 // startNetwork brings up files, sockets and every NIC that a driver knows. A host
 // without a NIC goes on: its console page says so.
-func startNetwork(s *config.Settings, log *slog.Logger) (*netstack.Host, error) {
-	fs, err := vfs.New(vfs.Config{})
-	if err != nil {
-		return nil, err
-	}
-	installed := false
-	network, err := netstack.Bring(netstack.Config{
-		Hostname: s.Hostname,
-		Setting:  netstack.Setting{DHCP: s.IP.DHCP, Address: s.IP.Address, Gateway: s.IP.Gateway, DNS: s.IP.DNS},
-		WriteFile: func(name string, text []byte) error {
-			if !installed {
-				return nil // written again with the first address
-			}
-			return os.WriteFile(name, text, 0o644)
-		},
-		Logf: func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !sys.Install(fs, network.Socket) {
-		return nil, fmt.Errorf("this kernel was built without the system call overlay")
-	}
-	installed = true
+func startNetwork(s *config.Settings, log *slog.Logger) (*hostnet.Host, error) {
 	machine, err := hw.Discover(linux.Physical(), linux.ACPI(), linux.MADT())
 	if err != nil {
 		return nil, err
@@ -50,24 +25,20 @@ func startNetwork(s *config.Settings, log *slog.Logger) (*netstack.Host, error) 
 	for _, n := range machine.Notes {
 		log.Warn(n)
 	}
-	nics := nicprobe.Open(machine.Functions)
-	if len(nics) == 0 {
-		log.Warn("no network device that a driver knows")
+	h, err := hostnet.Start(machine, hostnet.Config{
+		Hostname: s.Hostname,
+		Setting:  netstack.Setting{DHCP: s.IP.DHCP, Address: s.IP.Address, Gateway: s.IP.Gateway, DNS: s.IP.DNS},
+		Logf:     func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) },
+	})
+	if errors.Is(err, hostnet.ErrNoDevice) {
+		log.Warn(err.Error())
+		err = nil
 	}
-	for _, n := range nics {
-		log.Info(n.String())
-		if n.Err != nil {
-			continue
-		}
-		if _, err := network.Attach(n.Link); err != nil {
-			log.Error("a network device cannot be used", "device", n.Device, "err", err)
-		}
-	}
-	return network, nil
+	return h, err
 }
 
 // announce says in the log where the host is managed, once it has an address.
-func announce(agent *mgmt.Agent, network *netstack.Host, h host.Host, log *slog.Logger) {
+func announce(agent *mgmt.Agent, network *hostnet.Host, h host.Host, log *slog.Logger) {
 	if err := network.Ready(context.Background()); err != nil {
 		log.Error("no address", "err", err)
 		return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"log/slog"
 	"time"
 
@@ -18,7 +19,8 @@ func readSettings() *config.Settings {
 	if f.NumModules > 0 {
 		file = moduleBytes(&f.Modules[0])
 	}
-	return config.Parse(file, f.CommandLine())
+	line, _, _ := bytes.Cut(f.CommandLine(), []byte("-- "))
+	return config.Parse(file, line) // what follows "--" are the program's arguments
 }
 
 const maxConf = 64 << 10

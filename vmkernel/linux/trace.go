@@ -1,13 +1,27 @@
 package linux
 
-import "runtime"
+import (
+	"runtime"
+	"unsafe"
+)
+
+// findfunc is the runtime's look-up of a function by address. Unlike FuncForPC it
+// allocates nothing where a call was inlined: the name is the outer function's.
+//
+//go:linkname findfunc runtime.findfunc
+func findfunc(pc uintptr) funcInfo
+
+type funcInfo struct{ fn, data unsafe.Pointer }
 
 // Trace walks the frame pointers from the interrupted state and gives each return
 // address with its function's name and the offset in it, at most 24 of them. It
 // reads memory only where it is mapped. World W1, for the crash screen.
 func Trace(r *Registers, frame func(pc uint64, symbol string, offset uint64)) {
 	name := func(pc uint64) {
-		f := runtime.FuncForPC(uintptr(pc))
+		// JUSTIFICATION: the crash screen must not allocate.
+		// SAFETY: a runtime.Func is the function's own read-only record, which is
+		// what findfunc gives.
+		f := (*runtime.Func)(findfunc(uintptr(pc)).fn)
 		if f == nil {
 			frame(pc, "?", 0)
 			return

@@ -115,6 +115,7 @@ func (d *Device) Gone() {
 	d.mu.Lock()
 	d.gone = true
 	d.mu.Unlock()
+	d.Dev.Removed()
 	d.moved.Broadcast()
 }
 
