@@ -61,8 +61,10 @@ var long = [...]byte{
 	0xff, 0xe0, // jmp rax
 }
 
-// gdt: null, 32-bit code, data, 64-bit code.
-var gdt = [...]uint64{0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff}
+// gdt: null, 32-bit code, data, 64-bit code. All are marked accessed: the page is
+// mapped read-only once paging is on, and a processor that had to set the mark
+// would fault (SDM Vol. 3A, 3.4.5.1 "Code- and Data-Segment Descriptor Types", edition 085).
+var gdt = [...]uint64{0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff}
 
 // Write fills in the page, of at least 512 bytes, for the next processor.
 func Write(page []byte, s Start) {

@@ -51,6 +51,7 @@ vmkernel/vcpu/hostcpu
 vmkernel/vcpu/svmcpu
 vmkernel/vcpu/vmxcpu
 vmkernel/vcpu/w1test
+vmkernel/vm/ring0
 `
 
 // requests are the words that must stand above each conversion.

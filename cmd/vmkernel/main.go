@@ -3,13 +3,60 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"time"
+	"log/slog"
+	"net"
+	"os"
 
+	"basalt/boot/config"
+	"basalt/mgmt"
+	"basalt/mgmt/version"
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/host/local"
 	"basalt/vmkernel/linux"
 )
 
 func main() {
-	hz, src := linux.TSCHz()
-	fmt.Printf("basalt: hello from ring 0: %s, %d CPUs, TSC %d Hz by %s, %v\n", runtime.Version(), runtime.NumCPU(), hz, src, time.Now().UTC())
+	settings := readSettings()
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: settings.LogLevel, ReplaceAttr: uptimeOnly}))
+	slog.SetDefault(log)
+	if err := run(settings, log); err != nil {
+		log.Error("the host cannot start", "err", err)
+		panic(err)
+	}
 }
+
+func run(settings *config.Settings, log *slog.Logger) error {
+	hz, source := linux.TSCHz()
+	log.Info("Basalt "+version.Version, "cpus", linux.CPUs(), "MiB", linux.Facts().UsableBytes()>>20, "TSC MHz", hz/1e6, "by", source,
+		"boot", linux.Facts().Protocol, "random", linux.RandomSource())
+	for _, w := range settings.Warnings {
+		log.Warn(w)
+	}
+	linux.RebootOnFatal = settings.Panic == config.Reboot
+	screen := attachScreen()
+	network, err := startNetwork(settings, log)
+	if err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	engine := findEngine(settings, log)
+	events := host.NewEventLog(nil)
+	h := local.New(local.Config{
+		Hostname: settings.Hostname, Version: version.Version, Engine: engine.name, CannotRun: engine.why,
+		MaxVCPUs: 1, MinMiB: 2, VMs: newVMs(engine, events), Events: events, Addresses: network.Addresses, Reserve: reserve,
+	})
+	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log})
+	if err != nil {
+		return err
+	}
+	go showPage(screen, agent)
+	ln, err := net.Listen("tcp", ":443")
+	if err != nil {
+		return fmt.Errorf("the API's port: %w", err)
+	}
+	crashOnRequest()
+	go announce(agent, network, h, log)
+	return agent.Serve(ln)
+}
+
+// reserve is host memory that neither files nor guests may take.
+const reserve = 48 << 20

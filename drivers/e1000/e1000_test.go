@@ -155,16 +155,19 @@ func TestPolling(t *testing.T) {
 }
 
 func TestRemovedWhileIdle(t *testing.T) {
-	run(t, spec.ID82540EM, 0, e1000test.Faults{}, func(t *testing.T, m machine) {
-		m.chip.Remove()
-		time.Sleep(2 * time.Second)
-		if m.link.LinkUp() {
-			t.Error("carrier is up")
-		}
-		if _, err := m.link.Send([][]byte{netiotest.Frame(60, 1)}); !errors.Is(err, netio.ErrGone) {
-			t.Errorf("Send: %v", err)
-		}
-	})
+	for _, zeros := range []bool{false, true} {
+		run(t, spec.ID82540EM, 0, e1000test.Faults{}, func(t *testing.T, m machine) {
+			m.chip.Zeros = zeros
+			m.chip.Remove()
+			time.Sleep(2 * time.Second)
+			if m.link.LinkUp() {
+				t.Error("carrier is up")
+			}
+			if _, err := m.link.Send([][]byte{netiotest.Frame(60, 1)}); !errors.Is(err, netio.ErrGone) {
+				t.Errorf("zeros %v: Send: %v", zeros, err)
+			}
+		})
+	}
 }
 
 func TestOpen(t *testing.T) {

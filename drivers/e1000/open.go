@@ -78,7 +78,7 @@ func open(name string, d bus.Device) (_ *nic.Link, err error) {
 		}
 		return nil, err
 	}
-	return nic.Start(name, c, vectors), nil
+	return nic.Start(name, d, c, vectors), nil
 }
 
 func (c *controller) vectorsWanted() int {

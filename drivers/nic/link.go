@@ -9,6 +9,7 @@ import (
 
 	"basalt/drivers/bus"
 	"basalt/drivers/netio"
+	"basalt/drivers/spec/pci"
 )
 
 const (
@@ -24,6 +25,7 @@ const (
 // Link is a running network interface. It implements netio.Link.
 type Link struct {
 	name    string
+	dev     bus.Device
 	chip    Chip
 	vectors []bus.Interrupt
 	maxSize int
@@ -42,11 +44,11 @@ type Link struct {
 
 var _ netio.Link = (*Link)(nil)
 
-// Start takes over a chip and its vectors (still disabled) and runs it. On Close
-// the link stops the chip and closes the vectors.
-func Start(name string, chip Chip, vectors []bus.Interrupt) *Link {
+// Start takes over a device's chip and its vectors (still disabled) and runs it. On
+// Close the link stops the chip and closes the vectors.
+func Start(name string, dev bus.Device, chip Chip, vectors []bus.Interrupt) *Link {
 	l := &Link{
-		name: name, chip: chip, vectors: vectors,
+		name: name, dev: dev, chip: chip, vectors: vectors,
 		maxSize: chip.MTU() + overhead,
 		rxWake:  make(chan struct{}, 1),
 		txWake:  make(chan struct{}, 1),
@@ -240,8 +242,14 @@ func (l *Link) watchdog() {
 	}
 }
 
-// check follows the carrier. A sender that waits on a full ring must notice.
+// check follows the carrier, for which a sender on a full ring may wait, and finds
+// out whether the device was removed. Its own registers need not tell: behind some
+// bridges a window without a device reads as zeros.
 func (l *Link) check() {
+	if l.dev.Config().Read16(pci.VendorID) == 0xffff {
+		l.fail(netio.ErrGone)
+		return
+	}
 	up, err := l.chip.Check()
 	if err != nil {
 		l.fail(err)

@@ -29,6 +29,7 @@ type walk struct {
 	platform Platform
 	segment  uint16
 	seen     [256]bool
+	bridge   *Function // in front of the bus being walked
 	out      *Bus
 }
 
@@ -70,7 +71,7 @@ func (w *walk) function(a Address) (f *Function, multi bool, err error) {
 	if header == 0xff {
 		return nil, false, nil
 	}
-	f = &Function{addr: a, vendor: uint16(id), device: uint16(id >> 16), config: c, platform: w.platform}
+	f = &Function{addr: a, vendor: uint16(id), device: uint16(id >> 16), config: c, platform: w.platform, parent: w.bridge}
 	f.class = c.Read32(spec.RevisionID) >> 8
 	f.bridge = header&spec.HeaderTypeMask == spec.HeaderBridge
 	if f.bridge {
@@ -92,7 +93,10 @@ func (w *walk) enter(f *Function) error {
 			w.skip(f, err.Error())
 			return nil
 		}
-		return w.bus(f.secondary)
+		w.bridge = f
+		err := w.bus(f.secondary)
+		w.bridge = f.parent
+		return err
 	}
 	return nil
 }

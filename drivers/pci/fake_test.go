@@ -83,7 +83,6 @@ type machine struct {
 	chips  map[Address]*chip
 	mapped []string
 	mem    map[uint64]bus.DMA
-	lines  []*bustest.Interrupt
 	limit  int // vectors that can be had
 	given  int
 }
@@ -137,6 +136,6 @@ func (m message) Address() uint64 { return 0xfee01000 }
 func (m message) Data() uint32    { return uint32(0x40 + m.n) }
 
 func (m *machine) Wire(name string, a Address, pin, line uint8) (bus.Interrupt, error) {
-	m.mapped = append(m.mapped, fmt.Sprintf("wire %s pin %d line %d", name, pin, line))
+	m.mapped = append(m.mapped, fmt.Sprintf("wire %s pin %d line %d at %v", name, pin, line, a))
 	return bustest.NewInterrupt(true), nil
 }

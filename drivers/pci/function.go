@@ -15,6 +15,7 @@ type Function struct {
 	class          uint32 // base class, subclass, interface: 24 bits
 	bridge         bool
 	secondary      uint8
+	parent         *Function // the bridge in front of its bus; nil on a root bus
 	config         bus.Registers
 	platform       Platform
 
@@ -85,4 +86,14 @@ func (f *Function) setCommand(set, clear uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.config.Write16(spec.Command, f.config.Read16(spec.Command)&^clear|set)
+}
+
+// rootPin follows an interrupt pin (1 to 4) up to the root bus: each bridge turns
+// it by the device number below (PCI-to-PCI Bridge Architecture Specification 1.2,
+// table 9-1).
+func (f *Function) rootPin(pin uint8) (Address, uint8) {
+	for ; f.parent != nil; f = f.parent {
+		pin = (pin-1+f.addr.Device)%4 + 1
+	}
+	return f.addr, pin
 }

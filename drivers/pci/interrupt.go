@@ -2,6 +2,7 @@ package pci
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"basalt/drivers/bus"
 	spec "basalt/drivers/spec/pci"
@@ -27,7 +28,8 @@ func (f *Function) Interrupts(n int) ([]bus.Interrupt, error) {
 	if pin < 1 || pin > 4 {
 		return nil, fmt.Errorf("pci: %v has no interrupt", f.addr)
 	}
-	v, err := f.platform.Wire(f.Name(), f.addr, pin, f.config.Read8(spec.InterruptLine))
+	root, rootPin := f.rootPin(pin)
+	v, err := f.platform.Wire(f.Name(), root, rootPin, f.config.Read8(spec.InterruptLine))
 	if err != nil {
 		return nil, fmt.Errorf("pci: %v: INT%c#: %w", f.addr, 'A'+pin-1, err)
 	}
@@ -80,10 +82,20 @@ func (f *Function) msix(off uintptr, n int) ([]bus.Interrupt, error) {
 type msixEntry struct {
 	Message
 	entry bus.Registers
+	open  atomic.Bool // drivers enable after every interrupt: spare the write
 }
 
-func (m *msixEntry) Enable()  { m.entry.Write32(spec.MSIXEntryControl, 0) }
-func (m *msixEntry) Disable() { m.entry.Write32(spec.MSIXEntryControl, spec.MSIXEntryMasked) }
+func (m *msixEntry) Enable() {
+	if !m.open.Swap(true) {
+		m.entry.Write32(spec.MSIXEntryControl, 0)
+	}
+}
+
+func (m *msixEntry) Disable() {
+	if m.open.Swap(false) {
+		m.entry.Write32(spec.MSIXEntryControl, spec.MSIXEntryMasked)
+	}
+}
 
 func (m *msixEntry) Close() error {
 	m.Disable()
@@ -128,10 +140,20 @@ type msiVector struct {
 	f       *Function
 	control uintptr
 	off     uint16 // control word with MSI Enable clear
+	open    atomic.Bool
 }
 
-func (m *msiVector) Enable()  { m.f.config.Write16(m.control, m.off|spec.MSIEnable) }
-func (m *msiVector) Disable() { m.f.config.Write16(m.control, m.off) }
+func (m *msiVector) Enable() {
+	if !m.open.Swap(true) {
+		m.f.config.Write16(m.control, m.off|spec.MSIEnable)
+	}
+}
+
+func (m *msiVector) Disable() {
+	if m.open.Swap(false) {
+		m.f.config.Write16(m.control, m.off)
+	}
+}
 
 func (m *msiVector) Close() error {
 	m.Disable()

@@ -192,9 +192,9 @@ func TestInterruptFallBacks(t *testing.T) {
 		limit int
 		want  string
 	}{
-		{"table outside its BAR", msixChip(512, 0, 0x800), 8, "wire 0000:00:03.0 pin 1 line 11"},
-		{"table in a BAR that is not there", msixChip(4, 5, 0), 8, "wire 0000:00:03.0 pin 1 line 11"},
-		{"no vectors", msixChip(4, 0, 0), 0, "wire 0000:00:03.0 pin 1 line 11"},
+		{"table outside its BAR", msixChip(512, 0, 0x800), 8, "wire 0000:00:03.0 pin 1 line 11 at 0000:00:03.0"},
+		{"table in a BAR that is not there", msixChip(4, 5, 0), 8, "wire 0000:00:03.0 pin 1 line 11 at 0000:00:03.0"},
+		{"no vectors", msixChip(4, 0, 0), 0, "wire 0000:00:03.0 pin 1 line 11 at 0000:00:03.0"},
 	} {
 		m := &machine{limit: r.limit}
 		v, err := one(t, m, r.c).Interrupts(1)
@@ -365,4 +365,27 @@ func (p tiny) MapMemory(pa, size uint64) (bus.Registers, error) {
 		return nil, fmt.Errorf("too large")
 	}
 	return bustest.RAM(int(size)), nil
+}
+
+// TestSwizzle follows INTB# of device 3 behind device 2 behind device 5.
+func TestSwizzle(t *testing.T) {
+	nic := newChip(0x8086, 0x100e, 0x020000)
+	nic.b[spec.InterruptPin], nic.b[spec.InterruptLine] = 2, 10
+	m := &machine{chips: map[Address]*chip{
+		{0, 0, 5, 0}: bridge(1), {0, 1, 2, 0}: bridge(2), {0, 2, 3, 0}: nic, {0, 0, 6, 0}: nic,
+	}}
+	b, err := Enumerate(m, m, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range b.Find(func(d bus.Device) bool { return d.Class() == 0x020000 }) {
+		if _, err := f.Interrupts(1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// (1+3)%4 = INTA# at device 2 of bus 1; (0+2)%4 = INTC# at device 5.
+	want := []string{"wire 0000:02:03.0 pin 3 line 10 at 0000:00:05.0", "wire 0000:00:06.0 pin 2 line 10 at 0000:00:06.0"}
+	if !slices.Equal(m.mapped, want) {
+		t.Errorf("%q", m.mapped)
+	}
 }

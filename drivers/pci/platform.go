@@ -19,10 +19,10 @@ type Platform interface {
 	AllocDMA(size int, low32 bool) (bus.DMA, error)
 	// Message allocates an interrupt vector for a device that sends messages.
 	Message(name string) (Message, error)
-	// Wire gives the level-triggered interrupt behind a pin of a function. pin
-	// counts from 1 (INTA#); line is the interrupt-line register, as firmware
-	// set it.
-	Wire(name string, a Address, pin, line uint8) (bus.Interrupt, error)
+	// Wire gives the level-triggered interrupt behind a pin (1 is INTA#) of a
+	// device on a root bus, after the bridges in front of the function were
+	// followed. line is the function's interrupt-line register, as firmware set it.
+	Wire(name string, root Address, pin, line uint8) (bus.Interrupt, error)
 }
 
 // Message is a vector with the address and data that a device must write to

@@ -38,6 +38,9 @@ type Transport struct {
 func Open(d bus.Device) (*Transport, error) {
 	t := &Transport{dev: d}
 	c := d.Config()
+	if c.Read16(pcispec.VendorID) == 0xffff {
+		return nil, ErrGone
+	}
 	for id, at := range pci.Capabilities(c) {
 		if id != pcispec.CapVendor || at+spec.PCICapLength > pcispec.ConfigSize {
 			continue
@@ -161,13 +164,16 @@ func (t *Transport) setStatus(bit uint8) {
 	t.common.Write8(spec.DeviceStatus, t.common.Read8(spec.DeviceStatus)|bit)
 }
 
-// Status reads the device status; all ones and "needs reset" are errors.
+// Status reads the device status; all ones, "needs reset" and a device that forgot
+// its driver are errors.
 func (t *Transport) Status() (uint8, error) {
 	switch s := t.common.Read8(spec.DeviceStatus); {
 	case s == 0xff:
 		return s, ErrGone
 	case s&spec.StatusNeedsReset != 0:
 		return s, fmt.Errorf("%w: it asks for a reset", ErrBroken)
+	case s&spec.StatusDriverOK == 0:
+		return s, fmt.Errorf("%w: it forgot its driver", ErrBroken)
 	default:
 		return s, nil
 	}

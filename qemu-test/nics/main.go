@@ -14,6 +14,10 @@ import (
 
 func main() {
 	pings := flag.Int("pings", 1000, "round trips for each device")
+	size := flag.Int("size", 56, "bytes of payload of each ping")
+	window := flag.Int("window", 1, "pings under way at a time")
+	serial := flag.Bool("serial", false, "test COM2 in loopback")
+	remove := flag.Bool("remove", false, "eject the devices (QEMU pc) and look what the links say")
 	flag.Parse()
 	m, err := hw.Discover(linux.Physical(), linux.ACPI(), linux.MADT())
 	if err != nil {
@@ -35,13 +39,25 @@ func main() {
 			continue
 		}
 		start := time.Now()
-		if err := talk(n.Link, *pings); err != nil {
+		if err := talk(n.Link, *pings, *size, *window); err != nil {
 			fmt.Printf("nics: %s: FAIL: %v\n", n.Link.Name(), err)
 			failed = true
 		}
 		fmt.Printf("nics: %s: %v, %+v\n", n.Link.Name(), time.Since(start).Round(time.Millisecond), n.Link.Stats())
+		if *remove {
+			if err := eject(n); err != nil {
+				fmt.Printf("nics: %s: FAIL: removal: %v\n", n.Link.Name(), err)
+				failed = true
+			}
+		}
 		if err := n.Link.Close(); err != nil {
 			fmt.Println("nics: FAIL: close:", err)
+			failed = true
+		}
+	}
+	if *serial {
+		if err := loopback(m); err != nil {
+			fmt.Println("nics: FAIL: COM2:", err)
 			failed = true
 		}
 	}

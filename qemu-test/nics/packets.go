@@ -24,7 +24,7 @@ type station struct {
 }
 
 // talk runs the conversation and prints what came back.
-func talk(l netio.Link, pings int) error {
+func talk(l netio.Link, pings, size, window int) error {
 	s := &station{link: l, got: make(chan []byte, 64)}
 	go s.receive()
 	for end := time.Now().Add(answerTime); !l.LinkUp(); time.Sleep(10 * time.Millisecond) {
@@ -38,12 +38,13 @@ func talk(l netio.Link, pings int) error {
 	if err := s.arp(); err != nil {
 		return err
 	}
-	for i := range pings {
-		if err := s.ping(i); err != nil {
+	start := time.Now()
+	for i := 0; i < pings; i += window {
+		if err := s.ping(i, min(window, pings-i), size); err != nil {
 			return fmt.Errorf("ping %d: %w", i, err)
 		}
 	}
-	fmt.Printf("nics: %s: %d pings answered\n", l.Name(), pings)
+	fmt.Printf("nics: %s: %d pings answered, %v each\n", l.Name(), pings, time.Since(start)/time.Duration(max(pings, 1)))
 	return nil
 }
 
@@ -65,10 +66,10 @@ func (s *station) receive() {
 	}
 }
 
-// exchange sends a frame until one that accept takes has come back.
-func (s *station) exchange(what string, f []byte, accept func(f []byte) bool) error {
+// exchange sends frames until accept has seen enough of what comes back.
+func (s *station) exchange(what string, frames [][]byte, accept func(f []byte) bool) error {
 	for range 3 {
-		if _, err := s.link.Send([][]byte{f}); err != nil {
+		if _, err := s.link.Send(frames); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		late := time.After(answerTime)
@@ -89,6 +90,8 @@ func (s *station) exchange(what string, f []byte, accept func(f []byte) bool) er
 	return fmt.Errorf("%s: no answer, %+v", what, s.link.Stats())
 }
 
+func one(f []byte) [][]byte { return [][]byte{f} }
+
 func (s *station) frame(dst [6]byte, kind uint16, payload []byte) []byte {
 	m := s.link.MAC()
 	f := append(append(dst[:6:6], m[:]...), byte(kind>>8), byte(kind))
@@ -102,7 +105,7 @@ func (s *station) arp() error {
 	p := append([]byte{0, 1, 8, 0, 6, 4, 0, 1}, m[:]...)
 	p = append(p, self.AsSlice()...)
 	p = append(append(p, 0, 0, 0, 0, 0, 0), gateway.AsSlice()...)
-	return s.exchange("ARP", s.frame(broadcast, 0x806, p), func(f []byte) bool {
+	return s.exchange("ARP", one(s.frame(broadcast, 0x806, p)), func(f []byte) bool {
 		if len(f) < 42 || f[12] != 8 || f[13] != 6 || f[21] != 2 || string(f[28:32]) != string(gateway.AsSlice()) {
 			return false
 		}
@@ -112,13 +115,28 @@ func (s *station) arp() error {
 	})
 }
 
-func (s *station) ping(seq int) error {
-	icmp := make([]byte, 8+56)
-	icmp[0] = 8
-	binary.BigEndian.PutUint16(icmp[6:], uint16(seq))
-	binary.BigEndian.PutUint16(icmp[2:], checksum(icmp))
-	return s.exchange("ping", s.frame(s.peer, 0x800, ipv4(1, self, gateway, icmp)), func(f []byte) bool {
-		return len(f) >= 42 && f[23] == 1 && f[34] == 0 && binary.BigEndian.Uint16(f[40:]) == uint16(seq)
+// ping sends n echo requests as one batch and waits for all answers. The peer may
+// drop some of a large batch; then all are sent again.
+func (s *station) ping(seq, n, size int) error {
+	var batch [][]byte
+	for i := range n {
+		icmp := make([]byte, 8+size)
+		icmp[0] = 8
+		binary.BigEndian.PutUint16(icmp[6:], uint16(seq+i))
+		binary.BigEndian.PutUint16(icmp[2:], checksum(icmp))
+		batch = append(batch, s.frame(s.peer, 0x800, ipv4(1, self, gateway, icmp)))
+	}
+	seen := make([]bool, n)
+	left := n
+	return s.exchange("ping", batch, func(f []byte) bool {
+		if len(f) < 42+size || f[23] != 1 || f[34] != 0 {
+			return false
+		}
+		if i := int(binary.BigEndian.Uint16(f[40:]) - uint16(seq)); i < n && !seen[i] {
+			seen[i] = true
+			left--
+		}
+		return left == 0
 	})
 }
 
@@ -137,7 +155,7 @@ func (s *station) dhcp() error {
 	binary.BigEndian.PutUint16(udp[4:], uint16(8+len(b)))
 	udp = append(udp, b...)
 	any, all := netip.IPv4Unspecified(), netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	return s.exchange("DHCP", s.frame(broadcast, 0x800, ipv4(17, any, all, udp)), func(f []byte) bool {
+	return s.exchange("DHCP", one(s.frame(broadcast, 0x800, ipv4(17, any, all, udp))), func(f []byte) bool {
 		const bootp = 14 + 20 + 8
 		if len(f) < bootp+244 || f[23] != 17 || f[bootp] != 2 || string(f[bootp+4:bootp+8]) != "BSLT" {
 			return false

@@ -53,3 +53,16 @@ func TestRefusals(t *testing.T) {
 		t.Error("a huge length was believed")
 	}
 }
+
+func FuzzDecoder(f *testing.F) {
+	f.Add([]byte{1, 0, 4, 0, 0, 0, 1, 2, 3, 4})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		d := NewDecoder(in, 3)
+		v := d.Var(64)
+		d.U64()
+		d.Bool()
+		if err := d.Done("x"); err == nil && len(in) != 2+4+len(v)+8+1 {
+			t.Fatal("bytes were left over or invented")
+		}
+	})
+}

@@ -51,15 +51,11 @@ func (m *Machine) Wire(name string, a pci.Address, pin, line uint8) (bus.Interru
 	defer m.mu.Unlock()
 	w := m.wires[n]
 	if w == nil {
-		l, err := irq.New(fmt.Sprintf("gsi %d", n), -1)
+		p, err := m.line(n, true, low)
 		if err != nil {
 			return nil, err
 		}
-		if !apic.Route(n, l.Vector(), l.APICID(), true, low) {
-			l.Close()
-			return nil, fmt.Errorf("hw: no I/O APIC has interrupt %d", n)
-		}
-		w = newWire(&gsiPin{l, n})
+		w = newWire(p)
 		m.wires[n] = w
 	}
 	return w.share(), nil

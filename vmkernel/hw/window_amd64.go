@@ -5,6 +5,7 @@ import (
 
 	"basalt/arch/x86/io"
 	"basalt/drivers/bus"
+	"basalt/vmkernel/linux"
 )
 
 // window is device or DMA memory at a virtual address. Each method is one access
@@ -64,3 +65,13 @@ func (p *ports) Write8(off uintptr, v uint8)   { io.Out8(p.at(off, 1), v) }
 func (p *ports) Write16(off uintptr, v uint16) { io.Out16(p.at(off, 2), v) }
 func (p *ports) Write32(off uintptr, v uint32) { io.Out32(p.at(off, 4), v) }
 func (p *ports) Write64(off uintptr, v uint64) { panic("hw: 64-bit port write") }
+
+// Window maps size bytes of device memory at physical address pa, uncached, for
+// ever.
+func Window(pa, size uint64) (bus.Registers, error) {
+	va := linux.MapDevice(pa, size)
+	if va == 0 {
+		return nil, fmt.Errorf("hw: no memory to map %#x bytes at %#x", size, pa)
+	}
+	return &window{va, uintptr(size)}, nil
+}

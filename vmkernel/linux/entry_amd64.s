@@ -121,8 +121,24 @@ TEXT ·interrupt(SB),NOSPLIT|NOFRAME,$0
 	JMP  ·resume(SB)
 nested:
 	MOVQ cpuState_istDF(GS), SP
+	JMP  ·dead(SB)
+
+// dead shows the frame at BX and stops. SP is the top of the double-fault stack,
+// which becomes the stack of the processor's own g.
+TEXT ·dead(SB),NOSPLIT|NOFRAME,$0
+	MOVQ cpuState_handlerFS(GS), AX
+	CALL ·setFS(SB)
+	MOVQ cpuState_self(GS), AX
+	MOVQ cpuState_istDF(GS), CX
+	MOVQ CX, (cpuState_g+8)(AX)
+	SUBQ $16384, CX
+	MOVQ CX, (cpuState_g+0)(AX)
+	ADDQ $1024, CX
+	MOVQ CX, (cpuState_g+16)(AX)
+	MOVQ CX, (cpuState_g+24)(AX)
 	SUBQ $16, SP
 	MOVQ BX, 0(SP)
+	XORPS X15, X15
 	CALL ·handleNested(SB)
 	INT $3
 
@@ -223,10 +239,7 @@ halt:
 TEXT ·doubleFault(SB),NOSPLIT|NOFRAME,$0
 	SAVE_REST
 	MOVQ SP, BX
-	SUBQ $16, SP
-	MOVQ BX, 0(SP)
-	CALL ·handleNested(SB)
-	INT $3
+	JMP  ·dead(SB)
 
 // The idle thread.
 TEXT ·idleLoop(SB),NOSPLIT|NOFRAME,$0

@@ -5,6 +5,7 @@ import (
 
 	"basalt/arch/x86/apic"
 	"basalt/arch/x86/cpu"
+	"basalt/arch/x86/io"
 )
 
 // OnFatal is shown the cause when the host cannot go on: it paints the screen. It
@@ -26,10 +27,12 @@ var fatalRegs Registers
 // die stops the host: registers to the log, the crash screen, then halt.
 func die(cause string, f *frame) {
 	cpu.CLI()
-	if !atomic.CompareAndSwapUint32(&stopped, 0, 1) {
-		for {
-			cpu.HLT()
+	if !atomic.CompareAndSwapUint32(&stopped, 0, this().id+1) {
+		if stopped == this().id+1 {
+			// A fault while the crash was shown: what is on the screen stays.
+			ttyString("\n(the report itself failed here)\n")
 		}
+		halt()
 	}
 	r := &fatalRegs
 	r.CR0, r.CR2, r.CR3, r.CR4 = cpu.ReadCR0(), cpu.ReadCR2(), cpu.ReadCR3(), cpu.ReadCR4()
@@ -69,8 +72,37 @@ func die(cause string, f *frame) {
 	if OnFatal != nil {
 		OnFatal(cause, r)
 	}
+	if RebootOnFatal {
+		delay(rebootAfter)
+		Reboot()
+	}
 	halt()
 }
+
+// RebootOnFatal restarts the machine some seconds after a crash instead of
+// halting it, so that a person or a camera can still read the screen.
+var RebootOnFatal bool
+
+const rebootAfter = 10e9 // nanoseconds
+
+// Reboot restarts the machine: the reset control register of the chipset (Intel
+// ICH9 data sheet, 13.7.5), the keyboard controller, and a triple fault.
+func Reboot() {
+	cpu.CLI()
+	io.Out8(0xcf9, 2)
+	io.Out8(0xcf9, 6)
+	delay(50e6)
+	io.Out8(0x64, 0xfe)
+	delay(50e6)
+	idt = [256][2]uint64{}
+	cpu.WriteCR3(0)
+	halt()
+}
+
+// CrashForTest causes an exception inside a handler, which nothing can mend.
+func CrashForTest() { crashForTest = 1 }
+
+var crashForTest uint32
 
 func reg(name string, v uint64) {
 	ttyString(name)

@@ -131,6 +131,9 @@ func (c *cpuState) write(fd uint64, buf, n uintptr) int64 {
 	}
 	sched.lock.Unlock()
 	if tty {
+		if fd == 2 {
+			noteFatal(b)
+		}
 		Log(b)
 		return int64(n)
 	}

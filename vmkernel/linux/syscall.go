@@ -231,7 +231,7 @@ func exitGroup(code uint64, f *frame) {
 		ttyString("vmkernel: the program ended\n")
 		powerOff(0)
 	}
-	die("the Go runtime stopped", f)
+	die(fatalCause(), f)
 }
 
 func (c *cpuState) park(t *thread, va uintptr, val uint32, deadline uint64) (int64, bool) {

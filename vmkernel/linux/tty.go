@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"unsafe"
+
 	"basalt/arch/x86/io"
 	"basalt/vmkernel/spin"
 )
@@ -76,4 +78,85 @@ func Log(b []byte) {
 	ttyWrite(b)
 	ttyLock.Unlock()
 	irqOn(on)
+}
+
+// ReadLog gives the newest bytes of the log, at most max of them, beginning at
+// the start of a line. World W2.
+func ReadLog(max int) []byte {
+	max = min(max, logSize)
+	b := make([]byte, max)
+	on := irqOff()
+	ttyLock.Lock()
+	n := uint64(max)
+	if tty.n < n {
+		n = tty.n
+	}
+	for i := uint64(0); i < n; i++ {
+		b[i] = tty.ring[(tty.n-n+i)%logSize]
+	}
+	whole := n == tty.n
+	ttyLock.Unlock()
+	irqOn(on)
+	b = b[:n]
+	for i := 0; !whole && i < len(b); i++ {
+		if b[i] == '\n' {
+			return b[i+1:]
+		}
+	}
+	return b
+}
+
+// RawByte sends a byte over the serial line without the log. World W1.
+func RawByte(b byte) {
+	if tty.present {
+		serialByte(b)
+	}
+}
+
+var crashLog [4096]byte
+
+// CrashLog is the end of the log for the crash screen: from the runtime's own
+// words on if it stopped the host. World W1, without locks.
+func CrashLog() []byte {
+	n := uint64(len(crashLog))
+	if fatalAt != 0 && tty.n-fatalAt < n {
+		n = tty.n - fatalAt
+	} else if fatalAt == 0 && n > 2048 {
+		n = 2048
+	}
+	start := tty.n - min(n, tty.n)
+	if fatalAt != 0 {
+		start = fatalAt
+	}
+	k := 0
+	for ; k < len(crashLog) && start+uint64(k) < tty.n; k++ {
+		crashLog[k] = tty.ring[(start+uint64(k))%logSize]
+	}
+	return crashLog[:k]
+}
+
+// fatalAt is where in the log the runtime began to say why it stops.
+var fatalAt uint64
+
+// noteFatal looks whether the runtime begins to report its own end.
+func noteFatal(b []byte) {
+	for _, p := range [...]string{"panic: ", "fatal error: ", "runtime: "} {
+		if len(b) >= len(p) && string(b[:len(p)]) == p && fatalAt == 0 {
+			fatalAt = tty.n
+		}
+	}
+}
+
+// fatalCause is the first line of what the runtime said, or a general sentence.
+func fatalCause() string {
+	if fatalAt == 0 {
+		return "the VMkernel ended itself"
+	}
+	b := CrashLog()
+	n := 0
+	for n < len(b) && b[n] != '\n' {
+		n++
+	}
+	// SAFETY: crashLog is a package variable that nobody changes any more.
+	return unsafe.String(&b[0], n)
 }

@@ -14,6 +14,15 @@ import (
 	"basalt/vmkernel/sys"
 )
 
+// Setting is how the host gets its addresses. IPv6 link-local addresses and those
+// from router advertisements are there in any case.
+type Setting struct {
+	DHCP    bool
+	Address netip.Prefix // static; invalid with DHCP, or for no IPv4 at all
+	Gateway netip.Addr   // invalid: none
+	DNS     []netip.Addr
+}
+
 // Config is what the host's network needs to know.
 type Config struct {
 	Hostname string

@@ -8,7 +8,7 @@
 // linkEndpoint's bounded queue -> one goroutine -> netio.Link.Send (a batch).
 //
 // Addresses come from DHCPv4 (package dhcp below), from a static setting, and from
-// router advertisements (SLAAC); see bringup.go and setting.go.
+// router advertisements (SLAAC); see bringup.go.
 //
 // Specifications: RFC 9293 (TCP), RFC 768 (UDP), RFC 791 and RFC 8200 (IP), RFC
 // 826 (ARP), RFC 4861 and RFC 4862 (NDP, SLAAC), RFC 792 and RFC 4443 (ICMP), as

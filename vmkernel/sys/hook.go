@@ -15,10 +15,10 @@ var (
 	sockets  SocketFactory
 )
 
-// Install makes fs answer path names and s make sockets, either of which may be
-// nil, and starts asking the table. It is called once, before goroutines that use
-// files or sockets start. It says false, and does nothing, in a binary built
-// without the overlay.
+// Install makes fs answer path names and s make sockets, and starts asking the
+// table. Either may be nil and be given by a later call; both must be there before
+// goroutines that use them start. It says false, and does nothing, in a binary
+// built without the overlay.
 func Install(fs FileSystem, s SocketFactory) bool {
 	if !Overlaid() {
 		return false

@@ -284,3 +284,56 @@ func BenchmarkReadMMIO(b *testing.B) {
 		bus.ReadMMIO(0x70010, buf)
 	}
 }
+
+// FuzzRouter registers what the input says and compares every byte of every
+// access with a flat table of owners.
+func FuzzRouter(f *testing.F) {
+	f.Add([]byte{0x10, 4, 0x14, 2, 0x13, 3, 0xFE, 8})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		b := New()
+		var owner [300]bool
+		for i := 0; i+1 < len(in) && i < 40; i += 2 {
+			base, n := int(in[i]), int(in[i+1]%16)
+			free := n > 0
+			for j := base; j < base+n; j++ {
+				free = free && !owner[j]
+			}
+			d := &toy{name: fmt.Sprint(i), max: 8}
+			pioErr, memErr := b.AddPorts(d, uint16(base), n), b.AddMMIO(d, 0, uint64(base), uint64(n))
+			if (pioErr == nil) != free || (memErr == nil) != free {
+				t.Fatalf("%d+%d: %v, %v, free %v", base, n, pioErr, memErr, free)
+			}
+			for j := base; free && j < base+n; j++ {
+				owner[j] = true
+			}
+		}
+		for at := range 280 {
+			for n := 1; n <= 8; n++ {
+				data := make([]byte, n)
+				for kind := range 2 {
+					var a Access
+					if kind == 0 {
+						if a = b.ReadPort(uint16(at), data); sizeLog(n) < 0 {
+							continue
+						}
+					} else {
+						a = b.ReadMMIO(uint64(at), data)
+					}
+					answered := false
+					for i := range data {
+						answered = answered || owner[at+i]
+						if !owner[at+i] && data[i] != 0xFF {
+							t.Fatalf("nobody owns %d, it reads %#x", at+i, data[i])
+						}
+						if kind == 0 && owner[at+i] && data[i] != byte(at+i) {
+							t.Fatalf("port %d reads %#x", at+i, data[i])
+						}
+					}
+					if (a == OK) != answered {
+						t.Fatalf("%d bytes at %d: %v", n, at, a)
+					}
+				}
+			}
+		}
+	})
+}

@@ -27,7 +27,7 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 	case KindInterrupt:
 		return Resume
 	case KindKick:
-		if v.stop.Load() || v.nmi.Load() {
+		if v.stop.Load() || v.nmi.Load() || v.APIC.HasEvents() {
 			return Return
 		}
 		return v.idle()
@@ -100,7 +100,7 @@ func (v *VCPU) fastHLT(x *Exit) Verdict {
 	}
 	v.halted, v.haltRIP, v.haltLen = true, x.RIP, n
 	v.eng.SetInterruptShadow(false)
-	if v.stop.Load() || v.nmi.Load() {
+	if v.stop.Load() || v.nmi.Load() || v.APIC.HasEvents() {
 		return Return
 	}
 	return v.idle()

@@ -55,6 +55,15 @@ func (v *VCPU) enter() error {
 		v.eng.Inject(v.queued)
 		v.queued.Valid = false
 	}
+	if v.APIC.HasEvents() {
+		nmi, init := v.APIC.TakeEvents()
+		if nmi {
+			v.nmi.Store(true)
+		}
+		if init {
+			return fmt.Errorf("vcpu: CPU %d: INIT without firmware to start from", v.Index)
+		}
+	}
 	if v.nmi.Load() && v.nmi.Swap(false) {
 		v.wake()
 		v.eng.SetNMIPending()

@@ -39,6 +39,10 @@ type APIC interface {
 	SetTPR(cr8 uint8)
 	// DeadlineTSC is when the timer fires, in the guest's counter; 0 for never.
 	DeadlineTSC() uint64
+	// HasEvents says that TakeEvents has something; any thread.
+	HasEvents() bool
+	// TakeEvents gives what came besides vectors. W2.
+	TakeEvents() (nmi, init bool)
 	// Reset is the state after power-on, or after INIT.
 	Reset()
 }

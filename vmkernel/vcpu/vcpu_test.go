@@ -82,10 +82,12 @@ func (a *apic) CanSkipEOI(uint8) bool {
 	_, more := top(&a.irr)
 	return !more && !a.level
 }
-func (a *apic) TPR() uint8          { return a.tpr }
-func (a *apic) SetTPR(v uint8)      { a.tpr = v }
-func (a *apic) DeadlineTSC() uint64 { return a.deadline }
-func (a *apic) Reset()              { *a = apic{regs: map[uint32]uint64{}} }
+func (a *apic) TPR() uint8               { return a.tpr }
+func (a *apic) SetTPR(v uint8)           { a.tpr = v }
+func (a *apic) DeadlineTSC() uint64      { return a.deadline }
+func (a *apic) HasEvents() bool          { return false }
+func (a *apic) TakeEvents() (bool, bool) { return false, false }
+func (a *apic) Reset()                   { *a = apic{regs: map[uint32]uint64{}} }
 
 // machine is IO that records, with device memory at 0xfe000000.
 type machine struct {

@@ -21,6 +21,7 @@ type Clock struct {
 	host    *time.Timer
 	woken   time.Time // the last wake-up
 	firing  bool      // a goroutine is in fire
+	idle    sync.Cond // firing became false; uses mu
 }
 
 var _ vbus.Clock = (*Clock)(nil)
@@ -28,6 +29,7 @@ var _ vbus.Clock = (*Clock)(nil)
 // New makes a paused clock that stands at the given time in nanoseconds.
 func New(at int64) *Clock {
 	c := &Clock{passed: at}
+	c.idle.L = &c.mu
 	c.host = time.AfterFunc(time.Hour, c.fire)
 	c.host.Stop()
 	return c
@@ -58,7 +60,9 @@ func (c *Clock) Resume() {
 	}
 }
 
-// Pause stops time. A callback that already runs may end after Pause returned.
+// Pause stops time and waits for a callback that already runs: after it, no
+// timer changes a device, so their states fit together. The VM's owner calls it,
+// with no device's lock held and not from a callback.
 func (c *Clock) Pause() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,6 +70,9 @@ func (c *Clock) Pause() {
 		c.passed = c.now()
 		c.running = false
 		c.host.Stop()
+	}
+	for c.firing {
+		c.idle.Wait()
 	}
 }
 
@@ -160,6 +167,7 @@ func (c *Clock) fire() {
 		c.mu.Lock()
 	}
 	c.firing = false
+	c.idle.Broadcast()
 	c.woken = time.Now()
 	c.schedule()
 	c.mu.Unlock()

@@ -9,7 +9,7 @@
 // A callback runs on a goroutine of the clock, with no lock of the clock held;
 // all callbacks of one clock run one after another. A callback may still come
 // after Stop returned if it was already due: a device looks at its own state and
-// at Now, it does not trust the call.
+// at Now, it does not trust the call. None runs after Pause returned.
 //
 // Bounded work: a guest that programs a very short period cannot make the host
 // spin. The clock wakes at most every MinWake; a device that finds several of

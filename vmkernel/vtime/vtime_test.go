@@ -108,3 +108,28 @@ func TestArmDoesNotAllocate(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+func TestPauseWaitsForACallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(0)
+		entered, leave := make(chan bool), make(chan bool)
+		done := false
+		x := c.NewTimer(func() { close(entered); <-leave; done = true })
+		x.Arm(1)
+		c.Resume()
+		<-entered
+		paused := make(chan bool)
+		go func() { c.Pause(); close(paused) }()
+		synctest.Wait()
+		select {
+		case <-paused:
+			t.Fatal("Pause did not wait")
+		default:
+		}
+		close(leave)
+		<-paused
+		if !done {
+			t.Fatal("the callback had not ended")
+		}
+	})
+}

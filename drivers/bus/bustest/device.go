@@ -2,6 +2,7 @@ package bustest
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"basalt/drivers/bus"
 )
@@ -20,6 +21,8 @@ type Device struct {
 	BusMaster bool
 	FailDMA   int // the allocation that fails, counted from 1; 0: none
 	allocs    int
+
+	removed atomic.Bool
 }
 
 var _ bus.Device = (*Device)(nil)
@@ -34,7 +37,23 @@ func (d *Device) ID() (vendor, device uint16) { return d.Vendor, d.DeviceID }
 func (d *Device) Class() uint32 { return d.ClassCode }
 
 // Config implements bus.Device.
-func (d *Device) Config() bus.Registers { return d.ConfigRegs }
+func (d *Device) Config() bus.Registers {
+	if d.removed.Load() {
+		return nothing
+	}
+	return d.ConfigRegs
+}
+
+// Removed makes configuration space answer as an empty slot does.
+func (d *Device) Removed() { d.removed.Store(true) }
+
+// nothing is an empty slot: all ones.
+var nothing = Registers(emptySlot{}, 4096)
+
+type emptySlot struct{}
+
+func (emptySlot) Load(uintptr, int) uint64   { return ^uint64(0) }
+func (emptySlot) Store(uintptr, int, uint64) {}
 
 // BAR implements bus.Device.
 func (d *Device) BAR(i int) (bus.Registers, error) {

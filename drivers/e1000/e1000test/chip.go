@@ -28,6 +28,9 @@ type Chip struct {
 	Dev    *bustest.Device
 	Faults Faults
 
+	// Zeros: once removed, registers read as zeros instead of all ones.
+	Zeros bool
+
 	mu         sync.Mutex
 	moved      sync.Cond // a tail, an enable bit or gone changed
 	wire       netio.Link
@@ -69,6 +72,7 @@ func (c *Chip) Remove() {
 	c.mu.Lock()
 	c.gone = true
 	c.mu.Unlock()
+	c.Dev.Removed()
 	c.moved.Broadcast()
 	c.wire.Close()
 }
@@ -120,6 +124,9 @@ func (c *Chip) reset() {
 func (c *Chip) Load(off uintptr, width int) uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.gone && c.Zeros {
+		return 0
+	}
 	if c.gone {
 		return ^uint64(0)
 	}

@@ -56,8 +56,7 @@ func Open(name string, d bus.Device) (netio.Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("virtio/net: %s at %s: %w", name, d.Name(), gone(err))
 	}
-	l := nic.Start(name, c, vectors)
-	return l, nil
+	return nic.Start(name, d, c, vectors), nil
 }
 
 // gone adds netio.ErrGone to what means that the device can not be used any longer.

@@ -27,7 +27,6 @@ type queue struct {
 	enabled           bool
 	addr              [3]uint64 // desc, driver, device
 	availIdx, usedIdx uint16
-	signalled         uint16 // used index at the last interrupt decision
 	kicked            bool
 }
 
@@ -116,6 +115,7 @@ func (d *Device) Gone() {
 	d.mu.Lock()
 	d.gone = true
 	d.mu.Unlock()
+	d.Dev.Removed()
 	d.moved.Broadcast()
 }
 

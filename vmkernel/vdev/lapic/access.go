@@ -140,16 +140,14 @@ func (a *APIC) Write(off, v uint32, now uint64) {
 // outside the low 32 bits of a register are 0 (11.4.1 leaves them undefined).
 // Owner.
 func (a *APIC) ReadBytes(off uint64, data []byte, now uint64) {
-	for i := range data {
-		data[i] = 0
-	}
 	at := off & 0xF
-	if off >= PageSize || at > 3 {
-		return
+	v := uint64(0)
+	if off < PageSize && at < 4 {
+		v = uint64(a.Read(uint32(off&^0xF), now)) >> (8 * at)
 	}
-	v := a.Read(uint32(off&^0xF), now) >> (8 * at)
-	for i := 0; i < len(data) && at+uint64(i) < 4; i++ {
-		data[i] = byte(v >> (8 * i))
+	for i := range data { // no clear(): that uses XMM registers
+		data[i] = byte(v)
+		v >>= 8
 	}
 }
 
@@ -192,7 +190,7 @@ func (a *APIC) WriteMSR(index uint32, v, now uint64) bool {
 		a.EOI()
 		return true
 	case reg == ICRLow:
-		low := uint32(v)
+		low := uint32(v) &^ icrStatus // Intel ignores it, AMD calls it reserved
 		if low&^uint32(icrValid) != 0 {
 			return false
 		}

@@ -209,3 +209,99 @@ func FuzzLoadState(f *testing.F) {
 		}
 	})
 }
+
+// addressed is SDM 11.6.2 and 11.12.10 in words.
+func addressed(dest uint32, logical, x2 bool, id, ldr, dfr uint32) bool {
+	switch {
+	case dest == Broadcast:
+		return true
+	case !logical:
+		return dest == id
+	case x2:
+		cluster, bit := id/16, id%16
+		return dest/0x10000 == cluster && dest%0x10000/(1<<bit)%2 == 1
+	case dest >= 0x100:
+		return false
+	}
+	logicalID := ldr / 0x1000000
+	if dfr/0x10000000 == 0xF {
+		for bit := range 8 {
+			if dest/(1<<bit)%2 == 1 && logicalID/(1<<bit)%2 == 1 {
+				return true
+			}
+		}
+		return false
+	}
+	if dfr/0x10000000 != 0 {
+		return false // reserved model
+	}
+	if dest/16 != 15 && dest/16 != logicalID/16 {
+		return false
+	}
+	for bit := range 4 {
+		if dest/(1<<bit)%2 == 1 && logicalID/(1<<bit)%2 == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+func TestDestinationsAgainstModel(t *testing.T) {
+	r := rand.New(rand.NewSource(7))
+	const cpus = 40
+	configs := make([]Config, cpus)
+	for i := range configs {
+		configs[i].X2APIC = true
+	}
+	for range 200 {
+		s := NewSet(configs...)
+		for i := range uint32(cpus) {
+			a := s.APIC(i)
+			a.Write(SVR, 0x1FF, 0)
+			a.Write(DFR, []uint32{0xFFFFFFFF, 0x0FFFFFFF, 0x7FFFFFFF}[r.Intn(3)], 0)
+			a.Write(LDR, r.Uint32(), 0)
+			if r.Intn(3) == 0 {
+				a.SetBase(a.Base()|BaseEXTD, 40)
+			}
+		}
+		for range 50 {
+			m := Message{Dest: uint32(r.Intn(256)), Logical: r.Intn(2) == 0, Vector: 0x40}
+			switch r.Intn(4) {
+			case 0:
+				m.Dest = r.Uint32() & 0x0003_FFFF
+			case 1:
+				m.Dest = Broadcast
+			}
+			any := false
+			s.Deliver(m)
+			for i := range uint32(cpus) {
+				a := s.APIC(i)
+				_, got := a.Pending()
+				w := addressed(m.Dest, m.Logical, a.X2APIC(), i, a.ldr.Load(), a.dfr.Load())
+				if got != w {
+					t.Fatalf("%+v to CPU %d (x2APIC %v, LDR %#x, DFR %#x): %v, want %v", m, i, a.X2APIC(), a.ldr.Load(), a.dfr.Load(), got, w)
+				}
+				if got {
+					any = true
+					a.Ack(0x40)
+					a.EOI()
+				}
+			}
+			m.Mode = LowestPriority
+			if s.Deliver(m) != any {
+				t.Fatalf("%+v: lowest priority finds another set", m)
+			}
+			n := 0
+			for i := range uint32(cpus) {
+				if v, ok := s.APIC(i).Pending(); ok {
+					n++
+					s.APIC(i).Ack(v)
+					s.APIC(i).EOI()
+				}
+			}
+			if n > 1 {
+				t.Fatalf("%d CPUs took a lowest-priority interrupt", n)
+			}
+		}
+	}
+}

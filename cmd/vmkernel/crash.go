@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"basalt/vmkernel/linux"
+)
+
+// crashOnRequest lets the tests see the purple screen: "-- crash=KIND" on the
+// command line ends the host in one of the ways in which a host can end. Whoever
+// may write the command line owns the machine anyway.
+func crashOnRequest() {
+	for _, a := range os.Args[1:] {
+		kind, ok := strings.CutPrefix(a, "crash=")
+		if !ok {
+			continue
+		}
+		switch kind {
+		case "panic": // a Go panic that nobody recovers
+			var m map[string]int
+			m["crash"] = 1
+		case "fatal": // a fatal error of the runtime
+			var m = map[int]int{}
+			for range 4 {
+				go func() {
+					for i := 0; ; i++ {
+						m[i&7] = i
+					}
+				}()
+			}
+			select {}
+		case "fault": // an exception inside the kernel's own handlers
+			linux.CrashForTest()
+		}
+	}
+}

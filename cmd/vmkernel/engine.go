@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"basalt/boot/config"
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu/ring0"
+	"basalt/vmkernel/vcpu/svmcpu"
+	"basalt/vmkernel/vcpu/vmxcpu"
+)
+
+// engine is what this processor offers to run guests with.
+type engine struct {
+	name    string
+	why     string // there is none
+	factory vcpu.Factory
+}
+
+// findEngine tries VT-x and AMD-V. A processor has one of them at most; without
+// either the host still serves its API and says why nothing can run.
+func findEngine(s *config.Settings, log *slog.Logger) engine {
+	h := ring0.Host()
+	vt, errVT := vmxcpu.Probe(h)
+	if errVT == nil {
+		vt.PassMSRs = vcpu.PassedMSRs()
+		vt.Log = func(report string) { log.Error(report) }
+		if !s.Mitigations {
+			vt.Mitigations = vmxcpu.MitigateOff
+		}
+		f, err := vmxcpu.NewFactory(vt)
+		return chosen(host.EngineVTX, f, err, log)
+	}
+	amd, errAMD := svmcpu.Probe(h)
+	if errAMD == nil {
+		amd.PassMSRs = vcpu.PassedMSRs()
+		if !s.Mitigations {
+			amd.Mitigations = svmcpu.MitigateOff
+		}
+		f, err := svmcpu.NewFactory(amd)
+		return chosen(host.EngineAMDV, f, err, log)
+	}
+	why := errors.Join(errVT, errAMD)
+	log.Warn("virtual machines cannot run", "why", why)
+	return engine{name: host.EngineNone, why: fmt.Sprintf("%v; %v", errVT, errAMD)}
+}
+
+func chosen(name string, f vcpu.Factory, err error, log *slog.Logger) engine {
+	if err != nil {
+		log.Warn("virtual machines cannot run", "engine", name, "why", err)
+		return engine{name: host.EngineNone, why: err.Error()}
+	}
+	log.Info("engine " + name)
+	return engine{name: name, factory: f}
+}

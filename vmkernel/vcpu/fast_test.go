@@ -1,0 +1,12 @@
+package vcpu
+
+import (
+	"testing"
+
+	"basalt/vmkernel/vcpu/w1test"
+)
+
+func TestFastKeepsToW1(t *testing.T) {
+	w1test.Fast(t, (*VCPU).FastExit, (*VCPU).PendingInterrupt, (*VCPU).AckInterrupt, (*VCPU).Deadline,
+		(*VCPU).TaskPriority, (*VCPU).SetTaskPriority, (*VCPU).TSC)
+}

@@ -1,0 +1,38 @@
+package acpipm
+
+import "basalt/vmkernel/checkpoint"
+
+const stateVersion = 1
+
+// SaveState writes the registers.
+func (p *PM) SaveState() ([]byte, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := checkpoint.NewEncoder(stateVersion)
+	e.U16(p.sts)
+	e.U16(p.en)
+	e.U16(p.cnt)
+	e.U64(p.carry)
+	e.U8(p.reset)
+	return e.Bytes(), nil
+}
+
+// LoadState replaces them, or changes nothing and says why.
+func (p *PM) LoadState(b []byte) error {
+	d := checkpoint.NewDecoder(b, stateVersion)
+	sts, en, cnt, carry, reset := d.U16(), d.U16(), d.U16(), d.U64(), d.U8()
+	d.Check(sts&^stsBits == 0, "status")
+	d.Check(en&^enBits == 0, "enable")
+	d.Check(cnt&^(sciEn|bmRld|slpTyp) == 0 && cnt&sciEn != 0, "control")
+	d.Check(carry < 1<<32, "timer")
+	d.Check(reset&^(rstSystem|rstFull) == 0, "reset")
+	if err := d.Done("acpipm"); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sts, p.en, p.cnt, p.carry, p.reset = sts, en, cnt, carry, reset
+	p.look()
+	p.update()
+	return nil
+}

@@ -1,0 +1,83 @@
+package vm
+
+import (
+	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vdev/lapic"
+	"basalt/vmkernel/vdev/pic"
+)
+
+// localAPIC joins a local APIC, the PIC behind LINT0 of the boot processor and
+// the guest's counter into what vcpu asks for. W1, but for Reset and TakeEvents.
+type localAPIC struct {
+	a    *lapic.APIC
+	pic  *pic.PIC // boot processor only
+	cpu  *vcpu.VCPU
+	phys uint8
+	ext  bool // the vector of the last Pending came from the PIC
+}
+
+func (l *localAPIC) ReadMSR(i uint32) (uint64, bool) {
+	switch i {
+	case lapic.MSRAPICBase:
+		return l.a.Base(), true
+	case lapic.MSRTSCDeadline:
+		return l.a.TSCDeadline(), true
+	}
+	return l.a.ReadMSR(i, l.cpu.TSC())
+}
+
+func (l *localAPIC) WriteMSR(i uint32, v uint64) bool {
+	switch i {
+	case lapic.MSRAPICBase:
+		return l.a.SetBase(v, l.phys)
+	case lapic.MSRTSCDeadline:
+		l.a.SetTSCDeadline(v, l.cpu.TSC())
+		return true
+	}
+	return l.a.WriteMSR(i, v, l.cpu.TSC())
+}
+
+// Pending offers the PIC first: its INTR is a pin of the processor.
+func (l *localAPIC) Pending(tsc uint64) (uint8, bool) {
+	if d := l.a.Deadline(); d != 0 && tsc >= d {
+		l.a.Expire(tsc)
+	}
+	if l.pic != nil && l.a.ExtINTOpen() {
+		if v, ok := l.pic.Peek(); ok {
+			l.ext = true
+			return v, true
+		}
+	}
+	l.ext = false
+	return l.a.Pending()
+}
+
+func (l *localAPIC) Accept(vector uint8) {
+	if l.ext {
+		l.pic.Take(vector)
+		return
+	}
+	l.a.Ack(vector)
+}
+
+func (l *localAPIC) EOI() { l.a.EOI() }
+
+func (l *localAPIC) CanSkipEOI(uint8) bool { return !l.ext && l.a.EOISkippable() }
+
+func (l *localAPIC) TPR() uint8 { return uint8(l.a.CR8()) }
+
+func (l *localAPIC) SetTPR(cr8 uint8) { l.a.SetCR8(uint64(cr8)) }
+
+func (l *localAPIC) DeadlineTSC() uint64 { return l.a.Deadline() }
+
+func (l *localAPIC) HasEvents() bool { return l.a.HasEvents() }
+
+func (l *localAPIC) TakeEvents() (nmi, init bool) {
+	e := l.a.TakeEvents()
+	return e.NMI(), e.INIT()
+}
+
+func (l *localAPIC) Reset() {
+	l.ext = false
+	l.a.Reset()
+}

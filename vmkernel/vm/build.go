@@ -1,0 +1,296 @@
+package vm
+
+import (
+	"fmt"
+	"time"
+
+	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/vbus"
+	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/emul"
+	"basalt/vmkernel/vdev/acpipm"
+	"basalt/vmkernel/vdev/acpitables"
+	"basalt/vmkernel/vdev/debugport"
+	"basalt/vmkernel/vdev/ioapic"
+	"basalt/vmkernel/vdev/kbd"
+	"basalt/vmkernel/vdev/lapic"
+	"basalt/vmkernel/vdev/pic"
+	"basalt/vmkernel/vdev/pit"
+	"basalt/vmkernel/vdev/pmtimer"
+	"basalt/vmkernel/vdev/postcode"
+	"basalt/vmkernel/vdev/rtc"
+	"basalt/vmkernel/vdev/uart"
+	"basalt/vmkernel/vm/loader"
+	"basalt/vmkernel/vtime"
+)
+
+const (
+	lowLimit  = 3 << 30 // RAM below 4 GiB ends here at the latest
+	fourGiB   = 1 << 32
+	vgaStart  = 0xa0000
+	vgaSize   = 0x20000
+	ebdaStart = 0x9fc00
+	romStart  = 0xe0000
+	romEnd    = 0x100000
+	busKHz    = 1_000_000 // of the local APIC's timer
+	// maxCPUs is what runs now; the wiring below is for any number.
+	maxCPUs = 1
+	minMiB  = 4
+)
+
+// board is one powered machine: memory, buses, devices and processors.
+type board struct {
+	mem   *gmem.Memory
+	low   uint64 // end of RAM below 4 GiB
+	high  uint64 // size of RAM above
+	table vcpu.NestedTable
+	clock *vtime.Clock
+	bus   *vbus.Bus
+	pic   *pic.PIC
+	apics *lapic.Set
+	cpus  []*vcpu.VCPU
+	ports []*localAPIC
+	uart  *uart.UART
+}
+
+// request is what a device asks of the machine's owner.
+type request uint8
+
+const (
+	reqNone request = iota
+	reqPowerOff
+	reqReset
+)
+
+// kicker is a local APIC's way to its processor, which is made after it.
+type kicker struct{ cpu *vcpu.VCPU }
+
+func (k *kicker) Kick() {
+	if k.cpu != nil {
+		k.cpu.Kick()
+	}
+}
+
+// memory says where size bytes of RAM are.
+func memory(size uint64) (low, high uint64, regions []gmem.Range) {
+	size = (size + gmem.FrameSize - 1) &^ (gmem.FrameSize - 1)
+	low = min(size, lowLimit)
+	high = size - low
+	regions = []gmem.Range{{Start: 0, Size: low}}
+	if high > 0 {
+		regions = append(regions, gmem.Range{Start: fourGiB, Size: high})
+	}
+	return low, high, regions
+}
+
+// build makes a machine that is ready for a loader. Every wire is here.
+func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b *board, err error) {
+	b = &board{}
+	defer func() {
+		if err != nil {
+			_ = b.close()
+			b = nil
+		}
+	}()
+
+	// Memory and the nested table.
+	var regions []gmem.Range
+	b.low, b.high, regions = memory(uint64(c.MemoryMiB) << 20)
+	if b.mem, err = gmem.New(gmem.Config{Frames: p.Frames, Budget: p.Budget, Regions: regions,
+		Holes: []gmem.Range{{Start: vgaStart, Size: vgaSize}}}); err != nil {
+		return b, err
+	}
+	if b.table, err = p.Factory.NewTable(); err != nil {
+		return b, fmt.Errorf("vm: nested table: %w", err)
+	}
+
+	// Interrupt controllers.
+	b.clock = vtime.New(0)
+	b.bus = vbus.New()
+	kicks := make([]*kicker, c.CPUs)
+	conf := make([]lapic.Config, c.CPUs)
+	for i := range conf {
+		kicks[i] = &kicker{}
+		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: true}
+	}
+	b.apics = lapic.NewSet(conf...)
+	b.pic = pic.New(b.apics.APIC(0).LINT0)
+	io := ioapic.New(b.apics)
+	b.apics.ConnectEOI(io)
+	// An ISA interrupt goes to both controllers; the timer to pin 2 of the I/O
+	// APIC, as the MADT's override says.
+	isa := func(n int) vbus.Line {
+		pin := n
+		if n == 0 {
+			pin = 2
+		}
+		return vbus.Fan{b.pic.Line(n), io.Line(pin)}
+	}
+
+	// Devices.
+	timer := pit.New(b.clock, isa(0))
+	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
+	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
+	con.OnInput(b.uart.InputReady)
+	pw := power{ask}
+	pm := acpipm.New(b.clock, isa(acpipm.SCI), pw)
+	keyboard := kbd.New(pw.Reset)
+	debug := debugport.New(&debugLog{log: func(s string) { p.log("vm %s: debug: %s", c.ID, s) }})
+
+	w := wiring{bus: b.bus}
+	w.ports(b.pic, pic.MasterCommand, 2)
+	w.ports(b.pic, pic.SlaveCommand, 2)
+	w.ports(b.pic, pic.MasterELCR, 2)
+	w.ports(timer, pit.Counter0, 4)
+	w.ports(timer, pit.PortB, 1)
+	w.ports(cmos, rtc.IndexPort, 4)
+	w.ports(b.uart, uart.COM1, uart.NumPorts)
+	w.ports(&postcode.PostCode{}, postcode.Port, 1)
+	w.ports(debug, debugport.Bochs, 1)
+	w.ports(debug, debugport.Firmware, 1)
+	w.plug(pm.Plug(b.bus, pmtimer.New(b.clock, true)))
+	w.plug(keyboard.Plug(b.bus))
+	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
+	if w.err != nil {
+		return b, fmt.Errorf("vm: wiring: %w", w.err)
+	}
+
+	// Processors.
+	var caps vcpu.Caps
+	if f, ok := p.Factory.(vcpu.Capable); ok {
+		caps = f.Caps()
+	}
+	id := vcpu.NewCPUID(p.CPUID, caps, c.CPUs, uint32(p.TSCKHz), busKHz)
+	for i := range c.CPUs {
+		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
+		if i == 0 {
+			a.pic = b.pic
+		}
+		cio := &cpuIO{b: b, apic: a, maps: make([]gmem.Mapping, 0, 4)}
+		cpu := vcpu.New(vcpu.Config{Index: i, CPUID: id, APIC: a, IO: cio, Fast: cio,
+			Emul: emul.New(b.mem, cio, id.Features().PhysBits), Mem: b.mem,
+			Time: &machineTime{p: p, c: b.clock, id: c.ID}})
+		a.cpu = cpu
+		b.ports = append(b.ports, a)
+		if err = cpu.Attach(p.Factory, b.table); err != nil {
+			return b, err
+		}
+		b.cpus = append(b.cpus, cpu)
+		kicks[i].cpu = cpu
+	}
+	return b, nil
+}
+
+// wiring plugs devices in and keeps the first error.
+type wiring struct {
+	bus *vbus.Bus
+	err error
+}
+
+func (w *wiring) ports(d vbus.Device, base uint16, n int) {
+	if w.err == nil {
+		w.err = w.bus.AddPorts(d, base, n)
+	}
+}
+
+func (w *wiring) plug(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *wiring) mmio(d vbus.Device, gpa, size uint64) {
+	if w.err == nil {
+		w.err = w.bus.AddMMIO(d, 0, gpa, size)
+	}
+}
+
+// boot loads the images into clean memory and sets the processors up.
+func (b *board) boot(bt loader.Boot) (loader.Format, error) {
+	env := loader.Env{Mem: b.mem, Top: b.low, Map: []loader.Area{
+		{Start: 0, Size: ebdaStart, Type: 1},
+		{Start: ebdaStart, Size: vgaStart - ebdaStart, Type: 2},
+		{Start: romStart, Size: romEnd - romStart, Type: 2},
+		{Start: romEnd, Size: b.low - romEnd, Type: 1},
+	}}
+	if b.high > 0 {
+		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
+	}
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1}, acpitables.DefaultBase)
+	if err != nil {
+		return "", fmt.Errorf("vm: ACPI tables: %w", err)
+	}
+	if len(image) > romEnd-acpitables.DefaultBase {
+		return "", fmt.Errorf("vm: ACPI tables of %d bytes", len(image))
+	}
+	if err := b.mem.Write(acpitables.DefaultBase, image); err != nil {
+		return "", fmt.Errorf("vm: ACPI tables: %w", err)
+	}
+	env.RSDP = rsdp
+	f, start, err := loader.Load(env, bt)
+	if err != nil {
+		return f, err
+	}
+	for i, c := range b.cpus {
+		set := start
+		if i > 0 {
+			set = nil
+		}
+		if err := c.Reset(set); err != nil {
+			return f, err
+		}
+		if i == 0 {
+			b.apics.APIC(0).VirtualWire()
+		}
+	}
+	return f, nil
+}
+
+// reset is the reset line: devices and memory as after power-on. No processor
+// runs.
+func (b *board) reset() {
+	b.bus.Reset()
+	b.mem.Clear()
+}
+
+// close takes the machine apart. No processor runs.
+func (b *board) close() error {
+	var first error
+	keep := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	if b.clock != nil {
+		b.clock.Close()
+	}
+	for _, c := range b.cpus {
+		keep(c.Close())
+	}
+	if b.table != nil {
+		keep(b.table.Close())
+	}
+	if b.mem != nil {
+		keep(b.mem.Close())
+	}
+	return first
+}
+
+// machineTime is the clocks of one machine.
+type machineTime struct {
+	p  *Platform
+	c  *vtime.Clock
+	id string
+}
+
+func (t *machineTime) TSC() uint64 { return t.p.TSC() }
+func (t *machineTime) KHz() uint64 { return t.p.TSCKHz }
+func (t *machineTime) Now() int64  { return t.c.Now() }
+func (t *machineTime) Wall() int64 { return time.Now().UnixNano() }
+func (t *machineTime) Stolen(i int) uint64 {
+	if t.p.Stolen == nil {
+		return 0
+	}
+	return t.p.Stolen(t.id, i)
+}

@@ -1,0 +1,47 @@
+// Package vm is the virtual machine: its owner goroutine, its states, the
+// motherboard (build.go has all the wiring) and the table of machines that
+// management sees through vmkernel/host.
+//
+// World: W2, except localAPIC and cpuIO.FastReadPort, which the run loop calls
+// (W1).
+//
+// # Threads
+//
+// Each machine has one owner goroutine from Create to Delete. Everything that
+// changes its state is a message to it: actions of management, requests of
+// devices (power off, reset), reports of virtual CPUs. Each virtual CPU has one
+// goroutine, locked to its thread and pinned through Platform.Pin, from start to
+// stop; it runs when told to and reports why it stopped. A panic in it, which is
+// a bug of ours, ends in a crashed machine and a stack in the log, not in a dead
+// host. Waits of the owner for its CPUs are bounded by stopWait.
+//
+// # States
+//
+//	off -> starting -> running <-> paused
+//	running -> crashed (triple fault, an exit that cannot go on, a host error)
+//	running -> off (S5)          running -> running (the reset register)
+//	paused, running, crashed -> off by Stop; crashed -> starting by Start
+//
+// A crashed machine keeps its memory until Stop, Start or Delete, so that it can
+// be looked at.
+//
+// # Memory of the guest
+//
+//	0          .. 0x9fc00     RAM
+//	0x9fc00    .. 0xa0000     reserved (EBDA)
+//	0xa0000    .. 0xc0000     hole (VGA window)
+//	0xe0000    .. 0x100000    reserved: ACPI tables
+//	0x100000   .. low end     RAM, at most up to 3 GiB
+//	0xfec00000                I/O APIC
+//	0xfee00000                local APIC
+//	4 GiB      ..             the rest of the RAM
+//
+// What is neither RAM nor a device reads as all ones.
+//
+// # Time
+//
+// The machine's clock and the guest's TSC stand still while it is paused.
+//
+// Not supported yet: more than one running CPU (the structure is there), devices
+// on PCI, checkpoints.
+package vm

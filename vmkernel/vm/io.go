@@ -1,0 +1,68 @@
+package vm
+
+import (
+	"fmt"
+
+	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vdev/lapic"
+	"basalt/vmkernel/vdev/pic"
+)
+
+// cpuIO is the machine as one virtual CPU sees it: the bus, its own local APIC
+// page and its memory.
+type cpuIO struct {
+	b    *board
+	apic *localAPIC
+	maps []gmem.Mapping // reused by Backed
+}
+
+func (c *cpuIO) ReadPort(port uint16, data []byte)  { c.b.bus.ReadPort(port, data) }
+func (c *cpuIO) WritePort(port uint16, data []byte) { c.b.bus.WritePort(port, data) }
+
+// local says whether an access goes to this CPU's APIC page.
+func (c *cpuIO) local(gpa uint64) bool {
+	return gpa-lapic.DefaultBase < lapic.PageSize && c.apic.a.Base()&(lapic.BaseEN|lapic.BaseEXTD) == lapic.BaseEN
+}
+
+func (c *cpuIO) ReadMMIO(gpa uint64, data []byte) {
+	if c.local(gpa) {
+		c.apic.a.ReadBytes(gpa-lapic.DefaultBase, data, c.apic.cpu.TSC())
+		return
+	}
+	c.b.bus.ReadMMIO(gpa, data)
+}
+
+func (c *cpuIO) WriteMMIO(gpa uint64, data []byte) {
+	if c.local(gpa) {
+		c.apic.a.WriteBytes(gpa-lapic.DefaultBase, data, c.apic.cpu.TSC())
+		return
+	}
+	c.b.bus.WriteMMIO(gpa, data)
+}
+
+// Backed maps the frame of a first touch.
+func (c *cpuIO) Backed(gpa uint64, _ bool) (bool, error) {
+	if !c.b.mem.Contains(gpa, 1) {
+		return false, nil
+	}
+	var err error
+	if c.maps, err = c.b.mem.Touch(gpa, c.maps[:0]); err != nil {
+		return false, fmt.Errorf("vm: guest memory at %#x: %w", gpa, err)
+	}
+	for _, m := range c.maps {
+		if err := c.b.table.Map(m.GPA, m.HPA, m.Size, vcpu.ProtRead|vcpu.ProtWrite|vcpu.ProtExec); err != nil {
+			return false, fmt.Errorf("vm: map %#x: %w", m.GPA, err)
+		}
+	}
+	return true, nil
+}
+
+// FastReadPort answers reads of the PIC's masks. W1.
+func (c *cpuIO) FastReadPort(port uint16, size uint8) (uint32, bool) {
+	if size != 1 || port != pic.MasterData && port != pic.SlaveData {
+		return 0, false
+	}
+	m, ok := c.b.pic.ReadMask(port)
+	return uint32(m), ok
+}

@@ -1,0 +1,39 @@
+package vm
+
+import (
+	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/vcpu"
+)
+
+// Platform is what machines need from the host. All fields but Pin, Stolen, Log
+// and Event are needed.
+type Platform struct {
+	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
+	Reason  string
+	Frames  gmem.Frames
+	Budget  *gmem.Budget
+	CPUID   vcpu.HostCPUID
+	TSC     func() uint64 // W1
+	TSCKHz  uint64
+	// Pin ties the calling thread to a processor for virtual CPU index of a
+	// machine and returns what undoes it.
+	Pin func(machine string, index int) (undo func())
+	// Stolen is the time in ns that a virtual CPU's thread waited for a processor.
+	Stolen func(machine string, index int) uint64
+	// Log takes a line for the kernel's log.
+	Log func(format string, a ...any)
+	// Event takes what management should see in the host's event log.
+	Event func(machine, severity, text string)
+}
+
+func (p *Platform) log(format string, a ...any) {
+	if p.Log != nil {
+		p.Log(format, a...)
+	}
+}
+
+func (p *Platform) event(machine, severity, text string) {
+	if p.Event != nil {
+		p.Event(machine, severity, text)
+	}
+}

@@ -1,0 +1,50 @@
+// Package ring0 joins virtual machines and this host: frames of pmem, the
+// processor's CPUID and time-stamp counter, and pinned threads. Only the kernel's
+// main imports it. World W2; TSC is W1.
+package ring0
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"basalt/arch/x86/cpu"
+	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/linux"
+	"basalt/vmkernel/pmem"
+	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vm"
+)
+
+// frames is gmem.Frames over pmem.
+type frames struct{}
+
+func (frames) Alloc2M() (uint64, bool)        { return pmem.AllocLarge() }
+func (frames) Free2M(hpa uint64)              { pmem.Free(hpa, pmem.Large/pmem.Frame) }
+func (frames) Bytes(hpa uint64, n int) []byte { return pmem.Bytes(hpa, n) }
+func cpuid(l, s uint32) (a, b, c, d uint32)   { return cpu.CPUID(l, s) }
+func tsc() uint64                             { return cpu.RDTSC() }
+
+// Platform is what this host gives to machines. factory is nil when it cannot
+// run any, and reason says why; guests is the memory for all of them in bytes.
+func Platform(factory vcpu.Factory, reason string, guests uint64) *vm.Platform {
+	hz, _ := linux.TSCHz()
+	return &vm.Platform{
+		Factory: factory,
+		Reason:  reason,
+		Frames:  frames{},
+		Budget:  gmem.NewBudget(guests),
+		CPUID:   cpuid,
+		TSC:     tsc,
+		TSCKHz:  hz / 1000,
+		Pin:     pin,
+	}
+}
+
+var next atomic.Uint32
+
+// pin ties the calling thread to one processor, in turn.
+func pin(string, int) (undo func()) {
+	n := int(next.Add(1)) % runtime.NumCPU()
+	setAffinity(1 << n)
+	return func() { setAffinity(1<<runtime.NumCPU() - 1) }
+}

@@ -1,0 +1,15 @@
+package vm
+
+import (
+	"testing"
+
+	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/vcpu/w1test"
+)
+
+func TestLocalAPICKeepsToW1(t *testing.T) {
+	w1test.Fast(t, (*localAPIC).ReadMSR, (*localAPIC).WriteMSR, (*localAPIC).Pending, (*localAPIC).Accept,
+		(*localAPIC).EOI, (*localAPIC).CanSkipEOI, (*localAPIC).TPR, (*localAPIC).SetTPR,
+		(*localAPIC).DeadlineTSC, (*localAPIC).HasEvents, (*cpuIO).FastReadPort, (*machineTime).TSC,
+		(*gmem.Memory).Load, (*gmem.Memory).Store)
+}
