@@ -164,3 +164,25 @@ func TestOverlayIsStable(t *testing.T) {
 		t.Error("a package outside the module is accepted for -ktest")
 	}
 }
+
+func TestToolchainFromTheModuleCache(t *testing.T) {
+	cache, dir := t.TempDir(), t.TempDir()
+	t.Setenv("GOMODCACHE", cache)
+	inside := filepath.Join(cache, "golang.org", "toolchain@v0.0.1-go1.27.4.linux-amd64")
+	got, err := outsideCache(dir, inside)
+	if err != nil || got != filepath.Join(dir, "goroot") {
+		t.Fatal(got, err)
+	}
+	if to, err := os.Readlink(got); err != nil || to != inside {
+		t.Error(to, err)
+	}
+	if again, err := outsideCache(dir, got); err != nil || again != got {
+		t.Error(again, err)
+	}
+	if got, err := outsideCache(dir, "/usr/local/go"); err != nil || got != "/usr/local/go" {
+		t.Error(got, err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "goroot")); err == nil {
+		t.Error("the link of another release stays")
+	}
+}
