@@ -53,6 +53,10 @@ image: build/basalt.img ## build the GPT disk image for a USB stick or disk
 build/basalt.img: build/basalt.elf deps
 	go run ./cmd/mkimage image -o $@ build/basalt.elf
 
+.PHONY: run
+run: deps build ## the main job: boot the host in QEMU, run a Debian guest, attach to its console
+	go run ./qemu-test/demo
+
 .PHONY: check
 check: ## format, vet, staticcheck and the repository's own rules (seconds)
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt would change:"; echo "$$bad"; exit 1; }

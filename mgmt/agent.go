@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -124,6 +125,9 @@ func (a *Agent) Shutdown(ctx context.Context) error {
 
 // Status is what the console page shows.
 func (a *Agent) Status() *dcui.Source { return &a.page }
+
+// Handler is the API without TLS and connections, for tests and other faces.
+func (a *Agent) Handler() http.Handler { return a.api.Handler() }
 
 // Fingerprint is that of the TLS certificate.
 func (a *Agent) Fingerprint() string { return a.print }

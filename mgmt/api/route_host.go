@@ -43,7 +43,7 @@ func (s *Server) hostRoutes(rt *router) {
 		Responses: map[string]*huma.Response{"200": content("application/openapi+json", "OpenAPI 3.1")}}, "",
 		func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/openapi+json")
-			w.Write(s.spec)
+			w.Write(s.spec())
 		})
 }
 

@@ -50,7 +50,7 @@ type Server struct {
 	Config
 	http        *http.Server
 	fingerprint string
-	spec        []byte
+	spec        func() []byte
 	base        context.Context
 	stop        context.CancelFunc
 	followers   chan struct{}
@@ -86,7 +86,7 @@ func New(c Config) *Server {
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Spec is the OpenAPI 3.1 document.
-func (s *Server) Spec() []byte { return s.spec }
+func (s *Server) Spec() []byte { return s.spec() }
 
 // Serve answers HTTPS on ln until Shutdown, and returns nil then. It is called
 // once.

@@ -33,7 +33,7 @@ func SelfSigned(hostname string, addrs []netip.Addr, now time.Time) (tls.Certifi
 	}
 	t := &x509.Certificate{
 		SerialNumber:          serial,
-		Subject:               pkix.Name{CommonName: hostname, Organization: []string{"Basalt"}},
+		Subject:               pkix.Name{CommonName: "basalt", Organization: []string{"Basalt"}},
 		NotBefore:             now.Add(-24 * time.Hour).UTC(),
 		NotAfter:              now.Add(lifetime).UTC(),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
@@ -41,10 +41,14 @@ func SelfSigned(hostname string, addrs []netip.Addr, now time.Time) (tls.Certifi
 		BasicConstraintsValid: true,
 		DNSNames:              []string{"localhost"},
 	}
-	if hostname != "" {
+	if dnsName(hostname) {
+		t.Subject.CommonName = hostname
 		t.DNSNames = append(t.DNSNames, hostname)
 	}
 	for _, a := range append([]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()}, addrs...) {
+		if !a.IsValid() {
+			continue
+		}
 		t.IPAddresses = append(t.IPAddresses, net.IP(a.Unmap().AsSlice()))
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
@@ -52,6 +56,20 @@ func SelfSigned(hostname string, addrs []netip.Addr, now time.Time) (tls.Certifi
 		return tls.Certificate{}, fmt.Errorf("cert: sign: %w", err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// dnsName says whether s may stand in a certificate: one that may not is left out,
+// because a host with an odd name has to be manageable too.
+func dnsName(s string) bool {
+	if s == "" || len(s) > 64 { // ub-common-name, RFC 5280 appendix A.1
+		return false
+	}
+	for _, c := range []byte(s) {
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.') {
+			return false
+		}
+	}
+	return true
 }
 
 // Fingerprint is the SHA-256 of a certificate's DER form as browsers and openssl

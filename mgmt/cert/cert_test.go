@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net/netip"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,5 +32,13 @@ func TestSelfSigned(t *testing.T) {
 	fp := Fingerprint(c.Certificate[0])
 	if !regexp.MustCompile(`^([0-9A-F]{2}:){31}[0-9A-F]{2}$`).MatchString(fp) {
 		t.Errorf("fingerprint %q", fp)
+	}
+}
+
+func TestOddNames(t *testing.T) {
+	for _, name := range []string{"", "höst", "a b", strings.Repeat("x", 300), "*", "a\x00b"} {
+		if _, err := SelfSigned(name, []netip.Addr{{}, netip.MustParseAddr("fe80::1%eth0")}, time.Now()); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

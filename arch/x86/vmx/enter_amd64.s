@@ -132,6 +132,9 @@ TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
 	MOVL	$const_IDT_VECTORING_INFO, DX
 	VMREAD_DX_BX
 	MOVQ	BX, Frame_IDTVectoring(DI)
+	MOVL	$const_GUEST_INTERRUPTIBILITY, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_Interruptible(DI)
 	// A failed entry leaves the launch state as it was.
 	MOVQ	Frame_Reason(DI), BX
 	BTL	$31, BX
@@ -140,14 +143,10 @@ TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
 done:
 	TESTQ	$const_MitigateRSB, Frame_Mitigate(DI)
 	JZ	filled
-	// 32 returns predicted into this loop, so that no return of ours is
-	// predicted by what the guest left.
-	MOVL	$16, CX
-fill:
+	// The RET below has no CALL since the exit: give it a prediction that
+	// leads into this code and not where the guest trained it.
 	CALL	fill1<>(SB)
 	CALL	fill1<>(SB)
-	DECL	CX
-	JNZ	fill
 filled:
 	// No value of the guest stays in a register for speculation to use.
 	XORL	CX, CX
@@ -169,6 +168,17 @@ filled:
 TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
 	POPQ	R8
 	JMP	R8
+
+// func FillRSB()
+TEXT ·FillRSB(SB), NOSPLIT, $0-0
+	// 32 returns predicted into this loop.
+	MOVL	$16, CX
+fill:
+	CALL	fill1<>(SB)
+	CALL	fill1<>(SB)
+	DECL	CX
+	JNZ	fill
+	RET
 
 // func ExitPC() uint64
 TEXT ·ExitPC(SB), NOSPLIT, $0-8

@@ -43,7 +43,8 @@ type Engine struct {
 
 	controls  vmx.Controls // at the first entry
 	vpid      uint16
-	active    int // CPU + 1 where the VMCS is active, 0 none
+	shadowTPR bool // MOV CR8 works on the virtual-APIC page
+	active    int  // CPU + 1 where the VMCS is active, 0 none
 	inited    bool
 	live      bool // the guest's extended state, CR2 and MSRs are in the processor
 	drUsed    bool // the guest owns the debug registers
@@ -121,6 +122,10 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 		e.ext.GuestXCR0 = 0
 	}
 	e.controls = f.controls(e.tpr != nil)
+	e.shadowTPR = e.controls.Proc&vmx.ProcUseTPRShadow != 0
+	if f.cfg.Mitigations == MitigateAuto {
+		e.frame.Mitigate = vmx.MitigateRSB
+	}
 	e.vpid = f.allocVPID()
 	if e.vpid == 0 {
 		e.controls.Proc2 &^= vmx.Proc2EnableVPID

@@ -30,7 +30,7 @@ func (e *Engine) prepare(cpu int) {
 		e.tsc = e.tscWanted
 		e.wr(vmx.TSC_OFFSET, e.tsc)
 	}
-	if e.tpr != nil && e.proc&vmx.ProcUseTPRShadow != 0 {
+	if e.shadowTPR {
 		// An exit as soon as the guest lowers its priority: something may be
 		// waiting for that.
 		t := e.tpr.TaskPriority() & 15
@@ -43,17 +43,14 @@ func (e *Engine) prepare(cpu int) {
 	if !e.live {
 		e.loadState(cpu)
 	}
-	if e.f.cfg.Mitigations == MitigateAuto {
-		e.frame.Mitigate |= vmx.MitigateRSB
-	}
 	e.known = false
 }
 
 // finish takes what the exit left. W1.
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
-	e.frame.Mitigate = 0
-	if e.tpr != nil && e.proc&vmx.ProcUseTPRShadow != 0 {
+	e.frame.Mitigate &^= vmx.MitigateIBPB
+	if e.shadowTPR {
 		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
 			e.tpr.SetTaskPriority(t)
 		}
@@ -143,44 +140,50 @@ func (e *Engine) requeue() {
 // openNMI ends the blocking of NMIs for one whose delivery was cut short: it is
 // injected again, and the processor refuses that while it blocks. W1.
 func (e *Engine) openNMI() {
-	if v := e.rd(vmx.GUEST_INTERRUPTIBILITY); v&uint64(vmx.BlockingByNMI) != 0 {
-		e.wr(vmx.GUEST_INTERRUPTIBILITY, v&^uint64(vmx.BlockingByNMI))
+	e.setInterruptible(e.frame.Interruptible &^ uint64(vmx.BlockingByNMI))
+}
+
+// setInterruptible writes the interruptibility state if it changed. W1.
+func (e *Engine) setInterruptible(v uint64) {
+	if v != e.frame.Interruptible {
+		e.frame.Interruptible = v
+		e.wr(vmx.GUEST_INTERRUPTIBILITY, v)
 	}
 }
 
-// settleShadow applies what SetInterruptShadow asked for and gives the state. W1.
-func (e *Engine) settleShadow() vmx.Interruptibility {
-	v := vmx.Interruptibility(e.rd(vmx.GUEST_INTERRUPTIBILITY))
-	n := v
-	switch e.shadow {
-	case shadowClear:
-		n &^= vmx.BlockingBySTI | vmx.BlockingByMOVSS
-	case shadowSet:
+// settleShadow applies what SetInterruptShadow asked for. W1.
+func (e *Engine) settleShadow() {
+	n := e.frame.Interruptible &^ uint64(vmx.BlockingBySTI|vmx.BlockingByMOVSS)
+	if e.shadow == shadowSet {
 		// Blocking by STI needs IF; MOV SS blocks without.
-		n &^= vmx.BlockingBySTI | vmx.BlockingByMOVSS
 		if e.frame.RFLAGS&reg.RFLAGS_IF != 0 {
-			n |= vmx.BlockingBySTI
+			n |= uint64(vmx.BlockingBySTI)
 		} else {
-			n |= vmx.BlockingByMOVSS
+			n |= uint64(vmx.BlockingByMOVSS)
 		}
 	}
 	e.shadow = shadowKeep
-	if n != v {
-		e.wr(vmx.GUEST_INTERRUPTIBILITY, uint64(n))
-	}
-	return n
+	e.setInterruptible(n)
 }
+
+// windows are the controls that inject turns on and off.
+const windows = vmx.ProcInterruptWindowExiting | vmx.ProcNMIWindowExiting
 
 // inject chooses the event of this entry: a queued one, an NMI, or the interrupt
 // that the APIC offers; what has to wait opens a window. W1.
 func (e *Engine) inject() {
-	proc := e.proc &^ (vmx.ProcInterruptWindowExiting | vmx.ProcNMIWindowExiting)
 	vector, irq := e.fast.PendingInterrupt()
-	if e.shadow == shadowKeep && !irq && !e.nmiPending && !e.event.Valid() {
-		e.setProc(proc)
+	if e.shadow != shadowKeep {
+		e.settleShadow()
+	}
+	if !irq && !e.nmiPending && !e.event.Valid() {
+		if e.proc&windows != 0 {
+			e.setProc(e.proc &^ windows)
+		}
 		return
 	}
-	state := e.settleShadow()
+	proc := e.proc &^ windows
+	state := vmx.Interruptibility(e.frame.Interruptible)
 	const blocked = vmx.BlockingBySTI | vmx.BlockingByMOVSS
 	var now vmx.InterruptionInfo
 	switch {

@@ -40,35 +40,16 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		}
 		e.finish()
 
-		switch reason := e.frame.ExitReason(); {
-		case reason == vmx.Exit_EXTERNAL_INTERRUPT:
-			e.requeue()
-			if cpu, ok = e.interrupt(); !ok {
+		if r := e.frame.ExitReason(); r < vmx.NumExitReasons && own[r] {
+			done, ok := e.ownExit(r, x)
+			if !ok {
 				e.leave()
 				return
 			}
-			x.Kind, x.RIP, x.Event.Valid = vcpu.KindInterrupt, e.frame.RIP, false
-			e.fast.FastExit(x) // counts
-			continue
-		case reason == vmx.Exit_PREEMPTION_TIMER, reason == vmx.Exit_TPR_BELOW_THRESHOLD:
-			e.requeue()
-			continue // inject looks at what is due
-		case reason == vmx.Exit_INTERRUPT_WINDOW:
-			e.requeue()
-			e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
-			continue
-		case reason == vmx.Exit_NMI_WINDOW:
-			e.requeue()
-			e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
-			continue
-		case reason == vmx.Exit_MOV_DR && !e.drUsed:
-			e.requeue()
-			e.giveDR()
-			continue
-		case reason == vmx.Exit_EXCEPTION_OR_NMI && e.isNMI():
-			e.requeue()
-			e.ops.takeNMI()
-			continue
+			if done {
+				cpu = e.active - 1
+				continue
+			}
 		}
 		e.decode(x)
 		switch e.fast.FastExit(x) {
@@ -85,6 +66,50 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			return
 		}
 	}
+}
+
+// own are the exits that the loop may handle itself.
+var own = [vmx.NumExitReasons]bool{
+	vmx.Exit_EXTERNAL_INTERRUPT:  true,
+	vmx.Exit_PREEMPTION_TIMER:    true,
+	vmx.Exit_TPR_BELOW_THRESHOLD: true,
+	vmx.Exit_INTERRUPT_WINDOW:    true,
+	vmx.Exit_NMI_WINDOW:          true,
+	vmx.Exit_MOV_DR:              true,
+	vmx.Exit_EXCEPTION_OR_NMI:    true,
+}
+
+// ownExit handles an exit that is no business of the virtual CPU. done is false
+// when it is after all; ok is false when the processor is lost.
+func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
+	switch reason {
+	case vmx.Exit_EXTERNAL_INTERRUPT:
+		e.requeue()
+		if !e.interrupt() {
+			return false, false
+		}
+		x.Kind, x.RIP, x.Event.Valid = vcpu.KindInterrupt, e.frame.RIP, false
+		e.fast.FastExit(x) // counts
+		return true, true
+	case vmx.Exit_INTERRUPT_WINDOW:
+		e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
+	case vmx.Exit_NMI_WINDOW:
+		e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
+	case vmx.Exit_MOV_DR:
+		if e.drUsed {
+			return false, true
+		}
+		e.giveDR()
+	case vmx.Exit_EXCEPTION_OR_NMI:
+		if !e.isNMI() {
+			return false, true
+		}
+		e.requeue()
+		e.ops.takeNMI()
+		return true, true
+	}
+	e.requeue() // inject looks at what is due
+	return true, true
 }
 
 // arrive takes possession of this processor and says which it is. Interrupts are
@@ -181,17 +206,17 @@ func (e *Engine) activate(pc *perCPU, cpu int) bool {
 
 // interrupt lets the host take what is pending. The thread may be switched away
 // meanwhile, and its extended state with it; another engine may run here.
-func (e *Engine) interrupt() (cpu int, ok bool) {
+func (e *Engine) interrupt() bool {
 	if e.live {
 		e.giveBack()
 	}
 	e.where.Store(0)
 	e.ops.takeInterrupts()
-	cpu, ok = e.arrive(false)
+	cpu, ok := e.arrive(false)
 	if ok && e.live {
 		e.takeOver(cpu)
 	}
-	return cpu, ok
+	return ok
 }
 
 // block sleeps until something may have changed: a kick, the deadline, an

@@ -46,6 +46,9 @@ func (e *Engine) exchange(cpu int) {
 }
 
 func (e *Engine) release() {
+	if e.frame.Mitigate&vmx.MitigateRSB != 0 {
+		e.ops.fillRSB()
+	}
 	if e.drUsed {
 		e.ops.saveDR(&e.dr)
 		if e.rd(vmx.GUEST_DR7)&reg.DR7_Enable == 0 {
