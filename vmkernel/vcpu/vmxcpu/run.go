@@ -77,6 +77,7 @@ var own = [vmx.NumExitReasons]bool{
 	vmx.Exit_NMI_WINDOW:          true,
 	vmx.Exit_MOV_DR:              true,
 	vmx.Exit_EXCEPTION_OR_NMI:    true,
+	vmx.Exit_WRMSR:               true,
 }
 
 // ownExit handles an exit that is no business of the virtual CPU. done is false
@@ -100,6 +101,8 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 			return false, true
 		}
 		e.giveDR()
+	case vmx.Exit_WRMSR:
+		return e.ownWRMSR(), true
 	case vmx.Exit_EXCEPTION_OR_NMI:
 		if !e.isNMI() {
 			return false, true
