@@ -9,6 +9,7 @@ import (
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
+	e.fault = faultNone
 	e.ops.cli()
 	cpu, ok := e.arrive(true)
 	if !ok {
@@ -122,12 +123,12 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
 	if !pc.on && !e.enable(pc) {
-		e.fault = ErrVMXON
+		e.fault = faultVMXON
 		return cpu, false
 	}
 	if e.active != cpu+1 {
 		if e.active != 0 {
-			e.fault = ErrMoved
+			e.fault = faultMoved
 			return cpu, false
 		}
 		if !e.activate(pc, cpu) {
@@ -135,7 +136,7 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 		}
 	} else if pc.current != e.vmcsPA {
 		if e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-			e.fault = ErrVMCS
+			e.fault = faultVMCS
 			return cpu, false
 		}
 		pc.current = e.vmcsPA
@@ -190,7 +191,7 @@ func (e *Engine) activate(pc *perCPU, cpu int) bool {
 		e.host.Free(pa, 1)
 	}
 	if e.ops.vmclear(e.vmcsPA) != vmx.Succeed || e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-		e.fault = ErrVMCS
+		e.fault = faultVMCS
 		return false
 	}
 	pc.current = e.vmcsPA
