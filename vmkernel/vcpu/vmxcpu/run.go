@@ -9,6 +9,7 @@ import (
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
+	e.fault = faultNone
 	e.ops.cli()
 	cpu, ok := e.arrive(true)
 	if !ok {
@@ -77,6 +78,7 @@ var own = [vmx.NumExitReasons]bool{
 	vmx.Exit_NMI_WINDOW:          true,
 	vmx.Exit_MOV_DR:              true,
 	vmx.Exit_EXCEPTION_OR_NMI:    true,
+	vmx.Exit_WRMSR:               true,
 }
 
 // ownExit handles an exit that is no business of the virtual CPU. done is false
@@ -100,6 +102,8 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 			return false, true
 		}
 		e.giveDR()
+	case vmx.Exit_WRMSR:
+		return e.ownWRMSR(), true
 	case vmx.Exit_EXCEPTION_OR_NMI:
 		if !e.isNMI() {
 			return false, true
@@ -119,12 +123,12 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
 	if !pc.on && !e.enable(pc) {
-		e.fault = ErrVMXON
+		e.fault = faultVMXON
 		return cpu, false
 	}
 	if e.active != cpu+1 {
 		if e.active != 0 {
-			e.fault = ErrMoved
+			e.fault = faultMoved
 			return cpu, false
 		}
 		if !e.activate(pc, cpu) {
@@ -132,7 +136,7 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 		}
 	} else if pc.current != e.vmcsPA {
 		if e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-			e.fault = ErrVMCS
+			e.fault = faultVMCS
 			return cpu, false
 		}
 		pc.current = e.vmcsPA
@@ -187,7 +191,7 @@ func (e *Engine) activate(pc *perCPU, cpu int) bool {
 		e.host.Free(pa, 1)
 	}
 	if e.ops.vmclear(e.vmcsPA) != vmx.Succeed || e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-		e.fault = ErrVMCS
+		e.fault = faultVMCS
 		return false
 	}
 	pc.current = e.vmcsPA
