@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -53,6 +54,18 @@ func main() {
 		if err := n.Link.Close(); err != nil {
 			fmt.Println("nics: FAIL: close:", err)
 			failed = true
+		}
+	}
+	if !*remove {
+		// A link that was closed can be opened again.
+		for _, n := range nicprobe.Open(m.Functions) {
+			if n.Err == nil {
+				n.Err = errors.Join(talk(n.Link, 10, *size, 1), n.Link.Close())
+			}
+			if n.Err != nil {
+				fmt.Println("nics: FAIL: opened again:", n)
+				failed = true
+			}
 		}
 	}
 	if *serial {
