@@ -3,6 +3,7 @@ package mgmt_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -22,9 +23,9 @@ func BenchmarkNew(b *testing.B) {
 	}
 }
 
-func BenchmarkSelfSigned(b *testing.B) {
+func BenchmarkCertificate(b *testing.B) {
 	for b.Loop() {
-		cert.SelfSigned("h", nil, time.Now())
+		cert.NewKeeper("h", func() []netip.Addr { return nil }, time.Now)
 	}
 }
 

@@ -40,9 +40,11 @@ func run(settings *config.Settings, log *slog.Logger) error {
 	}
 	engine := findEngine(settings, log)
 	events := host.NewEventLog(nil)
+	vms := newVMs(engine, events, log)
+	cpus, minMiB := vms.Limits()
 	h := local.New(local.Config{
 		Hostname: settings.Hostname, Version: version.Version, Engine: engine.name, CannotRun: engine.why,
-		MaxVCPUs: 1, MinMiB: 2, VMs: newVMs(engine, events), Events: events, Addresses: network.Addresses, Reserve: reserve,
+		MaxVCPUs: cpus, MinMiB: minMiB, VMs: vms, Events: events, Addresses: network.Addresses, Reserve: reserve,
 	})
 	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log})
 	if err != nil {

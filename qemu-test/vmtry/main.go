@@ -60,6 +60,9 @@ func main() {
 		os.Exit(1)
 	}
 	p := ring0.Platform(f, "", pmem.Read().Free-64<<20)
+	if args["pin"] == "no" {
+		p.Pin = nil
+	}
 	p.Log = func(s string, a ...any) { fmt.Printf("log: "+s+"\n", a...) }
 	ended := make(chan string, 10)
 	p.Event = func(_, _, text string) {

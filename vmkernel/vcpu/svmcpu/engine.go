@@ -33,7 +33,8 @@ type Engine struct {
 	parked atomic.Uint32
 	seen   atomic.Uint64 // generation of the table that the TLB is clean for
 
-	cpu      int // where the last entry was, -1 before
+	cpu      int  // where the last entry was, -1 before
+	ask      bool // prepare has to ask Fast
 	asid     asid
 	flush    bool
 	live     bool          // the guest's extended state is in the processor
@@ -57,7 +58,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	if !ok {
 		return nil, ErrOtherTable
 	}
-	e := &Engine{f: f, host: f.host, ops: f.ops, fast: fast, t: t, id: f.ids.Add(1), cpu: -1}
+	e := &Engine{f: f, host: f.host, ops: f.ops, fast: fast, t: t, id: f.ids.Add(1), cpu: -1, asid: asid{cpu: -1}}
 	e.tpr, _ = fast.(vcpu.TaskPriority)
 	var ok1, ok2, ok3 bool
 	e.vmcbPA, ok1 = f.host.Alloc(1, 1)

@@ -9,31 +9,42 @@ import (
 const crWriteCR8 = 1 << 8
 
 // prepare makes the VMCB ready for VMRUN. W1.
-func (e *Engine) prepare(cpu int) {
+func (e *Engine) prepare() {
 	c, s := &e.vmcb.Control, &e.vmcb.Save
-	pc := &e.f.cpus[cpu]
+	if e.ask {
+		e.consult()
+	}
+	// The generation is read after where was stored: a shootdown either sees
+	// us here or we see its generation.
+	gen := e.t.gen.Load()
+	if pc := &e.f.cpus[e.cpu]; gen != e.seen.Load() || e.flush || e.asid.gen != pc.asids.gen || e.asid.cpu != e.cpu {
+		e.flush = e.flush || gen != e.seen.Load()
+		e.seen.Store(gen)
+		c.TLBControl = pc.asids.assign(&e.asid, e.cpu, e.flush)
+		c.ASID = e.asid.n
+		e.clean &^= svm.CleanASID
+		e.flush = false
+	}
+	if !e.live {
+		e.loadState()
+	}
+	c.Clean = e.clean & e.f.clean
+	s.RAX, s.RSP = e.regs.GPR[0], e.regs.GPR[4]
+	s.RIP, s.RFLAGS = e.regs.RIP, e.regs.RFLAGS
+}
 
+// consult asks Fast for interrupts, deadline and task priority, and sets what is
+// switched only when another engine ran here. W1.
+func (e *Engine) consult() {
+	c, pc := &e.vmcb.Control, &e.f.cpus[e.cpu]
 	e.inject()
+	// An interrupt behind this event, or an NMI that the shadow holds back.
+	e.ask = e.event.Valid() || e.nmi.pending && !e.nmi.blocked
 
 	if d := e.fast.Deadline(); d != pc.armed {
 		pc.armed = d
 		e.host.SetDeadline(d)
 	}
-
-	// The generation is read after where was stored: a shootdown either sees
-	// us here or we see its generation.
-	flush := e.flush
-	if gen := e.t.gen.Load(); gen != e.seen.Load() {
-		flush = true
-		e.seen.Store(gen)
-	}
-	e.flush = false
-	if tlb := pc.asids.assign(&e.asid, cpu, flush); tlb != c.TLBControl || e.asid.n != c.ASID {
-		c.TLBControl = tlb
-		c.ASID = e.asid.n
-		e.clean &^= svm.CleanASID
-	}
-
 	if e.tpr != nil {
 		e.vtpr = e.tpr.TaskPriority() & 15
 		if c.VTPR != e.vtpr {
@@ -41,16 +52,10 @@ func (e *Engine) prepare(cpu int) {
 			e.clean &^= svm.CleanTPR
 		}
 	}
-	if !e.live {
-		e.loadState()
-	}
 	if e.f.cfg.Caps.TSCAUX && pc.tscAux != e.aux {
 		pc.tscAux = e.aux
 		e.ops.wrmsr(uint32(reg.TSC_AUX), e.aux)
 	}
-	c.Clean = e.clean & e.f.clean
-	s.RAX, s.RSP = e.regs.GPR[0], e.regs.GPR[4]
-	s.RIP, s.RFLAGS = e.regs.RIP, e.regs.RFLAGS
 }
 
 // finish takes what VMRUN left. W1.
@@ -62,10 +67,10 @@ func (e *Engine) finish() {
 	e.clean = ^uint32(0)
 	e.frame.Mitigate = e.f.mitigate
 	c.TLBControl = svm.TLBNothing
-	if e.tpr != nil {
-		if t := c.VTPR & 15; t != e.vtpr {
-			e.tpr.SetTaskPriority(t)
-		}
+	c.EventInj = 0
+	if t := c.VTPR & 15; t != e.vtpr && e.tpr != nil {
+		e.tpr.SetTaskPriority(t)
+		e.ask = true
 	}
 }
 
@@ -76,6 +81,7 @@ func (e *Engine) queue(ev svm.EventInfo) {
 		e.deferred = e.event
 	}
 	e.event = ev
+	e.ask = true
 }
 
 // requeue injects again what an exit cut short, for exits that the loop handles
@@ -147,6 +153,7 @@ func (e *Engine) openWindow() {
 func (e *Engine) closeWindow() {
 	c := &e.vmcb.Control
 	e.window = false
+	e.ask = true
 	c.VIRQ &^= svm.VIRQPending
 	c.Intercept1 &^= svm.Intercept1VINTR
 	if e.tpr != nil {

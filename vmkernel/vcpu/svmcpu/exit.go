@@ -6,12 +6,14 @@ import (
 	"basalt/vmkernel/vcpu"
 )
 
-// kinds maps the exit codes from VMEXIT_INTR on; zero is KindUnknown.
+// kinds maps the exit codes from VMEXIT_INTR on; KindNone stands for a code that
+// decodeOther calls unknown. KindInterrupt, KindIRQWindow and KindNMIWindow are
+// handled inside the loop.
 var kinds = [0x48]vcpu.Kind{
 	svm.VMEXIT_INTR - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
 	svm.VMEXIT_NMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
-	svm.VMEXIT_SMI - svm.VMEXIT_INTR:               vcpu.KindSMI,
-	svm.VMEXIT_INIT - svm.VMEXIT_INTR:              vcpu.KindInit,
+	svm.VMEXIT_SMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
+	svm.VMEXIT_INIT - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
 	svm.VMEXIT_VINTR - svm.VMEXIT_INTR:             vcpu.KindIRQWindow,
 	svm.VMEXIT_CR0_SEL_WRITE - svm.VMEXIT_INTR:     vcpu.KindCR,
 	svm.VMEXIT_IDTR_READ - svm.VMEXIT_INTR:         vcpu.KindDescriptor,
@@ -57,15 +59,41 @@ var kinds = [0x48]vcpu.Kind{
 	svm.VMEXIT_IDLE_HLT - svm.VMEXIT_INTR:          vcpu.KindHLT,
 }
 
-// decode fills x from the VMCB. W1; no struct is copied.
-func (e *Engine) decode(x *vcpu.Exit) {
+// begin fills what every exit has. W1; no struct is copied.
+func (e *Engine) begin(x *vcpu.Exit, kind vcpu.Kind) {
 	c := &e.vmcb.Control
-	code := c.ExitCode
-	x.RIP = e.regs.RIP
+	x.Kind = kind
 	x.InstLen = 0
-	x.Raw.Code, x.Raw.Info1, x.Raw.Info2 = uint64(code), c.ExitInfo1, c.ExitInfo2
-	fillEvent(x, c.ExitIntInfo)
-	switch {
+	x.RIP = e.regs.RIP
+	x.Raw.Code, x.Raw.Info1, x.Raw.Info2 = uint64(c.ExitCode), c.ExitInfo1, c.ExitInfo2
+	x.Event.Valid = false
+	if c.ExitIntInfo.Valid() {
+		fillEvent(x, c.ExitIntInfo)
+	}
+}
+
+// decode is for the exits in kinds.
+func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
+	c := &e.vmcb.Control
+	e.begin(x, kind)
+	switch kind {
+	case vcpu.KindPIO:
+		e.decodePIO(x)
+		return
+	case vcpu.KindRDMSR:
+		x.MSR.Index = uint32(e.regs.GPR[vcpu.RCX])
+		if c.ExitInfo1&1 != 0 {
+			x.Kind = vcpu.KindWRMSR
+			x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
+		}
+	}
+	e.nextRIP(x)
+}
+
+// decodeOther is for the ranges of exit codes, and for those without a kind.
+func (e *Engine) decodeOther(x *vcpu.Exit) {
+	e.begin(x, vcpu.KindUnknown)
+	switch code := e.vmcb.Control.ExitCode; {
 	case code == svm.VMEXIT_NPF:
 		e.decodeNPF(x)
 	case code.Invalid():
@@ -74,25 +102,6 @@ func (e *Engine) decode(x *vcpu.Exit) {
 		e.decodeCR(x)
 	case code < svm.VMEXIT_INTR:
 		e.decodeException(x)
-	case code-svm.VMEXIT_INTR < svm.ExitCode(len(kinds)):
-		x.Kind = kinds[code-svm.VMEXIT_INTR]
-		switch code {
-		case svm.VMEXIT_IOIO:
-			e.decodePIO(x)
-			return
-		case svm.VMEXIT_MSR:
-			x.MSR.Index = uint32(e.regs.GPR[vcpu.RCX])
-			if c.ExitInfo1&1 != 0 {
-				x.Kind = vcpu.KindWRMSR
-				x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
-			}
-		}
-		if x.Kind == vcpu.KindNone {
-			x.Kind = vcpu.KindUnknown
-		}
-		e.nextRIP(x)
-	default:
-		x.Kind = vcpu.KindUnknown
 	}
 }
 
@@ -112,10 +121,7 @@ func length(rip, next uint64) uint8 {
 
 // fillEvent sets x.Event from EXITINTINFO (APM Vol. 2, 15.7.2).
 func fillEvent(x *vcpu.Exit, i svm.EventInfo) {
-	x.Event.Valid = i.Valid()
-	if !i.Valid() {
-		return
-	}
+	x.Event.Valid = true
 	x.Event.Vector = i.Vector()
 	x.Event.HasError = i.HasError()
 	x.Event.Error = i.Error()

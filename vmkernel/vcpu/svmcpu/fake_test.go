@@ -139,6 +139,7 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		wrmsr:          func(i uint32, v uint64) { m.msrs[i] = v },
 		cli:            func() {},
 		sti:            func() {},
+		fillRSB:        func() {},
 	}
 	tab, err := m.f.NewTable()
 	if err != nil {
