@@ -53,6 +53,10 @@ image: build/basalt.img ## build the GPT disk image for a USB stick or disk
 build/basalt.img: build/basalt.elf deps
 	go run ./cmd/mkimage image -o $@ build/basalt.elf
 
+.PHONY: run
+run: deps build ## the main job: boot the host in QEMU, run a Debian guest, attach to its console
+	go run ./qemu-test/demo
+
 .PHONY: check
 check: ## format, vet, staticcheck and the repository's own rules (seconds)
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "gofmt would change:"; echo "$$bad"; exit 1; }
@@ -68,7 +72,7 @@ unit: build/_overlay/overlay.json ## the package tests and fuzz seeds, on this m
 test: deps check unit cases ## everything: check, package tests, then the machines in QEMU and Bochs
 
 .PHONY: cases
-cases: deps build/basalt.elf build/stress.elf build/nics.img ## boot the test table in the emulators
+cases: deps build/basalt.elf build/basalt.img build/stress.elf build/nics.img ## boot the test table in the emulators
 	go test -count=1 -v -timeout 40m ./qemu-test/cases
 
 .PHONY: ktest

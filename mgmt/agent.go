@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -50,7 +51,7 @@ type Agent struct {
 	tasks  *task.Manager
 	api    *api.Server
 	page   dcui.Source
-	print  string // fingerprint
+	cert   *cert.Keeper
 	cancel context.CancelFunc
 	ctx    context.Context
 
@@ -72,16 +73,16 @@ func New(h host.Host, c Config) (*Agent, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	in := h.Info()
-	var addrs []netip.Addr
-	for _, p := range in.Addresses {
-		addrs = append(addrs, p.Addr())
-	}
-	crt, err := cert.SelfSigned(in.Hostname, addrs, c.Now())
+	crt, err := cert.NewKeeper(h.Info().Hostname, func() (addrs []netip.Addr) {
+		for _, p := range h.Info().Addresses {
+			addrs = append(addrs, p.Addr())
+		}
+		return addrs
+	}, c.Now)
 	if err != nil {
 		return nil, fmt.Errorf("mgmt: certificate: %w", err)
 	}
-	a := &Agent{host: h, conf: c, state: "starting", print: cert.Fingerprint(crt.Certificate[0])}
+	a := &Agent{host: h, conf: c, state: "starting", cert: crt}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.auth = auth.New(auth.Config{Password: c.Password, Now: c.Now, OnFailure: a.loginFailed})
 	store := files.New(h.Memory(), c.Reserve, c.Now)
@@ -125,11 +126,18 @@ func (a *Agent) Shutdown(ctx context.Context) error {
 // Status is what the console page shows.
 func (a *Agent) Status() *dcui.Source { return &a.page }
 
+// Handler is the API without TLS and connections, for tests and other faces.
+func (a *Agent) Handler() http.Handler { return a.api.Handler() }
+
 // Fingerprint is that of the TLS certificate.
-func (a *Agent) Fingerprint() string { return a.print }
+func (a *Agent) Fingerprint() string { return a.cert.Fingerprint() }
 
 // Password is the random password of root, or "" when one was configured.
 func (a *Agent) Password() string { return a.auth.RandomPassword() }
+
+// Refresh brings Status up to date at once, for instance after a change of the
+// host's addresses; otherwise that takes up to two seconds.
+func (a *Agent) Refresh() { a.refreshPage() }
 
 func (a *Agent) setState(s string) {
 	a.mu.Lock()
@@ -165,8 +173,8 @@ func (a *Agent) refreshPage() {
 		state = "ready, but virtual machines cannot run: " + in.CannotRun
 	}
 	st := dcui.Status{
-		Product: in.Product, Version: in.Version, Hostname: in.Hostname, State: state, Fingerprint: a.print, User: auth.User,
-		Hardware:     fmt.Sprintf("%s, %d CPUs, %d MiB", in.CPUModel, in.CPUs, in.MemoryTotal>>20),
+		Product: in.Product, Version: in.Version, Hostname: in.Hostname, State: state, Fingerprint: a.cert.Fingerprint(), User: auth.User,
+		Hardware:     fmt.Sprintf("%s, %s, %d MiB", in.CPUModel, cpus(in.CPUs), in.MemoryTotal>>20),
 		PasswordHint: "as set in the boot configuration",
 	}
 	if pw := a.auth.RandomPassword(); pw != "" {
@@ -189,4 +197,11 @@ func (a *Agent) refreshPage() {
 		}
 	}
 	a.page.Set(st)
+}
+
+func cpus(n int) string {
+	if n == 1 {
+		return "1 CPU"
+	}
+	return fmt.Sprintf("%d CPUs", n)
 }

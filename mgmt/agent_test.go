@@ -192,6 +192,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestErrorsKeepSecrets: no refusal of a login repeats the password.
+func TestErrorsKeepSecrets(t *testing.T) {
+	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{})
+	for _, body := range []string{`{"user":"root","password":"hunter2"}`, `{"user":"root","password":"hunter2","x":1}`, `{"user":"root","password":["hunter2"]}`, `"hunter2"`,
+		`{"user":1,"password":"hunter2"}`, `{"password":"hunter2"}`, `{"user":"root","password":"hunter2"`, `{"user":"root","password":"` + strings.Repeat("hunter2", 200) + `"}`} {
+		for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "text/plain", ""} {
+			if res, b := raw(t, f, "POST", "/api/v1/tokens", body, "Content-Type", kind); res.StatusCode < 400 || strings.Contains(b, "hunter2") {
+				t.Errorf("%s as %q: %d %s", body, kind, res.StatusCode, b)
+			}
+		}
+	}
+}
+
 func TestLifeCycle(t *testing.T) {
 	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{})
 	ctx := t.Context()

@@ -129,8 +129,14 @@ func (a *app) with(ctx context.Context, f func(context.Context, *client.Client) 
 	defer c.Close()
 	lim, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	if err = f(lim, c); err != nil && ctx.Err() != nil {
+	err = f(lim, c)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return errors.New("interrupted")
+	case errors.Is(err, context.DeadlineExceeded):
+		return timeoutError(fmt.Sprintf("the host did not answer in %s", a.timeout))
 	}
 	return err
 }

@@ -46,7 +46,7 @@ carriage returns. After its end the command goes on until --until was seen; with
 	fl.IntVar(&f.backlog, "backlog", 4096, "`bytes` of the past to show first")
 	fl.StringVar(&f.until, "until", "", "end with exit code 0 when the guest wrote `text`")
 	fl.DurationVar(&f.wait, "wait", 0, "end with exit code 8 after this time")
-	fl.DurationVar(&f.linger, "linger", time.Second, "how long a silence ends a script's session")
+	fl.DurationVar(&f.linger, "linger", 2*time.Second, "how long a silence ends a script's session")
 	return c
 }
 

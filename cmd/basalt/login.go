@@ -125,6 +125,9 @@ func (a *app) fingerprint(ctx context.Context, conf *config, addr string, f logi
 		return fp, nil
 	}
 	shown, err := client.Probe(ctx, addr)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "", timeoutError(fmt.Sprintf("%s did not answer in %s", addr, a.timeout))
+	}
 	if err != nil {
 		return "", err
 	}

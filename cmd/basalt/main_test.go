@@ -172,7 +172,7 @@ func TestEveryCommand(t *testing.T) {
 	}
 	c.expect(exitOK, "", words("vm log web"), "fake guest: bzimage", "reset")
 	c.expect(exitOK, "uname\n", words("vm console web --backlog 0 --until uname --wait 30s"), "uname", "!fake guest")
-	c.expect(exitOK, "date\n", words("vm console web --linger 300ms"), "fake guest: bzimage", "date")
+	c.expect(exitOK, "date\n", words("vm console web --linger 3s"), "fake guest: bzimage", "date")
 	c.expect(exitTimeout, "", words("vm console web --until never --wait 300ms"), `did not write "never"`)
 	c.expect(exitNotFound, "", words("vm console nothing"), "not found")
 	c.expect(exitOK, "", words("vm wait web --state running"), "running")

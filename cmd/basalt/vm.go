@@ -210,7 +210,7 @@ func (a *app) vmStart() *cobra.Command {
 			if err := a.act(ctx, "start", args); err != nil || !console {
 				return err
 			}
-			return a.console(ctx, args[len(args)-1], consoleFlags{backlog: 256 << 10, linger: time.Second})
+			return a.console(ctx, args[len(args)-1], consoleFlags{backlog: 256 << 10, linger: 2 * time.Second})
 		}),
 	}
 	c.Flags().BoolVar(&console, "console", false, "then attach to the console")

@@ -59,6 +59,9 @@ func run(o options) error {
 	if err != nil {
 		return fmt.Errorf("mkoverlay: output folder: %w", err)
 	}
+	if o.goroot, err = outsideCache(dir, o.goroot); err != nil {
+		return err
+	}
 	ov := &overlay{dir: dir, contents: map[string][]byte{}, aliases: map[string]string{}}
 	if err := patchSyscall(ov, o.goroot); err != nil {
 		return err
@@ -75,6 +78,36 @@ func run(o options) error {
 		return writeModule(dir)
 	}
 	return nil
+}
+
+// outsideCache gives a path of goroot that the go command lets an overlay replace
+// files of. A release that was fetched as a module (GOTOOLCHAIN) lies in the module
+// cache, where it does not: then dir/goroot is made a symbolic link to it, and the
+// kernel must be built with GOROOT=dir/goroot GOTOOLCHAIN=local and that tree's go
+// command. Otherwise there is no dir/goroot.
+func outsideCache(dir, goroot string) (string, error) {
+	link := filepath.Join(dir, "goroot")
+	if goroot == link {
+		return link, nil // built with the link already
+	}
+	if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("mkoverlay: %w", err)
+	}
+	out, err := exec.Command("go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		return "", fmt.Errorf("mkoverlay: ask for GOMODCACHE: %w", err)
+	}
+	cache := strings.TrimSpace(string(out))
+	if rel, err := filepath.Rel(cache, goroot); err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return goroot, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("mkoverlay: %w", err)
+	}
+	if err := os.Symlink(goroot, link); err != nil {
+		return "", fmt.Errorf("mkoverlay: %w", err)
+	}
+	return link, nil
 }
 
 // write stores the edited files and overlay.json. Files that already have the

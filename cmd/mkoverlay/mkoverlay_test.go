@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -40,10 +40,20 @@ func TestReleases(t *testing.T) {
 	}
 }
 
-// readStd reads a file of the release that runs the test.
+// goroot is that of the release that runs the test.
+func goroot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Skip("no go command:", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// readStd reads a file of package syscall.
 func readStd(t *testing.T, name string) []byte {
 	t.Helper()
-	src, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", "syscall", name))
+	src, err := os.ReadFile(filepath.Join(goroot(t), "src", "syscall", name))
 	if err != nil {
 		t.Skip("no GOROOT sources:", err)
 	}
@@ -129,7 +139,7 @@ func TestModuleEdits(t *testing.T) {
 func TestOverlayIsStable(t *testing.T) {
 	readStd(t, "exec_linux.go")
 	dir := t.TempDir()
-	o := options{goroot: runtime.GOROOT(), out: dir, ktest: "basalt/cmd/mkoverlay"}
+	o := options{goroot: goroot(t), out: dir, ktest: "basalt/cmd/mkoverlay"}
 	if err := run(o); err != nil {
 		t.Fatal(err)
 	}
@@ -152,5 +162,27 @@ func TestOverlayIsStable(t *testing.T) {
 	o.ktest = "fmt"
 	if err := run(o); err == nil {
 		t.Error("a package outside the module is accepted for -ktest")
+	}
+}
+
+func TestToolchainFromTheModuleCache(t *testing.T) {
+	cache, dir := t.TempDir(), t.TempDir()
+	t.Setenv("GOMODCACHE", cache)
+	inside := filepath.Join(cache, "golang.org", "toolchain@v0.0.1-go1.27.4.linux-amd64")
+	got, err := outsideCache(dir, inside)
+	if err != nil || got != filepath.Join(dir, "goroot") {
+		t.Fatal(got, err)
+	}
+	if to, err := os.Readlink(got); err != nil || to != inside {
+		t.Error(to, err)
+	}
+	if again, err := outsideCache(dir, got); err != nil || again != got {
+		t.Error(again, err)
+	}
+	if got, err := outsideCache(dir, "/usr/local/go"); err != nil || got != "/usr/local/go" {
+		t.Error(got, err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "goroot")); err == nil {
+		t.Error("the link of another release stays")
 	}
 }

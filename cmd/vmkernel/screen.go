@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"basalt/arch/x86/io"
 	"basalt/boot/info"
 	"basalt/mgmt"
 	"basalt/mgmt/version"
@@ -25,6 +26,7 @@ func attachScreen() *console.Console {
 	size := screen.Size(fb)
 	var con *console.Console
 	if window, err := hw.Window(fb.Addr, size); err == nil && display.Attach(window, fb) {
+		display.TuneVGA(io.Out8)
 		con = console.New(&display)
 	}
 	panicscreen.Attach(&display, linux.RawByte)

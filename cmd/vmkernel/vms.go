@@ -1,8 +1,26 @@
 package main
 
 import (
+	"fmt"
+	"log/slog"
+
 	"basalt/vmkernel/host"
-	"basalt/vmkernel/host/fakehost"
+	"basalt/vmkernel/pmem"
+	"basalt/vmkernel/vm"
+	"basalt/vmkernel/vm/ring0"
 )
 
-func newVMs(e engine, events *host.EventLog) host.VMs { return fakehost.New(fakehost.Options{}).VMs() }
+// newVMs makes the table of virtual machines over the engine and this host's free
+// memory, less what the kernel keeps for itself.
+func newVMs(e engine, events *host.EventLog, log *slog.Logger) *vm.Manager {
+	guests := uint64(0)
+	if free := pmem.Read().Free; free > reserve {
+		guests = free - reserve
+	}
+	p := ring0.Platform(e.factory, e.why, guests)
+	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
+	p.Event = func(machine, severity, text string) {
+		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})
+	}
+	return vm.NewManager(p)
+}

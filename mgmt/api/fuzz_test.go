@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ var fixture = sync.OnceValues(func() (*Server, string) {
 	a := auth.New(auth.Config{Password: "x"})
 	tasks := task.New(nil)
 	inv := inventory.New(h, f, tasks, nil)
-	crt, err := cert.SelfSigned("h", nil, time.Now())
+	crt, err := cert.NewKeeper("h", func() []netip.Addr { return nil }, time.Now)
 	if err != nil {
 		panic(err)
 	}

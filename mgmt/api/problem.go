@@ -64,6 +64,12 @@ var useProblems = sync.OnceFunc(func() {
 			}
 			p.Errors = append(p.Errors, detail(e))
 		}
+		switch {
+		case status == http.StatusUnsupportedMediaType:
+			p.Detail = "the body has to be JSON, with Content-Type: application/json"
+		case msg == "validation failed" && len(p.Errors) > 0:
+			p.Detail = strings.TrimPrefix(p.Errors[0].Location+": ", ": ") + p.Errors[0].Message
+		}
 		return p
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
@@ -86,7 +92,8 @@ func detail(e error) Detail {
 	case bool, float64, int, int64:
 		out.Value = v
 	case string:
-		if len(v) <= maxValue && !strings.Contains(d.Location, "password") {
+		// Never the whole body, and never a secret.
+		if len(v) <= maxValue && strings.HasPrefix(d.Location, "body.") && !strings.Contains(d.Location, "password") {
 			out.Value = v
 		}
 	}

@@ -43,7 +43,7 @@ func (s *Server) hostRoutes(rt *router) {
 		Responses: map[string]*huma.Response{"200": content("application/openapi+json", "OpenAPI 3.1")}}, "",
 		func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/openapi+json")
-			w.Write(s.spec)
+			w.Write(s.spec())
 		})
 }
 
@@ -53,7 +53,7 @@ func (s *Server) wireHost() wire.Host {
 		Name: in.Hostname, Product: in.Product, Version: in.Version,
 		Engine: in.Engine, CanRunVMs: in.CannotRun == "", Reason: in.CannotRun,
 		CPUModel: in.CPUModel, CPUs: in.CPUs, MemoryTotalBytes: in.MemoryTotal, MemoryFreeBytes: in.MemoryFree,
-		MaxVCPUs: in.MaxVCPUs, Addresses: []string{}, Fingerprint: s.fingerprint,
+		MaxVCPUs: in.MaxVCPUs, Addresses: []string{}, Fingerprint: s.Cert.Fingerprint(),
 		BootTime: in.BootTime.UTC(), UptimeSeconds: in.Uptime.Seconds(), TimeToReadySeconds: in.TimeToReady.Seconds(),
 		FailedLogins: s.Auth.Failures(),
 	}

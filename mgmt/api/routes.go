@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -18,7 +19,7 @@ type router struct {
 	api huma.API
 }
 
-// routes registers everything and freezes the OpenAPI document.
+// routes registers everything; the OpenAPI document does not change after it.
 func (s *Server) routes() *http.ServeMux {
 	useProblems()
 	c := huma.DefaultConfig("Basalt host", "1")
@@ -41,11 +42,14 @@ func (s *Server) routes() *http.ServeMux {
 	s.taskRoutes(rt)
 	s.eventRoutes(rt)
 	s.debugRoutes(rt)
-	spec, err := json.Marshal(rt.api.OpenAPI())
-	if err != nil {
-		panic("api: the OpenAPI document cannot be encoded: " + err.Error())
-	}
-	s.spec = spec
+	// Encoding it is half of New's work, so it waits for the first who asks.
+	s.spec = sync.OnceValue(func() []byte {
+		spec, err := json.Marshal(rt.api.OpenAPI())
+		if err != nil {
+			panic("api: the OpenAPI document cannot be encoded: " + err.Error())
+		}
+		return spec
+	})
 	return rt.mux
 }
 

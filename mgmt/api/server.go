@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -39,7 +38,7 @@ type Config struct {
 	Tasks     *task.Manager
 	Auth      *auth.Authority
 	Metrics   *metrics.Metrics
-	Cert      tls.Certificate
+	Cert      *cert.Keeper
 	Log       *slog.Logger
 	// MaxConnections bounds open connections; 0 means DefaultMaxConnections.
 	MaxConnections int
@@ -48,12 +47,11 @@ type Config struct {
 // Server is the REST face.
 type Server struct {
 	Config
-	http        *http.Server
-	fingerprint string
-	spec        []byte
-	base        context.Context
-	stop        context.CancelFunc
-	followers   chan struct{}
+	http      *http.Server
+	spec      func() []byte
+	base      context.Context
+	stop      context.CancelFunc
+	followers chan struct{}
 }
 
 // New makes a server.
@@ -61,7 +59,7 @@ func New(c Config) *Server {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = DefaultMaxConnections
 	}
-	s := &Server{Config: c, fingerprint: cert.Fingerprint(c.Cert.Certificate[0]), followers: make(chan struct{}, maxFollowers)}
+	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -86,7 +84,7 @@ func New(c Config) *Server {
 func (s *Server) Handler() http.Handler { return s.http.Handler }
 
 // Spec is the OpenAPI 3.1 document.
-func (s *Server) Spec() []byte { return s.spec }
+func (s *Server) Spec() []byte { return s.spec() }
 
 // Serve answers HTTPS on ln until Shutdown, and returns nil then. It is called
 // once.

@@ -4,15 +4,27 @@ import (
 	"crypto/x509"
 	"net/netip"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
 
 func TestSelfSigned(t *testing.T) {
-	now := time.Now()
-	c, err := SelfSigned("host1.example", []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")}, now)
+	var addrs []netip.Addr
+	k, err := NewKeeper("host1.example", func() []netip.Addr { return addrs }, time.Now)
 	if err != nil {
 		t.Fatal(err)
+	}
+	early := k.Fingerprint()
+	addrs = []netip.Addr{netip.MustParseAddr("fe80::1")}
+	if k.Fingerprint() != early {
+		t.Error("a link-local address changed the certificate")
+	}
+	addrs = append(addrs, netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7"))
+	c := k.Certificate()
+	addrs = append(addrs, netip.MustParseAddr("192.0.2.8"))
+	if k.Fingerprint() == early || k.Fingerprint() != Fingerprint(c.Certificate[0]) || k.Certificate() != c {
+		t.Error("the certificate does not settle with the first address")
 	}
 	leaf, err := x509.ParseCertificate(c.Certificate[0])
 	if err != nil {
@@ -31,5 +43,14 @@ func TestSelfSigned(t *testing.T) {
 	fp := Fingerprint(c.Certificate[0])
 	if !regexp.MustCompile(`^([0-9A-F]{2}:){31}[0-9A-F]{2}$`).MatchString(fp) {
 		t.Errorf("fingerprint %q", fp)
+	}
+}
+
+func TestOddNames(t *testing.T) {
+	for _, name := range []string{"", "höst", "a b", strings.Repeat("x", 300), "*", "a\x00b"} {
+		addrs := func() []netip.Addr { return []netip.Addr{{}, netip.MustParseAddr("fe80::1%eth0")} }
+		if _, err := NewKeeper(name, addrs, time.Now); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }

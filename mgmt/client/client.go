@@ -61,7 +61,7 @@ type Error struct {
 // Error is the problem's detail with its fields.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.Detail)
+	b.WriteString(strings.TrimPrefix(e.Detail, "body."))
 	if e.Detail == "" {
 		b.WriteString(http.StatusText(e.Status))
 	}

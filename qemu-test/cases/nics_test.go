@@ -39,6 +39,27 @@ func TestNICs(t *testing.T) {
 	}
 	rows = append(rows,
 		row{
+			name: "pc/behind a bridge",
+			machine: harness.Machine{Kernel: elf, NIC: "none", Append: "-- -pings 100",
+				Extra: append([]string{"-device", "pci-bridge,chassis_nr=1,id=b1"}, nics("e1000,bus=b1,addr=3", "e1000,bus=b1,addr=6")...)},
+			want: []string{`0000:01:03\.0 e1000`, `0000:01:06\.0 e1000`, `nics: PASS: 2 devices`},
+		},
+		row{
+			name: "q35/behind ports and bridges",
+			machine: harness.Machine{Kernel: elf, Type: "q35", CPUs: 2, NIC: "none", Append: "-- -pings 100",
+				Extra: append([]string{
+					"-device", "pcie-root-port,id=r1,chassis=1", "-device", "pcie-root-port,id=r2,chassis=2",
+					"-device", "pcie-root-port,id=r3,chassis=3", "-device", "pcie-pci-bridge,id=b1,bus=r3",
+				}, nics("e1000e,bus=r1", "virtio-net-pci,bus=r2", "e1000,bus=b1,addr=5")...)},
+			want: []string{`0000:01:00\.0 e1000`, `0000:02:00\.0 virtio-net`, `0000:04:05\.0 e1000`, `nics: PASS: 3 devices`},
+		},
+		row{
+			name: "q35/uefi",
+			machine: harness.Machine{Firmware: "/usr/share/ovmf/OVMF.fd", Disk: built("nics.img"), Type: "q35", NIC: "none",
+				Extra: nics("e1000", "virtio-net-pci", "e1000e")},
+			want: []string{`vmnic2: 1000 pings answered`, `nics: PASS: 3 devices`},
+		},
+		row{
 			name:    "pc/ejected",
 			machine: harness.Machine{Kernel: elf, NIC: "none", Append: "-- -pings 10 -remove", Extra: nics("e1000", "e1000e", "virtio-net-pci")},
 			want:    []string{`vmnic0: gone, noticed`, `vmnic1: gone, noticed`, `vmnic2: gone, noticed`, `nics: PASS: 3 devices`},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,6 +20,7 @@ func main() {
 	serial := flag.Bool("serial", false, "test COM2 in loopback")
 	remove := flag.Bool("remove", false, "eject the devices (QEMU pc) and look what the links say")
 	flag.Parse()
+	fmt.Printf("nics: %s on %d CPUs\n", runtime.Version(), runtime.NumCPU())
 	m, err := hw.Discover(linux.Physical(), linux.ACPI(), linux.MADT())
 	if err != nil {
 		fmt.Println("nics: FAIL:", err)
@@ -53,6 +55,18 @@ func main() {
 		if err := n.Link.Close(); err != nil {
 			fmt.Println("nics: FAIL: close:", err)
 			failed = true
+		}
+	}
+	if !*remove {
+		// A link that was closed can be opened again.
+		for _, n := range nicprobe.Open(m.Functions) {
+			if n.Err == nil {
+				n.Err = errors.Join(talk(n.Link, 10, *size, 1), n.Link.Close())
+			}
+			if n.Err != nil {
+				fmt.Println("nics: FAIL: opened again:", n)
+				failed = true
+			}
 		}
 	}
 	if *serial {

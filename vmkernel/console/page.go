@@ -28,7 +28,10 @@ const (
 // draw lays the page out on g: the upper part dark with who the host is, the
 // middle light with how to reach it, and the log at the bottom.
 func draw(g *grid, p *Page, log []string) {
-	logRows := min(max(g.rows/5, 4), 12)
+	logRows := 0
+	if len(log) > 0 {
+		logRows = min(max(g.rows/5, 4), 12)
+	}
 	lower := lowerRows(p, g.cols)
 	split := min(max((g.rows-logRows)/2, 4+len(p.Hardware)), max(g.rows-logRows-lower, 4))
 	end := g.rows - logRows

@@ -1,6 +1,8 @@
 package hw
 
 import (
+	"fmt"
+
 	"basalt/drivers/pci"
 	"basalt/vmkernel/irq"
 )
@@ -21,8 +23,12 @@ func (m *Machine) Message(name string) (pci.Message, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.APICID() > 0xff {
+		l.Close()
+		return nil, fmt.Errorf("hw: %s: processor with APIC ID %d cannot be reached without interrupt remapping", name, l.APICID())
+	}
 	return message{l}, nil
 }
 
-func (m message) Address() uint64 { return messageBase | uint64(m.APICID()&0xff)<<12 }
+func (m message) Address() uint64 { return messageBase | uint64(m.APICID())<<12 }
 func (m message) Data() uint32    { return uint32(m.Vector()) }

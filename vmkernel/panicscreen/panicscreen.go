@@ -6,7 +6,10 @@ import (
 	"basalt/vmkernel/screen"
 )
 
-const margin = 2
+const (
+	margin      = 2
+	smallScreen = 40 // rows
+)
 
 // What Attach put in place. Written before the first failure can be shown.
 var (
@@ -18,10 +21,11 @@ var owned atomic.Bool
 
 // The owner's position on the screen. Plain numbers: only the owner is here.
 var (
-	row, col int
-	lastRow  int // rows from here on are End's
-	cols     int
-	ink      screen.Colour
+	row, col   int
+	lastRow    int // rows from here on are End's
+	cols       int
+	serialOnly bool
+	ink        screen.Colour
 )
 
 // Attach says where to show a failure. Either may be nil. World W2, before the
@@ -77,7 +81,15 @@ func Begin(r *Report) bool {
 	}
 	newline()
 	if r.Regs != nil {
+		// On a small screen the traces matter more, unless an exception makes
+		// the registers matter; the serial line always has them.
+		serialOnly = r.Vector < 0 && rows < smallScreen
+		at := row
 		registers(r.Regs)
+		if serialOnly {
+			row = at
+		}
+		serialOnly = false
 	}
 	return true
 }
@@ -208,7 +220,7 @@ func put(c byte) {
 	if col >= cols-margin {
 		row, col = row+1, margin
 	}
-	if display != nil && row < lastRow {
+	if display != nil && row < lastRow && !serialOnly {
 		display.Put(col, row, c, ink, screen.Purple)
 	}
 	col++

@@ -119,6 +119,23 @@ func TestNothingAttached(t *testing.T) {
 	}
 }
 
+// TestGoPanic: registers tell little of a Go panic, so a small screen keeps its
+// rows for the traces; the serial line has them all the same.
+func TestGoPanic(t *testing.T) {
+	var line strings.Builder
+	m := screentest.Text(80, 25)
+	attach(t, m, &line)
+	r := testReport
+	r.Vector = -1
+	Begin(&r)
+	Section("Goroutines")
+	Write(goroutines)
+	End("The host is halted.")
+	if strings.Contains(m.Lines(), "R15") || !strings.Contains(m.Lines(), "main.go:88") || !strings.Contains(line.String(), "R15") {
+		t.Errorf("screen:\n%s\nserial line:\n%s", m.Lines(), line.String())
+	}
+}
+
 // TestFlood: more text than fits neither leaves the screen nor hides the end.
 func TestFlood(t *testing.T) {
 	var line strings.Builder

@@ -35,6 +35,7 @@ type Screen struct {
 	left, top  int // of the grid, in pixels or cells
 	fb         info.Framebuffer
 	pixel      [numColours]uint32 // the palette in the framebuffer's format
+	tuned      bool               // VGA shows our colours
 	taken      atomic.Bool
 }
 
@@ -103,7 +104,11 @@ func (s *Screen) Put(col, row int, c byte, text, back Colour) {
 		c = '?'
 	}
 	if s.kind == info.Text {
-		attr := palette[text].text | palette[back].back<<4
+		ground := palette[back].back
+		if s.tuned && back == Slate {
+			ground = tunedSlate
+		}
+		attr := palette[text].text | ground<<4
 		s.mem.Write16(uintptr(row)*uintptr(s.fb.Pitch)+uintptr(col)*2, uint16(c)|attr<<8)
 		return
 	}

@@ -32,7 +32,6 @@ func Install(fs FileSystem, s SocketFactory) bool {
 	fileCalls(&handlers)
 	pathCalls(&handlers)
 	socketCalls(&handlers)
-	pipeCalls(&handlers)
 	basaltHook = hook
 	return true
 }

@@ -92,9 +92,15 @@ func pathCalls(t *[maxNumber]handler) {
 	t[syscall.SYS_UTIMENSAT] = utimens
 	t[syscall.SYS_TRUNCATE] = func(a *args) (uintptr, Errno, bool) { return truncate(a[0], a[1]) }
 	t[syscall.SYS_CHDIR] = func(a *args) (uintptr, Errno, bool) {
-		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) { return 0, files.Chdir(dir, path) })
+		r, err, ok := at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) { return 0, files.Chdir(dir, path) })
+		left(ok)
+		return r, err, ok
 	}
-	t[syscall.SYS_FCHDIR] = onFD(func(obj Object, _ *args) (uintptr, Errno) { return 0, files.Chdir(obj, "") })
+	t[syscall.SYS_FCHDIR] = func(a *args) (uintptr, Errno, bool) {
+		r, err, ok := onFD(func(obj Object, _ *args) (uintptr, Errno) { return 0, files.Chdir(obj, "") })(a)
+		left(ok)
+		return r, err, ok
+	}
 	t[syscall.SYS_GETCWD] = getcwd
 	for _, n := range []int{syscall.SYS_GETXATTR, syscall.SYS_LGETXATTR, syscall.SYS_SETXATTR, syscall.SYS_LSETXATTR,
 		syscall.SYS_LISTXATTR, syscall.SYS_LLISTXATTR, syscall.SYS_REMOVEXATTR, syscall.SYS_LREMOVEXATTR} {
@@ -103,6 +109,14 @@ func pathCalls(t *[maxNumber]handler) {
 		}
 	}
 	t[syscall.SYS_MKNODAT] = onPath(0, 1, func(Object, string, *args) (uintptr, Errno) { return 0, syscall.EPERM })
+}
+
+// left tells a file system that is mounted beside the trap's that the working
+// directory is not in it any more.
+func left(ours bool) {
+	if l, ok := files.(interface{ Left() }); ok && !ours {
+		l.Left()
+	}
 }
 
 // directory is the object of a dirfd argument; ok false if it is the trap's.

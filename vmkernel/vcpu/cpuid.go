@@ -100,6 +100,9 @@ func (v *VCPU) exitCPUID() outcome {
 	if n == 0 {
 		return carryOn
 	}
+	if uint32(v.Regs().GPR[RAX]) == 0xd {
+		v.xcr0 = v.System().XCR0
+	}
 	v.cpuid(v.Regs())
 	v.skip(n)
 	return carryOn

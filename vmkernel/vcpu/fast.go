@@ -20,6 +20,7 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 		return Return
 	}
 	v.stats.exits[k].Add(1)
+	v.unblocked()
 	if x.Event.Valid && k != KindException {
 		return Return
 	}
@@ -81,7 +82,9 @@ func (v *VCPU) canSkip(x *Exit, r *Regs) bool {
 
 func (v *VCPU) fastCPUID(x *Exit) Verdict {
 	r := v.eng.Regs()
-	if !v.canSkip(x, r) {
+	// Leaf 0xD shows the size for the current XCR0, which some engines know only
+	// when ordinary Go runs.
+	if !v.canSkip(x, r) || uint32(r.GPR[RAX]) == 0xd {
 		return Return
 	}
 	v.cpuid(r)
@@ -121,7 +124,16 @@ func (v *VCPU) idle() Verdict {
 			return Resume
 		}
 	}
+	v.since = v.Time.TSC()
 	return Block
+}
+
+// unblocked ends the measurement of a stay in HLT.
+func (v *VCPU) unblocked() {
+	if v.since != 0 {
+		v.stats.idle.Add(v.Time.TSC() - v.since)
+		v.since = 0
+	}
 }
 
 // wake moves past the HLT, if there is one.
@@ -216,6 +228,7 @@ func (v *VCPU) PendingInterrupt() (uint8, bool) {
 
 // AckInterrupt implements Fast. It ends an HLT.
 func (v *VCPU) AckInterrupt(vector uint8) {
+	v.unblocked()
 	v.wake()
 	v.APIC.Accept(vector)
 	v.pvOfferEOI(vector)

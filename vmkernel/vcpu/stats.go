@@ -6,6 +6,7 @@ import "sync/atomic"
 type Stats struct {
 	exits  [NumKinds]atomic.Uint64 // all exits that Fast or Run saw
 	inGo   [NumKinds]atomic.Uint64 // those that needed ordinary Go
+	idle   atomic.Uint64           // host TSC ticks spent in HLT
 	gp     atomic.Uint64           // #GP for a register that is not there
 	lastGP atomic.Uint32           // the last such MSR
 }
@@ -26,3 +27,7 @@ func (s *Stats) Count(k Kind) uint64 { return s.exits[k].Load() }
 // UnknownMSRs is how many accesses got #GP for want of a row, and the index of
 // the last one.
 func (s *Stats) UnknownMSRs() (n uint64, last uint32) { return s.gp.Load(), s.lastGP.Load() }
+
+// Idle is the time spent halted, in ticks of the host's TSC. A stay that has not
+// ended is not in it.
+func (s *Stats) Idle() uint64 { return s.idle.Load() }

@@ -291,7 +291,7 @@ func TestFastExitsNeedNoGo(t *testing.T) {
 		x.RIP = r.e.R.RIP
 		want := r.e.R.RIP + uint64(x.InstLen)
 		if n := testing.AllocsPerRun(100, func() {
-			r.e.R.RIP = x.RIP
+			r.e.R.RIP, r.e.R.GPR[vcpu.RAX] = x.RIP, 0x40000000
 			if v := r.v.FastExit(&x); v != vcpu.Resume {
 				t.Fatalf("%v: verdict %d", x.Kind, v)
 			}
@@ -321,7 +321,7 @@ func TestUnknownLengthIsLearnt(t *testing.T) {
 	if r.e.R.RIP != 0x100003 {
 		t.Fatalf("rip %x", r.e.R.RIP)
 	}
-	r.e.R.RIP = 0x100000
+	r.e.R.RIP, r.e.R.GPR[vcpu.RAX] = 0x100000, 1
 	if r.v.FastExit(&x) != vcpu.Resume || r.e.R.RIP != 0x100003 {
 		t.Fatalf("not learnt, rip %x", r.e.R.RIP)
 	}
@@ -376,6 +376,7 @@ func TestUndefinedAndProtected(t *testing.T) {
 	}{
 		{vcpu.Exit{Kind: vcpu.KindVirtInst}, 6},
 		{vcpu.Exit{Kind: vcpu.KindMWAIT}, 6},
+		{vcpu.Exit{Kind: vcpu.KindSMI}, 6},
 		{vcpu.Exit{Kind: vcpu.KindRDPMC}, 13},
 		{vcpu.Exit{Kind: vcpu.KindRDMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0x480}}, 13},
 		{vcpu.Exit{Kind: vcpu.KindWRMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0xdead}}, 13},

@@ -112,7 +112,7 @@ func (fs *FS) Generate(path string, text func() []byte) error {
 func (fs *FS) addDevice(path string, kind, perm uint32, dev device) sys.Errno {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	p, err := fs.walk(nil, fs.prefix+path, false)
+	p, err := fs.walk(nil, fs.prefix+path, entry)
 	if err != 0 {
 		return err
 	}
@@ -156,8 +156,8 @@ func (fs *FS) Open(dir sys.Object, path string, flags int, mode uint32) (sys.Obj
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	follow := flags&syscall.O_NOFOLLOW == 0 && flags&(syscall.O_CREAT|syscall.O_EXCL) != syscall.O_CREAT|syscall.O_EXCL
-	p, err := fs.walk(dir, path, follow)
+	following := flags&syscall.O_NOFOLLOW == 0 && flags&(syscall.O_CREAT|syscall.O_EXCL) != syscall.O_CREAT|syscall.O_EXCL
+	p, err := fs.walk(dir, path, ends(following))
 	if err != 0 {
 		return nil, err
 	}
@@ -223,10 +223,10 @@ func open(n *inode, flags int) sys.Object {
 }
 
 // Lookup implements sys.FileSystem.
-func (fs *FS) Lookup(dir sys.Object, path string, follow bool) (sys.Object, sys.Errno) {
+func (fs *FS) Lookup(dir sys.Object, path string, following bool) (sys.Object, sys.Errno) {
 	fs.mu.RLock()
 	defer fs.mu.RUnlock()
-	n, err := fs.lookup(dir, path, follow)
+	n, err := fs.lookup(dir, path, ends(following))
 	if err != 0 {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (fs *FS) Lookup(dir sys.Object, path string, follow bool) (sys.Object, sys.
 func (fs *FS) Access(dir sys.Object, path string, mode uint32) sys.Errno {
 	fs.mu.RLock()
 	defer fs.mu.RUnlock()
-	n, err := fs.lookup(dir, path, true)
+	n, err := fs.lookup(dir, path, follow)
 	if err != 0 {
 		return err
 	}
@@ -262,7 +262,7 @@ func (fs *FS) Chdir(dir sys.Object, path string) sys.Errno {
 		n = d.inode
 	} else {
 		var err sys.Errno
-		if n, err = fs.lookup(dir, path, true); err != 0 {
+		if n, err = fs.lookup(dir, path, follow); err != 0 {
 			return err
 		}
 	}

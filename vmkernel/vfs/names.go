@@ -1,7 +1,6 @@
 package vfs
 
 import (
-	"strings"
 	"syscall"
 
 	"basalt/vmkernel/sys"
@@ -21,11 +20,7 @@ func (fs *FS) Mkdir(dir sys.Object, path string, mode uint32) sys.Errno {
 func (fs *FS) mkdir(dir sys.Object, path string, mode uint32) sys.Errno {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	// A slash at the end does not make it follow a link: that is there already.
-	if trimmed := strings.TrimRight(path, "/"); trimmed != "" {
-		path = trimmed
-	}
-	p, err := fs.walk(dir, path, false)
+	p, err := fs.walk(dir, path, entry)
 	if err != 0 {
 		return err
 	}
@@ -44,7 +39,7 @@ func (fs *FS) mkdir(dir sys.Object, path string, mode uint32) sys.Errno {
 func (fs *FS) Unlink(dir sys.Object, path string, isDir bool) sys.Errno {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	p, err := fs.walk(dir, path, false)
+	p, err := fs.walk(dir, path, entry)
 	switch {
 	case err != 0:
 		return err
@@ -52,6 +47,8 @@ func (fs *FS) Unlink(dir sys.Object, path string, isDir bool) sys.Errno {
 		return syscall.ENOENT
 	case !isDir && p.node.kind == syscall.S_IFDIR:
 		return syscall.EISDIR
+	case p.slash && p.node.kind != syscall.S_IFDIR:
+		return syscall.ENOTDIR
 	case isDir && p.node.kind != syscall.S_IFDIR:
 		return syscall.ENOTDIR
 	case p.name == "" && p.node == fs.root:
@@ -72,11 +69,11 @@ func (fs *FS) Rename(fromDir sys.Object, from string, toDir sys.Object, to strin
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	src, err := fs.walk(fromDir, from, false)
+	src, err := fs.walk(fromDir, from, entry)
 	if err != 0 {
 		return err
 	}
-	dst, err := fs.walk(toDir, to, false)
+	dst, err := fs.walk(toDir, to, entry)
 	if err != 0 {
 		return err
 	}
@@ -89,6 +86,8 @@ func (fs *FS) Rename(fromDir sys.Object, from string, toDir sys.Object, to strin
 		return syscall.EEXIST
 	case dst.node == nil && flags&renameExchange != 0:
 		return syscall.ENOENT
+	case src.slash && src.node.kind != syscall.S_IFDIR:
+		return syscall.ENOTDIR
 	case src.node == dst.node:
 		return 0
 	case dst.slash && src.node.kind != syscall.S_IFDIR:
@@ -147,14 +146,14 @@ func within(d, dir *inode) bool {
 }
 
 // Link implements sys.FileSystem.
-func (fs *FS) Link(fromDir sys.Object, from string, toDir sys.Object, to string, follow bool) sys.Errno {
+func (fs *FS) Link(fromDir sys.Object, from string, toDir sys.Object, to string, following bool) sys.Errno {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	n, err := fs.lookup(fromDir, from, follow)
+	n, err := fs.lookup(fromDir, from, ends(following))
 	if err != 0 {
 		return err
 	}
-	p, err := fs.walk(toDir, to, false)
+	p, err := fs.walk(toDir, to, entry)
 	switch {
 	case err != 0:
 		return err
@@ -176,7 +175,7 @@ func (fs *FS) Symlink(target string, dir sys.Object, path string) sys.Errno {
 	}
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	p, err := fs.walk(dir, path, false)
+	p, err := fs.walk(dir, path, entry)
 	switch {
 	case err != 0:
 		return err
@@ -201,7 +200,7 @@ func (fs *FS) Readlink(dir sys.Object, path string) (string, sys.Errno) {
 	if f, ok := dir.(*file); ok && path == "" && f.kind == syscall.S_IFLNK {
 		return f.target, 0
 	}
-	n, err := fs.lookup(dir, path, false)
+	n, err := fs.lookup(dir, path, stay)
 	if err != 0 {
 		return "", err
 	}

@@ -46,9 +46,29 @@ func (fs *FS) inside(path string) string {
 	return path
 }
 
-// walk finds a path. follow says whether a symbolic link at the end is followed.
-// A missing last component is no error here. fs.mu is held.
-func (fs *FS) walk(dir sys.Object, path string, follow bool) (place, sys.Errno) {
+// ending says what happens to a symbolic link at the end of a path.
+type ending int
+
+const (
+	// stay leaves it, unless a slash comes after it (lstat, open with O_NOFOLLOW).
+	stay ending = iota
+	// follow goes where it leads (stat, open).
+	follow
+	// entry leaves it in any case: the call is about the name (mkdir, unlink,
+	// rename).
+	entry
+)
+
+// ends is follow or stay.
+func ends(following bool) ending {
+	if following {
+		return follow
+	}
+	return stay
+}
+
+// walk finds a path. A missing last component is no error here. fs.mu is held.
+func (fs *FS) walk(dir sys.Object, path string, end ending) (place, sys.Errno) {
 	if path == "" {
 		return place{}, syscall.ENOENT
 	}
@@ -92,7 +112,7 @@ func (fs *FS) walk(dir sys.Object, path string, follow bool) (place, sys.Errno) 
 			return p, 0
 		case p.node == nil:
 			return place{}, syscall.ENOENT
-		case p.node.kind == syscall.S_IFLNK && (!last || follow || slash):
+		case p.node.kind == syscall.S_IFLNK && (!last || end == follow || slash && end == stay):
 			if links++; links > maxSymlinks {
 				return place{}, syscall.ELOOP
 			}
@@ -105,7 +125,7 @@ func (fs *FS) walk(dir sys.Object, path string, follow bool) (place, sys.Errno) 
 			}
 			p = place{dir: at, node: at}
 		case last:
-			if slash && p.node.kind != syscall.S_IFDIR {
+			if slash && p.node.kind != syscall.S_IFDIR && end != entry {
 				return place{}, syscall.ENOTDIR
 			}
 			return p, 0
@@ -116,8 +136,8 @@ func (fs *FS) walk(dir sys.Object, path string, follow bool) (place, sys.Errno) 
 }
 
 // lookup is walk for what must be there.
-func (fs *FS) lookup(dir sys.Object, path string, follow bool) (*inode, sys.Errno) {
-	p, err := fs.walk(dir, path, follow)
+func (fs *FS) lookup(dir sys.Object, path string, end ending) (*inode, sys.Errno) {
+	p, err := fs.walk(dir, path, end)
 	if err == 0 && p.node == nil {
 		err = syscall.ENOENT
 	}

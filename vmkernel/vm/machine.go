@@ -37,7 +37,8 @@ type Machine struct {
 	reason string
 	since  time.Time
 	start  time.Time
-	b      *board // nil when off
+	last   host.Status // what the machine did until it was last off
+	b      *board      // nil when off
 	cpus   []*cpu
 
 	// The owner's.
@@ -202,6 +203,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.boot = b
 	m.set(host.StateStarting, "")
 	m.mu.Lock()
+	m.last = host.Status{}
 	m.start = time.Now()
 	m.mu.Unlock()
 	bd, err := build(m.p, m.conf, m.con, m.ask)
@@ -296,6 +298,9 @@ func (m *Machine) powerOff(reason string) {
 	m.boot = host.Boot{}
 	m.con.OnInput(nil)
 	m.mu.Lock()
+	if m.b != nil {
+		m.last = m.counters()
+	}
 	m.b, m.cpus = nil, nil
 	m.mu.Unlock()
 	m.running = 0
@@ -404,14 +409,21 @@ func (m *Machine) current() host.State {
 func (m *Machine) Status() host.Status {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := host.Status{State: m.state, Reason: m.reason, Since: m.since}
-	if m.b == nil {
-		return s
+	s := m.last
+	if m.b != nil {
+		s = m.counters()
+		s.Uptime = time.Since(m.start)
+		s.MemoryUsed = m.b.mem.Resident()
 	}
-	s.Uptime = time.Since(m.start)
-	s.MemoryUsed = m.b.mem.Resident()
+	s.State, s.Reason, s.Since = m.state, m.reason, m.since
+	return s
+}
+
+// counters are exits and CPU time of the powered machine. m.mu is held.
+func (m *Machine) counters() (s host.Status) {
 	for _, c := range m.cpus {
-		s.CPUTime += c.time()
+		idle := c.v.Stats().Idle()
+		s.CPUTime += max(0, c.time()-time.Duration(idle/max(m.p.TSCKHz/1000, 1)*1000))
 	}
 	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {
 		var n uint64

@@ -14,6 +14,9 @@ import (
 // Index and data are a pair, so each I/O APIC has a lock. Top halves take it to
 // mask a level-triggered line, so it is held with interrupts off, for four
 // accesses, by functions that cannot be preempted or grow the stack.
+//
+// TamaGo's soc/intel/ioapic is not used: it has neither level triggering, polarity,
+// masking, a choice of processor nor a lock.
 
 const (
 	ioSelect = 0x00

@@ -11,10 +11,11 @@ type Frame struct {
 
 // Bits of Frame.Mitigate.
 const (
-	// MitigateRSB fills the return stack after each exit.
+	// MitigateRSB covers the returns of Enter after each exit; whoever returns
+	// further calls FillRSB first.
 	MitigateRSB uint64 = 1 << 0
-	// MitigateIBPB raises an indirect-branch barrier before the next entry. The
-	// owner clears the bit afterwards.
+	// MitigateIBPB raises an indirect-branch barrier before the next entry;
+	// Enter clears the bit.
 	MitigateIBPB uint64 = 1 << 1
 )
 
@@ -34,3 +35,6 @@ func SaveHost(pa uint64)
 
 // TakeInterrupts turns interrupts on for long enough to take what is pending.
 func TakeInterrupts()
+
+// FillRSB fills the return stack with harmless predictions.
+func FillRSB()

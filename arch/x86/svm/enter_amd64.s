@@ -42,6 +42,7 @@ TEXT ·Enter(SB), NOSPLIT, $24-16
 	MOVL   $1, AX
 	XORL   DX, DX
 	WRMSR
+	ANDQ   $~2, frame_Mitigate(SI)
 
 nobarrier:
 	MOVUPS frame_X15(SI), X15
@@ -100,15 +101,10 @@ nobarrier:
 	TESTQ $1, frame_Mitigate(SI)
 	JZ    filled
 
-	// 32 returns predicted into this loop, so that no return of ours is
-	// predicted by what the guest left.
-	MOVL $16, CX
-
-fill:
+	// Two returns are not paired with calls made after the exit: Enter's own
+	// and its wrapper's. FillRSB follows before the run loop itself returns.
 	CALL fill1<>(SB)
 	CALL fill1<>(SB)
-	DECL CX
-	JNZ  fill
 
 filled:
 	// No value of the guest stays in a register for speculation to use.
@@ -130,6 +126,20 @@ TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
 	POPQ R8
 	JMP  R8
 
+// func FillRSB()
+//
+// 32 returns predicted into this loop, so that no return of ours is predicted by
+// what the guest left.
+TEXT ·FillRSB(SB), NOSPLIT, $0-0
+	MOVL $16, CX
+
+fill:
+	CALL fill1<>(SB)
+	CALL fill1<>(SB)
+	DECL CX
+	JNZ  fill
+	RET
+
 // func SaveHost(pa uint64)
 TEXT ·SaveHost(SB), NOSPLIT, $0-8
 	MOVQ pa+0(FP), AX
@@ -139,7 +149,7 @@ TEXT ·SaveHost(SB), NOSPLIT, $0-8
 // func TakeInterrupts()
 TEXT ·TakeInterrupts(SB), NOSPLIT, $0-0
 	STI
-	NOP // STI holds interrupts off for one instruction more
-	NOP
+	BYTE $0x90 // STI holds interrupts off for one instruction more; the
+	BYTE $0x90 // assembler's own NOP emits no byte
 	CLI
 	RET

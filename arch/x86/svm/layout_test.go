@@ -1,7 +1,10 @@
 package svm
 
 import (
+	"bytes"
+	"encoding/binary"
 	"os"
+	"reflect"
 	"regexp"
 	"strconv"
 	"testing"
@@ -60,5 +63,19 @@ func TestExtendedStateRoundTrip(t *testing.T) {
 		if mem[160+15*16+i] != byte(i+1) {
 			t.Fatalf("XMM15 in the area: % x", mem[160+15*16:][:16])
 		}
+	}
+}
+
+// TestInterruptWindowHasRoom looks at the bytes: STI, two instructions, CLI.
+func TestInterruptWindowHasRoom(t *testing.T) {
+	code := unsafe.Slice((*byte)(reflect.ValueOf(TakeInterrupts).UnsafePointer()), 64)
+	if !bytes.Contains(code, []byte{0xFB, 0x90, 0x90, 0xFA}) {
+		// The value is the wrapper for Go's calling convention: follow its CALL.
+		i := bytes.IndexByte(code, 0xE8)
+		rel := int32(binary.LittleEndian.Uint32(code[i+1:]))
+		code = unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(&code[i+5]), int(rel))), 64)
+	}
+	if !bytes.Contains(code, []byte{0xFB, 0x90, 0x90, 0xFA}) {
+		t.Errorf("% x", code)
 	}
 }

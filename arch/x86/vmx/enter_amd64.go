@@ -8,11 +8,16 @@ package vmx
 //
 // Equivalent: write RSP, RIP, RFLAGS and HOST_RSP where they changed; load the
 // registers; VMLAUNCH or VMRESUME; store the registers; read RSP, RIP, RFLAGS,
-// the exit reason, the qualification, the instruction length and the
-// IDT-vectoring information.
+// the exit reason, the qualification, the instruction length, the IDT-vectoring
+// information and the interruptibility.
 //
 //go:noescape
 func Enter(f *Frame) Flags
+
+// FillRSB overwrites the processor's return-stack buffer, so that no return of ours
+// is predicted by what a guest left. Call it before code that was called before
+// the guest ran returns.
+func FillRSB()
 
 // ExitPC is the address for HOST_RIP: where the processor continues at an exit.
 func ExitPC() uint64

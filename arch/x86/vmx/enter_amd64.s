@@ -1,6 +1,11 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+// JUSTIFICATION: VM entry and exit have no Go form, and no Go code may run with a
+// guest's registers loaded.
+// SAFETY: every general register is saved in the frame the caller owns before Go
+// sees it again; the stack below is what the comment at the top says.
+
 // VM entry and exit (SDM Vol. 3C, chapters 27 and 28, edition 086). Between the
 // two labels the stack is: 0(SP) the frame, 8(SP) the caller's BP, 16(SP) the
 // return address of Enter, 24(SP) its argument, 32(SP) its result.
@@ -132,6 +137,9 @@ TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
 	MOVL	$const_IDT_VECTORING_INFO, DX
 	VMREAD_DX_BX
 	MOVQ	BX, Frame_IDTVectoring(DI)
+	MOVL	$const_GUEST_INTERRUPTIBILITY, DX
+	VMREAD_DX_BX
+	MOVQ	BX, Frame_Interruptible(DI)
 	// A failed entry leaves the launch state as it was.
 	MOVQ	Frame_Reason(DI), BX
 	BTL	$31, BX
@@ -140,14 +148,10 @@ TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
 done:
 	TESTQ	$const_MitigateRSB, Frame_Mitigate(DI)
 	JZ	filled
-	// 32 returns predicted into this loop, so that no return of ours is
-	// predicted by what the guest left.
-	MOVL	$16, CX
-fill:
+	// The RET below has no CALL since the exit: give it a prediction that
+	// leads into this code and not where the guest trained it.
 	CALL	fill1<>(SB)
 	CALL	fill1<>(SB)
-	DECL	CX
-	JNZ	fill
 filled:
 	// No value of the guest stays in a register for speculation to use.
 	XORL	CX, CX
@@ -169,6 +173,17 @@ filled:
 TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
 	POPQ	R8
 	JMP	R8
+
+// func FillRSB()
+TEXT ·FillRSB(SB), NOSPLIT, $0-0
+	// 32 returns predicted into this loop.
+	MOVL	$16, CX
+fill:
+	CALL	fill1<>(SB)
+	CALL	fill1<>(SB)
+	DECL	CX
+	JNZ	fill
+	RET
 
 // func ExitPC() uint64
 TEXT ·ExitPC(SB), NOSPLIT, $0-8

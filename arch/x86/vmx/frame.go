@@ -16,6 +16,9 @@ type Frame struct {
 	Qualification uint64
 	InstLen       uint64
 	IDTVectoring  uint64
+	// Interruptible is the guest interruptibility state at the exit. Whoever
+	// writes the field in the VMCS keeps this in step.
+	Interruptible uint64
 
 	// What the current VMCS holds.
 	vmcsRIP, vmcsRSP, vmcsRFLAGS, vmcsHostRSP uint64
@@ -32,7 +35,8 @@ type Frame struct {
 
 // Bits of Frame.Mitigate, the same as those of the twin.
 const (
-	// MitigateRSB fills the return stack after each exit.
+	// MitigateRSB covers the one return of an exit that has no call of ours
+	// before it. Before more returns than calls are made, FillRSB is due.
 	MitigateRSB uint64 = 1 << 0
 	// MitigateIBPB raises an indirect-branch barrier before the next entry. The
 	// owner clears the bit afterwards.

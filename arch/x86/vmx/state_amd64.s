@@ -192,8 +192,10 @@ cr2done:
 // func TakeInterrupts()
 TEXT ·TakeInterrupts(SB), NOSPLIT, $0-0
 	STI
-	NOP // STI holds interrupts off for one instruction more
-	NOP
+	// STI holds interrupts off for one instruction more. The assembler drops
+	// what it calls NOP, so these are bytes.
+	BYTE $0x90
+	BYTE $0x90
 	CLI
 	RET
 

@@ -33,9 +33,11 @@ type Engine struct {
 	parked atomic.Uint32
 	seen   atomic.Uint64 // generation of the table that the TLB is clean for
 
-	cpu      int // where the last entry was, -1 before
+	cpu      int  // where the last entry was, -1 before
+	ask      bool // consult has to ask Fast
+	tag      bool // the ASID has to be looked at
 	asid     asid
-	flush    bool
+	flush    bool          // drop the guest's translations
 	live     bool          // the guest's extended state is in the processor
 	drUsed   bool          // the guest owns the debug registers
 	event    svm.EventInfo // to inject at the next entry
@@ -57,7 +59,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	if !ok {
 		return nil, ErrOtherTable
 	}
-	e := &Engine{f: f, host: f.host, ops: f.ops, fast: fast, t: t, id: f.ids.Add(1), cpu: -1}
+	e := &Engine{f: f, host: f.host, ops: f.ops, fast: fast, t: t, id: f.ids.Add(1), cpu: -1, asid: asid{cpu: -1}}
 	e.tpr, _ = fast.(vcpu.TaskPriority)
 	var ok1, ok2, ok3 bool
 	e.vmcbPA, ok1 = f.host.Alloc(1, 1)

@@ -8,32 +8,71 @@ import (
 // crWriteCR8 is the intercept bit of MOV to CR8.
 const crWriteCR8 = 1 << 8
 
-// prepare makes the VMCB ready for VMRUN. W1.
-func (e *Engine) prepare(cpu int) {
+// cross runs the guest once: it makes the VMCB ready, enters, and takes what VMRUN
+// left. One function, because every instruction here is paid by every exit. W1.
+func (e *Engine) cross() {
+	if e.ask {
+		e.consult()
+	}
+	if !e.live {
+		e.loadState()
+	}
 	c, s := &e.vmcb.Control, &e.vmcb.Save
-	pc := &e.f.cpus[cpu]
+	// The generation is read after where was stored: a shootdown either sees
+	// us here or we see its generation.
+	if gen := e.t.gen.Load(); e.tag || gen != e.seen.Load() {
+		e.assign(gen)
+	}
+	c.Clean = e.clean & e.f.clean
+	s.RAX, s.RSP = e.regs.GPR[0], e.regs.GPR[4]
+	s.RIP, s.RFLAGS = e.regs.RIP, e.regs.RFLAGS
 
+	e.ops.enter(&e.regs.GPR, &e.frame)
+
+	e.regs.GPR[0], e.regs.GPR[4] = s.RAX, s.RSP
+	e.regs.RIP, e.regs.RFLAGS = s.RIP, s.RFLAGS
+	e.rip = s.RIP
+	e.clean = ^uint32(0)
+	c.TLBControl = svm.TLBNothing
+	c.EventInj = 0
+	if c.VTPR&15 != e.vtpr {
+		e.taskPriority()
+	}
+}
+
+// assign makes the ASID valid for this processor, and for generation gen of the
+// nested table.
+func (e *Engine) assign(gen uint64) {
+	c := &e.vmcb.Control
+	flush := e.flush || gen != e.seen.Load()
+	e.seen.Store(gen)
+	c.TLBControl = e.f.cpus[e.cpu].asids.assign(&e.asid, e.cpu, flush)
+	c.ASID = e.asid.n
+	e.clean &^= svm.CleanASID
+	e.flush, e.tag = false, false
+}
+
+// taskPriority passes on a CR8 that the guest has written.
+func (e *Engine) taskPriority() {
+	e.vtpr = e.vmcb.Control.VTPR & 15
+	if e.tpr != nil {
+		e.tpr.SetTaskPriority(e.vtpr)
+	}
+	e.ask = true
+}
+
+// consult asks Fast for interrupts, deadline and task priority, and sets what is
+// switched only when another engine ran here. W1.
+func (e *Engine) consult() {
+	c, pc := &e.vmcb.Control, &e.f.cpus[e.cpu]
 	e.inject()
+	// An interrupt behind this event, or an NMI that the shadow holds back.
+	e.ask = e.event.Valid() || e.nmi.pending && !e.nmi.blocked
 
 	if d := e.fast.Deadline(); d != pc.armed {
 		pc.armed = d
 		e.host.SetDeadline(d)
 	}
-
-	// The generation is read after where was stored: a shootdown either sees
-	// us here or we see its generation.
-	flush := e.flush
-	if gen := e.t.gen.Load(); gen != e.seen.Load() {
-		flush = true
-		e.seen.Store(gen)
-	}
-	e.flush = false
-	if tlb := pc.asids.assign(&e.asid, cpu, flush); tlb != c.TLBControl || e.asid.n != c.ASID {
-		c.TLBControl = tlb
-		c.ASID = e.asid.n
-		e.clean &^= svm.CleanASID
-	}
-
 	if e.tpr != nil {
 		e.vtpr = e.tpr.TaskPriority() & 15
 		if c.VTPR != e.vtpr {
@@ -41,31 +80,9 @@ func (e *Engine) prepare(cpu int) {
 			e.clean &^= svm.CleanTPR
 		}
 	}
-	if !e.live {
-		e.loadState()
-	}
 	if e.f.cfg.Caps.TSCAUX && pc.tscAux != e.aux {
 		pc.tscAux = e.aux
 		e.ops.wrmsr(uint32(reg.TSC_AUX), e.aux)
-	}
-	c.Clean = e.clean & e.f.clean
-	s.RAX, s.RSP = e.regs.GPR[0], e.regs.GPR[4]
-	s.RIP, s.RFLAGS = e.regs.RIP, e.regs.RFLAGS
-}
-
-// finish takes what VMRUN left. W1.
-func (e *Engine) finish() {
-	c, s := &e.vmcb.Control, &e.vmcb.Save
-	e.regs.GPR[0], e.regs.GPR[4] = s.RAX, s.RSP
-	e.regs.RIP, e.regs.RFLAGS = s.RIP, s.RFLAGS
-	e.rip = s.RIP
-	e.clean = ^uint32(0)
-	e.frame.Mitigate = e.f.mitigate
-	c.TLBControl = svm.TLBNothing
-	if e.tpr != nil {
-		if t := c.VTPR & 15; t != e.vtpr {
-			e.tpr.SetTaskPriority(t)
-		}
 	}
 }
 
@@ -76,6 +93,7 @@ func (e *Engine) queue(ev svm.EventInfo) {
 		e.deferred = e.event
 	}
 	e.event = ev
+	e.ask = true
 }
 
 // requeue injects again what an exit cut short, for exits that the loop handles
@@ -147,6 +165,7 @@ func (e *Engine) openWindow() {
 func (e *Engine) closeWindow() {
 	c := &e.vmcb.Control
 	e.window = false
+	e.ask = true
 	c.VIRQ &^= svm.VIRQPending
 	c.Intercept1 &^= svm.Intercept1VINTR
 	if e.tpr != nil {

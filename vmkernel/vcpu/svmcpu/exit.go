@@ -6,12 +6,14 @@ import (
 	"basalt/vmkernel/vcpu"
 )
 
-// kinds maps the exit codes from VMEXIT_INTR on; zero is KindUnknown.
+// kinds maps the exit codes from VMEXIT_INTR on; KindNone stands for a code that
+// decodeOther calls unknown. KindInterrupt, KindIRQWindow and KindNMIWindow are
+// handled inside the loop.
 var kinds = [0x48]vcpu.Kind{
 	svm.VMEXIT_INTR - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
 	svm.VMEXIT_NMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
-	svm.VMEXIT_SMI - svm.VMEXIT_INTR:               vcpu.KindSMI,
-	svm.VMEXIT_INIT - svm.VMEXIT_INTR:              vcpu.KindInit,
+	svm.VMEXIT_SMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
+	svm.VMEXIT_INIT - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
 	svm.VMEXIT_VINTR - svm.VMEXIT_INTR:             vcpu.KindIRQWindow,
 	svm.VMEXIT_CR0_SEL_WRITE - svm.VMEXIT_INTR:     vcpu.KindCR,
 	svm.VMEXIT_IDTR_READ - svm.VMEXIT_INTR:         vcpu.KindDescriptor,
@@ -57,15 +59,38 @@ var kinds = [0x48]vcpu.Kind{
 	svm.VMEXIT_IDLE_HLT - svm.VMEXIT_INTR:          vcpu.KindHLT,
 }
 
-// decode fills x from the VMCB. W1; no struct is copied.
-func (e *Engine) decode(x *vcpu.Exit) {
+// decode is for the exits in kinds. W1; no struct is copied.
+func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
 	c := &e.vmcb.Control
-	code := c.ExitCode
-	x.RIP = e.regs.RIP
+	x.Kind = kind
 	x.InstLen = 0
-	x.Raw.Code, x.Raw.Info1, x.Raw.Info2 = uint64(code), c.ExitInfo1, c.ExitInfo2
-	fillEvent(x, c.ExitIntInfo)
-	switch {
+	x.RIP = e.regs.RIP
+	x.Raw.Code, x.Raw.Info1, x.Raw.Info2 = uint64(c.ExitCode), c.ExitInfo1, c.ExitInfo2
+	x.Event.Valid = false
+	if c.ExitIntInfo.Valid() {
+		fillEvent(x, c.ExitIntInfo)
+	}
+	switch kind {
+	case vcpu.KindPIO:
+		e.decodePIO(x)
+		return
+	case vcpu.KindRDMSR:
+		x.MSR.Index = uint32(e.regs.GPR[vcpu.RCX])
+		if c.ExitInfo1&1 != 0 {
+			x.Kind = vcpu.KindWRMSR
+			x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
+		}
+	}
+	if e.f.nrips {
+		x.InstLen = length(e.regs.RIP, c.NRIP)
+	}
+}
+
+// decodeOther is for the ranges of exit codes, and for those without a kind.
+func (e *Engine) decodeOther(x *vcpu.Exit) {
+	e.decode(x, vcpu.KindUnknown)
+	x.InstLen = 0
+	switch code := e.vmcb.Control.ExitCode; {
 	case code == svm.VMEXIT_NPF:
 		e.decodeNPF(x)
 	case code.Invalid():
@@ -74,35 +99,10 @@ func (e *Engine) decode(x *vcpu.Exit) {
 		e.decodeCR(x)
 	case code < svm.VMEXIT_INTR:
 		e.decodeException(x)
-	case code-svm.VMEXIT_INTR < svm.ExitCode(len(kinds)):
-		x.Kind = kinds[code-svm.VMEXIT_INTR]
-		switch code {
-		case svm.VMEXIT_IOIO:
-			e.decodePIO(x)
-			return
-		case svm.VMEXIT_MSR:
-			x.MSR.Index = uint32(e.regs.GPR[vcpu.RCX])
-			if c.ExitInfo1&1 != 0 {
-				x.Kind = vcpu.KindWRMSR
-				x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
-			}
-		}
-		if x.Kind == vcpu.KindNone {
-			x.Kind = vcpu.KindUnknown
-		}
-		e.nextRIP(x)
-	default:
-		x.Kind = vcpu.KindUnknown
 	}
 }
 
-// nextRIP takes the length from next-RIP save; without it vcpu decodes.
-func (e *Engine) nextRIP(x *vcpu.Exit) {
-	if e.f.nrips {
-		x.InstLen = length(e.regs.RIP, e.vmcb.Control.NRIP)
-	}
-}
-
+// length is how far next-RIP save or EXITINFO2 moved, if that can be.
 func length(rip, next uint64) uint8 {
 	if n := next - rip; n <= 15 {
 		return uint8(n)
@@ -112,10 +112,7 @@ func length(rip, next uint64) uint8 {
 
 // fillEvent sets x.Event from EXITINTINFO (APM Vol. 2, 15.7.2).
 func fillEvent(x *vcpu.Exit, i svm.EventInfo) {
-	x.Event.Valid = i.Valid()
-	if !i.Valid() {
-		return
-	}
+	x.Event.Valid = true
 	x.Event.Vector = i.Vector()
 	x.Event.HasError = i.HasError()
 	x.Event.Error = i.Error()
@@ -176,7 +173,9 @@ func (e *Engine) decodeCR(x *vcpu.Exit) {
 	info := svm.CRInfo(c.ExitInfo1)
 	x.CR.Known = e.f.cfg.Caps.Has(reg.SVM_DecodeAssists) && (info.Mov() || x.Kind == vcpu.KindDR)
 	x.CR.GPR = info.GPR()
-	e.nextRIP(x)
+	if e.f.nrips {
+		x.InstLen = length(e.regs.RIP, c.NRIP)
+	}
 }
 
 func (e *Engine) decodeException(x *vcpu.Exit) {

@@ -139,6 +139,7 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		wrmsr:          func(i uint32, v uint64) { m.msrs[i] = v },
 		cli:            func() {},
 		sti:            func() {},
+		fillRSB:        func() {},
 	}
 	tab, err := m.f.NewTable()
 	if err != nil {
@@ -164,6 +165,7 @@ func (m *machine) enter(_ *[16]uint64, f *svm.Frame) {
 		m.t.Fatalf("entry %d: the script is over", m.step)
 	}
 	c.ExitInfo1, c.ExitInfo2, c.ExitIntInfo = 0, 0, 0
+	f.Mitigate &^= svm.MitigateIBPB
 	m.step++
 	m.script[m.step-1](v)
 }

@@ -25,6 +25,7 @@ func (e *Engine) nmiTaken() {
 
 // nmiReturn is the exit before the IRET. One step further NMIs are open. W1.
 func (e *Engine) nmiReturn() {
+	e.ask = true
 	e.vmcb.Control.Intercept1 &^= svm.Intercept1IRET
 	e.clean &^= svm.CleanIntercepts
 	if !e.nmi.pending {
@@ -41,6 +42,7 @@ func (e *Engine) nmiReturn() {
 func (e *Engine) nmiStepped() (ours bool) {
 	e.nmi.stepping = false
 	e.nmi.blocked = false
+	e.ask = true
 	if e.nmi.guestTF != 0 {
 		return false
 	}

@@ -19,6 +19,7 @@ type ops struct {
 	rdmsr          func(index uint32) uint64
 	wrmsr          func(index uint32, value uint64)
 	cli, sti       func()
+	fillRSB        func()
 }
 
 var hardware = ops{
@@ -35,4 +36,5 @@ var hardware = ops{
 	wrmsr:          cpu.WRMSR,
 	cli:            cpu.CLI,
 	sti:            cpu.STI,
+	fillRSB:        svm.FillRSB,
 }

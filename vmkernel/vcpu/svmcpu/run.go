@@ -6,63 +6,78 @@ import (
 	"basalt/vmkernel/vcpu"
 )
 
+// quiet are the kinds whose handling by Fast cannot make an interrupt pending on
+// this processor or move its deadline: after them the questions of consult are not
+// asked again. What others raise comes with a Kick.
+const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDTSC | 1<<vcpu.KindRDMSR | 1<<vcpu.KindPIO
+
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
 	e.ops.cli()
-	cpu := e.arrive()
+	e.ask = true
+	e.arrive()
+	c := &e.vmcb.Control
 	for {
 		// where is set: from here on a Kick is either seen or sends an
 		// interrupt that ends the guest at once.
 		if e.kicked.Load() != 0 {
 			e.kicked.Store(0)
+			e.ask = true
 			x.Kind, x.InstLen, x.RIP, x.Event.Valid = vcpu.KindKick, 0, e.regs.RIP, false
 			switch e.fast.FastExit(x) {
 			case vcpu.Return:
 				e.leave()
 				return
 			case vcpu.Block:
-				cpu = e.block()
+				e.block()
 				continue
 			}
 		}
-		e.prepare(cpu)
-		e.ops.enter(&e.regs.GPR, &e.frame)
-		e.finish()
+		e.cross()
 
-		c := &e.vmcb.Control
-		switch code := c.ExitCode; {
-		case code == svm.VMEXIT_INTR, code == svm.VMEXIT_NMI, code == svm.VMEXIT_INIT, code == svm.VMEXIT_SMI:
+		code, kind := c.ExitCode, vcpu.KindNone
+		if i := code - svm.VMEXIT_INTR; i < svm.ExitCode(len(kinds)) {
+			kind = kinds[i]
+		}
+		switch kind {
+		case vcpu.KindInterrupt:
 			e.requeue()
-			cpu = e.interrupt()
+			e.interrupt()
 			x.Kind, x.Event.Valid = vcpu.KindInterrupt, false
 			e.fast.FastExit(x) // counts
 			continue
-		case code == svm.VMEXIT_VINTR:
+		case vcpu.KindIRQWindow:
 			e.requeue()
 			e.closeWindow()
 			continue
-		case code == svm.VMEXIT_IRET:
+		case vcpu.KindNMIWindow:
 			e.requeue()
 			e.nmiReturn()
 			continue
-		case code == svm.VMEXIT_EXCP+svm.ExitCode(reg.DB) && e.nmi.stepping:
-			if e.nmiStepped() {
+		case vcpu.KindNone:
+			if code == svm.VMEXIT_EXCP+svm.ExitCode(reg.DB) && e.nmi.stepping && e.nmiStepped() {
 				continue
 			}
-		case code >= svm.VMEXIT_DR_READ && code < svm.VMEXIT_EXCP && !e.drUsed:
-			e.requeue()
-			e.giveDR()
-			continue
+			if code >= svm.VMEXIT_DR_READ && code < svm.VMEXIT_EXCP && !e.drUsed {
+				e.requeue()
+				e.giveDR()
+				continue
+			}
+			e.decodeOther(x)
+		default:
+			e.decode(x, kind)
 		}
-		e.decode(x)
 		switch e.fast.FastExit(x) {
 		case vcpu.Resume:
+			if quiet>>x.Kind&1 == 0 {
+				e.ask = true
+			}
 			if e.regs.RIP != e.rip {
 				c.Shadow = 0
 			}
 		case vcpu.Block:
-			cpu = e.block()
+			e.block()
 		default:
 			e.leave()
 			return
@@ -70,9 +85,8 @@ func (e *Engine) loop(x *vcpu.Exit) {
 	}
 }
 
-// arrive takes possession of this processor and says which it is. Interrupts are
-// off.
-func (e *Engine) arrive() int {
+// arrive takes possession of this processor. Interrupts are off.
+func (e *Engine) arrive() {
 	cpu := e.host.CPU()
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
@@ -85,9 +99,9 @@ func (e *Engine) arrive() int {
 		e.cpu = cpu
 		e.clean = 0
 	}
+	pc.armed = ^uint64(0) // the host's timer may have been set anew
 	if pc.owner != e.id {
 		pc.owner = e.id
-		pc.armed = ^uint64(0)
 		if e.f.cfg.Mitigations == MitigateAuto && e.f.cfg.Caps.IBPB {
 			e.frame.Mitigate |= svm.MitigateIBPB
 		}
@@ -95,7 +109,7 @@ func (e *Engine) arrive() int {
 			e.ops.loadDR(&e.dr)
 		}
 	}
-	return cpu
+	e.ask, e.tag = true, true
 }
 
 // enable switches the processor to SVM (APM Vol. 2, 15.4, 15.30.4).
@@ -107,7 +121,7 @@ func (e *Engine) enable(pc *perCPU) {
 
 // interrupt lets the host take what is pending. The thread may be switched away
 // meanwhile, and its extended state with it.
-func (e *Engine) interrupt() int {
+func (e *Engine) interrupt() {
 	if e.live {
 		e.ops.hostXCR0(&e.ext)
 		if e.drUsed {
@@ -115,19 +129,27 @@ func (e *Engine) interrupt() int {
 		}
 	}
 	e.where.Store(0)
+	e.guardReturns()
 	e.ops.takeInterrupts()
-	cpu := e.arrive()
+	e.arrive()
 	if e.live {
 		e.ops.guestXCR0(&e.ext)
 	}
-	return cpu
+}
+
+// guardReturns keeps the guest's predictions from the returns that follow.
+func (e *Engine) guardReturns() {
+	if e.f.mitigate != 0 {
+		e.ops.fillRSB()
+	}
 }
 
 // block sleeps until something may have changed: a kick, the deadline, an
 // interrupt that the guest can take.
-func (e *Engine) block() int {
+func (e *Engine) block() {
 	e.saveState()
 	e.where.Store(0)
+	e.guardReturns()
 	for e.kicked.Load() == 0 {
 		deadline := uint64(0)
 		if e.regs.RFLAGS&reg.RFLAGS_IF != 0 {
@@ -142,12 +164,13 @@ func (e *Engine) block() int {
 		e.ops.cli()
 		e.parked.Store(0)
 	}
-	return e.arrive()
+	e.arrive()
 }
 
 // leave ends the loop: ordinary Go runs next.
 func (e *Engine) leave() {
 	e.saveState()
 	e.where.Store(0)
+	e.guardReturns()
 	e.ops.sti()
 }

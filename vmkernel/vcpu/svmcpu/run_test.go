@@ -93,7 +93,7 @@ func TestWindowClosesWhenTheInterruptGoes(t *testing.T) {
 		}
 		return vcpu.Return
 	}
-	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	m.run(exit(svm.VMEXIT_WBINVD), exit(svm.VMEXIT_WBINVD))
 	if !m.entry[0].irq || m.entry[1].irq || m.entry[1].cr8 || m.entry[1].vintr {
 		t.Errorf("%+v", m.entry)
 	}
@@ -214,6 +214,36 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+func TestQuietExitsAskNothing(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.deadline = 5
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+		m.fast.deadline = 6 // must not be seen
+		return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
+	}
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	if !slices.Equal(m.armed, []uint64{5}) {
+		t.Errorf("armed %v", m.armed)
+	}
+	// Another goroutine's kick in between makes the loop ask.
+	m.fast.exits, m.armed = nil, nil
+	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+		if len(m.fast.exits) == 1 {
+			m.fast.vector = 0x33
+			m.e.regs.RFLAGS |= reg.RFLAGS_IF
+			m.e.Kick()
+		}
+		if x.Kind == vcpu.KindKick || len(m.fast.exits) == 1 {
+			return vcpu.Resume
+		}
+		return vcpu.Return
+	}
+	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	if m.entry[1].inj.Vector() != 0x33 {
+		t.Errorf("%+v", m.entry[1])
+	}
+}
+
 func TestDeadlineIsArmedOnce(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.deadline = 500
@@ -223,7 +253,7 @@ func TestDeadlineIsArmedOnce(t *testing.T) {
 		}
 		return []vcpu.Verdict{vcpu.Resume, vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
 	}
-	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
+	m.run(exit(svm.VMEXIT_WBINVD), exit(svm.VMEXIT_WBINVD), exit(svm.VMEXIT_WBINVD))
 	if !slices.Equal(m.armed, []uint64{500, 900}) {
 		t.Errorf("armed %v", m.armed)
 	}
@@ -278,7 +308,7 @@ func TestMoveToAnotherCPU(t *testing.T) {
 	if m.entry[2].tlb != svm.TLBNothing || m.entry[2].clean == 0 || m.entry[2].mitigate != svm.MitigateRSB {
 		t.Errorf("second entry there: %+v", m.entry[2])
 	}
-	if !slices.Equal(m.armed, []uint64{10, 10}) {
+	if !slices.Equal(m.armed, []uint64{10, 10, 10}) {
 		t.Errorf("armed %v", m.armed)
 	}
 }
@@ -333,6 +363,12 @@ func TestASIDsRunOut(t *testing.T) {
 	if s.assign(&b, 1, false); b == n {
 		t.Error("an ASID followed to another CPU")
 	}
+	if m := newMachine(t, nil); true {
+		m.run(exit(svm.VMEXIT_CPUID))
+		if m.entry[0].asid == 0 || m.entry[0].tlb != svm.TLBFlushAll {
+			t.Errorf("first entry: %+v", m.entry[0])
+		}
+	}
 	f := asidSpace{max: 4, flushByASID: true}
 	f.assign(&a, 0, true)
 	if f.assign(&a, 0, true) != svm.TLBFlushASID {
@@ -345,6 +381,10 @@ func TestRunAllocatesNothing(t *testing.T) {
 	quiet := *m.f.ops
 	quiet.loadExtended = func(*svm.ExtendedState, *svm.Frame) {}
 	quiet.saveExtended = quiet.loadExtended
+	// On the system stack the doubles are world W1 too.
+	quiet.rdmsr = func(uint32) uint64 { return 0 }
+	quiet.wrmsr = func(uint32, uint64) {}
+	m.host.SetDeadline = func(uint64) {}
 	quiet.enter = func(_ *[16]uint64, f *svm.Frame) { m.f.vmcb(f.VMCB).Control.ExitCode = svm.VMEXIT_NPF }
 	m.e.ops = &quiet
 	m.e.fast = quietFast{}

@@ -11,8 +11,8 @@
 // goes Enter -> decode -> vcpu.Fast -> Enter without leaving W1 where Fast can;
 // else Run returns it.
 //
-// One exit costs seven VMREADs, done in the assembly of Enter (RIP, RSP, RFLAGS,
-// reason, qualification, instruction length, IDT vectoring), and the VMWRITEs of
+// One exit costs eight VMREADs, done in the assembly of Enter (RIP, RSP, RFLAGS,
+// reason, qualification, instruction length, IDT vectoring, interruptibility), and the VMWRITEs of
 // what has changed. Everything else is read when a handler asks, once an exit.
 //
 // Decisions:

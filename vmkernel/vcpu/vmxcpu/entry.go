@@ -12,10 +12,17 @@ const timerMax = 0xffffffff
 func (e *Engine) prepare(cpu int) {
 	if e.pending {
 		e.writeSystem()
+		e.ask = true
 	}
-	e.inject()
-	e.arm(cpu)
-
+	if e.ask {
+		e.consult(cpu)
+	}
+	if e.shadow != shadowKeep {
+		e.settleShadow()
+	}
+	if e.deadline != 0 {
+		e.setTimer()
+	}
 	// The generation is read after where was stored: a shootdown either sees
 	// us here or we see its generation.
 	if gen := e.t.gen.Load(); gen != e.seen.Load() {
@@ -30,7 +37,19 @@ func (e *Engine) prepare(cpu int) {
 		e.tsc = e.tscWanted
 		e.wr(vmx.TSC_OFFSET, e.tsc)
 	}
-	if e.tpr != nil && e.proc&vmx.ProcUseTPRShadow != 0 {
+	if !e.live {
+		e.loadState(cpu)
+	}
+	e.known = false
+}
+
+// consult asks Fast for interrupts, deadline and task priority. W1.
+func (e *Engine) consult(cpu int) {
+	e.inject()
+	// An interrupt behind this event, or an NMI without a window of its own.
+	e.ask = e.event.Valid() || e.nmiPending
+	e.arm(cpu)
+	if e.shadowTPR {
 		// An exit as soon as the guest lowers its priority: something may be
 		// waiting for that.
 		t := e.tpr.TaskPriority() & 15
@@ -40,46 +59,46 @@ func (e *Engine) prepare(cpu int) {
 			e.wr(vmx.TPR_THRESHOLD, uint64(t))
 		}
 	}
-	if !e.live {
-		e.loadState(cpu)
-	}
-	if e.f.cfg.Mitigations == MitigateAuto {
-		e.frame.Mitigate |= vmx.MitigateRSB
-	}
-	e.known = false
 }
 
 // finish takes what the exit left. W1.
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
-	e.frame.Mitigate = 0
-	if e.tpr != nil && e.proc&vmx.ProcUseTPRShadow != 0 {
+	e.frame.Mitigate &^= vmx.MitigateIBPB
+	if e.shadowTPR {
 		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
 			e.tpr.SetTaskPriority(t)
+			e.ask = true
 		}
 	}
 }
 
-// arm makes the guest leave at Fast's deadline: by the preemption timer, which
-// counts TSC ticks shifted right, or by the host's timer. W1.
+// arm makes the guest leave at Fast's deadline: by the preemption timer, or by the
+// host's. W1.
 func (e *Engine) arm(cpu int) {
 	d := e.fast.Deadline()
 	if e.controls.Pin&vmx.PinPreemptionTimer == 0 {
-		pc := &e.f.cpus[cpu]
-		if d != pc.armed {
+		if pc := &e.f.cpus[cpu]; d != pc.armed {
 			pc.armed = d
 			e.host.SetDeadline(d)
 		}
 		return
 	}
+	if e.deadline = d; d == 0 && e.timer != timerMax {
+		e.timer = timerMax
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
+	}
+}
+
+// setTimer loads the preemption timer, which starts anew at every entry and
+// counts TSC ticks shifted right. W1.
+func (e *Engine) setTimer() {
 	v := uint64(timerMax)
-	if d != 0 {
-		now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
-		if d <= now {
-			v = 0
-		} else if n := (d-now)>>shift + 1; n < timerMax {
-			v = n
-		}
+	now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
+	if e.deadline <= now {
+		v = 0
+	} else if n := (e.deadline-now)>>shift + 1; n < timerMax {
+		v = n
 	}
 	if v != e.timer {
 		e.timer = v
@@ -116,6 +135,7 @@ func (e *Engine) queue(info vmx.InterruptionInfo, code uint32) {
 		e.deferred = e.event
 	}
 	e.event, e.eventError = info, code
+	e.ask = true
 }
 
 // requeue injects again what an exit cut short, for exits that the loop handles
@@ -143,44 +163,50 @@ func (e *Engine) requeue() {
 // openNMI ends the blocking of NMIs for one whose delivery was cut short: it is
 // injected again, and the processor refuses that while it blocks. W1.
 func (e *Engine) openNMI() {
-	if v := e.rd(vmx.GUEST_INTERRUPTIBILITY); v&uint64(vmx.BlockingByNMI) != 0 {
-		e.wr(vmx.GUEST_INTERRUPTIBILITY, v&^uint64(vmx.BlockingByNMI))
+	e.setInterruptible(e.frame.Interruptible &^ uint64(vmx.BlockingByNMI))
+}
+
+// setInterruptible writes the interruptibility state if it changed. W1.
+func (e *Engine) setInterruptible(v uint64) {
+	if v != e.frame.Interruptible {
+		e.frame.Interruptible = v
+		e.wr(vmx.GUEST_INTERRUPTIBILITY, v)
 	}
 }
 
-// settleShadow applies what SetInterruptShadow asked for and gives the state. W1.
-func (e *Engine) settleShadow() vmx.Interruptibility {
-	v := vmx.Interruptibility(e.rd(vmx.GUEST_INTERRUPTIBILITY))
-	n := v
-	switch e.shadow {
-	case shadowClear:
-		n &^= vmx.BlockingBySTI | vmx.BlockingByMOVSS
-	case shadowSet:
+// settleShadow applies what SetInterruptShadow asked for. W1.
+func (e *Engine) settleShadow() {
+	n := e.frame.Interruptible &^ uint64(vmx.BlockingBySTI|vmx.BlockingByMOVSS)
+	if e.shadow == shadowSet {
 		// Blocking by STI needs IF; MOV SS blocks without.
-		n &^= vmx.BlockingBySTI | vmx.BlockingByMOVSS
 		if e.frame.RFLAGS&reg.RFLAGS_IF != 0 {
-			n |= vmx.BlockingBySTI
+			n |= uint64(vmx.BlockingBySTI)
 		} else {
-			n |= vmx.BlockingByMOVSS
+			n |= uint64(vmx.BlockingByMOVSS)
 		}
 	}
 	e.shadow = shadowKeep
-	if n != v {
-		e.wr(vmx.GUEST_INTERRUPTIBILITY, uint64(n))
-	}
-	return n
+	e.setInterruptible(n)
 }
+
+// windows are the controls that inject turns on and off.
+const windows = vmx.ProcInterruptWindowExiting | vmx.ProcNMIWindowExiting
 
 // inject chooses the event of this entry: a queued one, an NMI, or the interrupt
 // that the APIC offers; what has to wait opens a window. W1.
 func (e *Engine) inject() {
-	proc := e.proc &^ (vmx.ProcInterruptWindowExiting | vmx.ProcNMIWindowExiting)
 	vector, irq := e.fast.PendingInterrupt()
-	if e.shadow == shadowKeep && !irq && !e.nmiPending && !e.event.Valid() {
-		e.setProc(proc)
+	if e.shadow != shadowKeep {
+		e.settleShadow()
+	}
+	if !irq && !e.nmiPending && !e.event.Valid() {
+		if e.proc&windows != 0 {
+			e.setProc(e.proc &^ windows)
+		}
 		return
 	}
-	state := e.settleShadow()
+	proc := e.proc &^ windows
+	state := vmx.Interruptibility(e.frame.Interruptible)
 	const blocked = vmx.BlockingBySTI | vmx.BlockingByMOVSS
 	var now vmx.InterruptionInfo
 	switch {

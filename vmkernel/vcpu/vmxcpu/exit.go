@@ -175,7 +175,7 @@ func (e *Engine) decodeMemory(x *vcpu.Exit, q vmx.Qualification) {
 }
 
 func (e *Engine) blockNMI() {
-	e.wr(vmx.GUEST_INTERRUPTIBILITY, e.rd(vmx.GUEST_INTERRUPTIBILITY)|uint64(vmx.BlockingByNMI))
+	e.setInterruptible(e.frame.Interruptible | uint64(vmx.BlockingByNMI))
 }
 
 // isNMI says that an exit of reason 0 is an NMI of the host.

@@ -8,6 +8,7 @@ import (
 // ops are the privileged instructions of the engine. Tests put in their own.
 type ops struct {
 	enter          func(f *vmx.Frame) vmx.Flags
+	fillRSB        func()
 	exitPC         func() uint64
 	read           func(f vmx.Field) (uint64, vmx.Flags)
 	write          func(f vmx.Field, v uint64) vmx.Flags
@@ -42,6 +43,7 @@ type ops struct {
 
 var hardware = ops{
 	enter:          vmx.Enter,
+	fillRSB:        vmx.FillRSB,
 	exitPC:         vmx.ExitPC,
 	read:           vmx.VMREAD,
 	write:          vmx.VMWRITE,

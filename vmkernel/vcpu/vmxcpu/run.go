@@ -6,9 +6,15 @@ import (
 	"basalt/vmkernel/vcpu"
 )
 
+// quiet are the kinds whose handling by Fast cannot make an interrupt pending on
+// this processor or move its deadline: after them the questions of consult are not
+// asked again. What others raise comes with a Kick.
+const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDTSC | 1<<vcpu.KindRDMSR | 1<<vcpu.KindPIO
+
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
+	e.fault, e.ask = faultNone, true
 	e.ops.cli()
 	cpu, ok := e.arrive(true)
 	if !ok {
@@ -20,6 +26,7 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		// interrupt that ends the guest at once.
 		if e.kicked.Load() != 0 {
 			e.kicked.Store(0)
+			e.ask = true
 			x.Kind, x.InstLen, x.RIP, x.Event.Valid = vcpu.KindKick, 0, e.frame.RIP, false
 			switch e.fast.FastExit(x) {
 			case vcpu.Return:
@@ -40,39 +47,23 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		}
 		e.finish()
 
-		switch reason := e.frame.ExitReason(); {
-		case reason == vmx.Exit_EXTERNAL_INTERRUPT:
-			e.requeue()
-			if cpu, ok = e.interrupt(); !ok {
+		if r := e.frame.ExitReason(); r < vmx.NumExitReasons && own[r] {
+			done, ok := e.ownExit(r, x)
+			if !ok {
 				e.leave()
 				return
 			}
-			x.Kind, x.RIP, x.Event.Valid = vcpu.KindInterrupt, e.frame.RIP, false
-			e.fast.FastExit(x) // counts
-			continue
-		case reason == vmx.Exit_PREEMPTION_TIMER, reason == vmx.Exit_TPR_BELOW_THRESHOLD:
-			e.requeue()
-			continue // inject looks at what is due
-		case reason == vmx.Exit_INTERRUPT_WINDOW:
-			e.requeue()
-			e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
-			continue
-		case reason == vmx.Exit_NMI_WINDOW:
-			e.requeue()
-			e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
-			continue
-		case reason == vmx.Exit_MOV_DR && !e.drUsed:
-			e.requeue()
-			e.giveDR()
-			continue
-		case reason == vmx.Exit_EXCEPTION_OR_NMI && e.isNMI():
-			e.requeue()
-			e.ops.takeNMI()
-			continue
+			if done {
+				cpu = e.active - 1
+				continue
+			}
 		}
 		e.decode(x)
 		switch e.fast.FastExit(x) {
 		case vcpu.Resume:
+			if quiet>>x.Kind&1 == 0 {
+				e.ask = true
+			}
 			if e.frame.RIP != e.rip {
 				e.shadow = shadowClear
 			}
@@ -87,6 +78,53 @@ func (e *Engine) loop(x *vcpu.Exit) {
 	}
 }
 
+// own are the exits that the loop may handle itself.
+var own = [vmx.NumExitReasons]bool{
+	vmx.Exit_EXTERNAL_INTERRUPT:  true,
+	vmx.Exit_PREEMPTION_TIMER:    true,
+	vmx.Exit_TPR_BELOW_THRESHOLD: true,
+	vmx.Exit_INTERRUPT_WINDOW:    true,
+	vmx.Exit_NMI_WINDOW:          true,
+	vmx.Exit_MOV_DR:              true,
+	vmx.Exit_EXCEPTION_OR_NMI:    true,
+	vmx.Exit_WRMSR:               true,
+}
+
+// ownExit handles an exit that is no business of the virtual CPU. done is false
+// when it is after all; ok is false when the processor is lost.
+func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
+	switch e.ask = true; reason {
+	case vmx.Exit_EXTERNAL_INTERRUPT:
+		e.requeue()
+		if !e.interrupt() {
+			return false, false
+		}
+		x.Kind, x.RIP, x.Event.Valid = vcpu.KindInterrupt, e.frame.RIP, false
+		e.fast.FastExit(x) // counts
+		return true, true
+	case vmx.Exit_INTERRUPT_WINDOW:
+		e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
+	case vmx.Exit_NMI_WINDOW:
+		e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
+	case vmx.Exit_MOV_DR:
+		if e.drUsed {
+			return false, true
+		}
+		e.giveDR()
+	case vmx.Exit_WRMSR:
+		return e.ownWRMSR(), true
+	case vmx.Exit_EXCEPTION_OR_NMI:
+		if !e.isNMI() {
+			return false, true
+		}
+		e.requeue()
+		e.ops.takeNMI()
+		return true, true
+	}
+	e.requeue() // inject looks at what is due
+	return true, true
+}
+
 // arrive takes possession of this processor and says which it is. Interrupts are
 // off. first is set where the thread may be another than before.
 func (e *Engine) arrive(first bool) (cpu int, ok bool) {
@@ -94,12 +132,12 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
 	if !pc.on && !e.enable(pc) {
-		e.fault = ErrVMXON
+		e.fault = faultVMXON
 		return cpu, false
 	}
 	if e.active != cpu+1 {
 		if e.active != 0 {
-			e.fault = ErrMoved
+			e.fault = faultMoved
 			return cpu, false
 		}
 		if !e.activate(pc, cpu) {
@@ -107,7 +145,7 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 		}
 	} else if pc.current != e.vmcsPA {
 		if e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-			e.fault = ErrVMCS
+			e.fault = faultVMCS
 			return cpu, false
 		}
 		pc.current = e.vmcsPA
@@ -162,7 +200,7 @@ func (e *Engine) activate(pc *perCPU, cpu int) bool {
 		e.host.Free(pa, 1)
 	}
 	if e.ops.vmclear(e.vmcsPA) != vmx.Succeed || e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-		e.fault = ErrVMCS
+		e.fault = faultVMCS
 		return false
 	}
 	pc.current = e.vmcsPA
@@ -181,17 +219,17 @@ func (e *Engine) activate(pc *perCPU, cpu int) bool {
 
 // interrupt lets the host take what is pending. The thread may be switched away
 // meanwhile, and its extended state with it; another engine may run here.
-func (e *Engine) interrupt() (cpu int, ok bool) {
+func (e *Engine) interrupt() bool {
 	if e.live {
 		e.giveBack()
 	}
 	e.where.Store(0)
 	e.ops.takeInterrupts()
-	cpu, ok = e.arrive(false)
+	cpu, ok := e.arrive(false)
 	if ok && e.live {
 		e.takeOver(cpu)
 	}
-	return cpu, ok
+	return ok
 }
 
 // block sleeps until something may have changed: a kick, the deadline, an
@@ -213,6 +251,7 @@ func (e *Engine) block() (cpu int, ok bool) {
 		e.ops.cli()
 		e.parked.Store(0)
 	}
+	e.ask = true
 	if cpu, ok = e.arrive(false); !ok {
 		e.leave()
 	}

@@ -91,7 +91,7 @@ func (e *Engine) readSystem(s *vcpu.System) {
 	s.SysenterESP, s.SysenterEIP = e.rd(vmx.GUEST_SYSENTER_ESP), e.rd(vmx.GUEST_SYSENTER_EIP)
 	s.PAT = e.rd(vmx.GUEST_IA32_PAT)
 	s.DR7 = e.rd(vmx.GUEST_DR7)
-	i := vmx.Interruptibility(e.rd(vmx.GUEST_INTERRUPTIBILITY))
+	i := vmx.Interruptibility(e.frame.Interruptible)
 	s.InterruptShadow = i&(vmx.BlockingBySTI|vmx.BlockingByMOVSS) != 0 && e.shadow != shadowClear || e.shadow == shadowSet
 	s.NMIBlocked = i&vmx.BlockingByNMI != 0
 	s.CR2 = e.cr2
@@ -148,7 +148,7 @@ func (e *Engine) writeSystem() {
 		if n.NMIBlocked {
 			v |= uint64(vmx.BlockingByNMI)
 		}
-		e.wr(vmx.GUEST_INTERRUPTIBILITY, v)
+		e.setInterruptible(v)
 		if n.InterruptShadow {
 			e.shadow = shadowSet
 		}

@@ -99,6 +99,7 @@ func (e *Engine) initVMCS() {
 	e.wr(vmx.GUEST_ACTIVITY_STATE, uint64(vmx.Active))
 	e.wr(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS, 0)
 	e.wr(vmx.GUEST_INTERRUPTIBILITY, 0)
+	e.frame.Interruptible = 0
 	if c.Pin&vmx.PinPreemptionTimer != 0 {
 		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
 	}

@@ -209,10 +209,12 @@ func (a *APIC) WriteMSR(index uint32, v, now uint64) bool {
 	return a.write(reg, uint32(v), now)
 }
 
-// x2Valid are the writable bits of a register in x2APIC mode.
+// x2Valid are the bits of a register that a write in x2APIC mode may have set.
+// Read-only bits of an LVT entry are not reserved ones: Linux writes back what it
+// may have read there.
 func x2Valid(reg uint32) uint32 {
 	if reg >= LVTT && reg <= LVTERR {
-		return lvtValid[(reg-LVTT)>>4&7]
+		return lvtValid[(reg-LVTT)>>4&7] | lvtStatus | lvtRemoteIRR
 	}
 	switch reg {
 	case TPR:

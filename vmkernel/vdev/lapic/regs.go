@@ -69,7 +69,9 @@ const (
 	lvtVector     = 0xFF
 	lvtModeShift  = 8
 	lvtModeMask   = 7 << lvtModeShift
+	lvtStatus     = 1 << 12 // delivery status, read-only
 	lvtPolarity   = 1 << 13
+	lvtRemoteIRR  = 1 << 14 // read-only
 	lvtTrigger    = 1 << 15
 	lvtMasked     = 1 << 16
 	lvtTimerShift = 17
