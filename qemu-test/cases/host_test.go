@@ -48,9 +48,9 @@ func boot(t *testing.T, m harness.Machine) *node {
 		}
 	}
 	n.Running, n.ctx = start(t, m)
-	n.fingerprint = n.line(`certificate SHA-256 ([0-9A-F:]+)`)[1]
+	n.fingerprint = n.line(`certificate SHA-256 ([0-9A-F:]{95})`)[1]
 	if n.password == "" {
-		n.password = n.line(`password of root for this boot: ([^" ]+)`)[1]
+		n.password = n.line(`password of root for this boot: ([^" ]+)"`)[1]
 	}
 	n.line(`msg=ready`)
 	n.address = fmt.Sprintf("127.0.0.1:%d", n.Ports[0])
