@@ -29,11 +29,15 @@ func (i image) Close() error { i.closed.Add(1); return nil }
 
 // kernel is a Multiboot image that does nothing.
 func kernel(closed *atomic.Int32) host.Boot {
+	return host.Boot{Kernel: image{kernelReader(), closed}}
+}
+
+func kernelReader() *bytes.Reader {
 	b := make([]byte, 4096)
 	for i, v := range []uint32{0x1badb002, 1 << 16, ^uint32(0x1badb002+1<<16) + 1, 0x100000, 0x100000, 0, 0, 0x100020} {
 		binary.LittleEndian.PutUint32(b[4*i:], v)
 	}
-	return host.Boot{Kernel: image{bytes.NewReader(b), closed}}
+	return bytes.NewReader(b)
 }
 
 type bench struct {
@@ -49,6 +53,25 @@ type bench struct {
 }
 
 func newBench(t *testing.T, script ...fakecpu.Step) *bench {
+	b := newTable(t, script...)
+	var err error
+	if b.vm, err = b.mgr.Create(host.Config{ID: "vm-1", CPUs: 1, MemoryMiB: 8}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = b.vm.Stop(context.Background())
+		if err := b.mgr.Delete("vm-1"); err != nil {
+			t.Error(err)
+		}
+		if b.frames.InUse() != 0 || b.frames.Dirty != 0 || b.mgr.p.Budget.Used() != 0 {
+			t.Errorf("left: %d frames, %d dirty, %d bytes promised", b.frames.InUse(), b.frames.Dirty, b.mgr.p.Budget.Used())
+		}
+	})
+	return b
+}
+
+// newTable is a bench without a machine.
+func newTable(t *testing.T, script ...fakecpu.Step) *bench {
 	b := &bench{t: t, frames: &gmemtest.Frames{}, f: &fakecpu.Factory{Scripts: map[int][]fakecpu.Step{0: script}}, events: make(chan string, 100)}
 	var tsc atomic.Uint64
 	b.mgr = NewManager(&Platform{
@@ -71,19 +94,6 @@ func newBench(t *testing.T, script ...fakecpu.Step) *bench {
 			default:
 			}
 		},
-	})
-	var err error
-	if b.vm, err = b.mgr.Create(host.Config{ID: "vm-1", CPUs: 1, MemoryMiB: 8}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = b.vm.Stop(context.Background())
-		if err := b.mgr.Delete("vm-1"); err != nil {
-			t.Error(err)
-		}
-		if b.frames.InUse() != 0 || b.frames.Dirty != 0 || b.mgr.p.Budget.Used() != 0 {
-			t.Errorf("left: %d frames, %d dirty, %d bytes promised", b.frames.InUse(), b.frames.Dirty, b.mgr.p.Budget.Used())
-		}
 	})
 	return b
 }
