@@ -25,6 +25,7 @@ func Build(name string) []byte {
 
 var builders = map[string]func(*Program){
 	"hello":  hello,
+	"boot":   bootInfo,
 	"triple": triple,
 	"spin":   spin,
 	"virt":   virt,
@@ -65,6 +66,42 @@ func loopEOI(p *Program) {
 // hello prints a line and ends.
 func hello(p *Program) {
 	p.Print("hello from the guest\n")
+	p.Done()
+}
+
+// bootInfo prints what the boot loader says (Multiboot 0.6.96, 3.3): its magic
+// number, the command line, the upper memory in KiB, and each module's string and
+// first line.
+func bootInfo(p *Program) {
+	const upper, cmdline, count, modules = 8, 16, 20, 24
+	p.Print("magic ")
+	p.LoadAt(EAX, "bootMagic")
+	p.PrintHex()
+	p.Print("\ncmdline ")
+	p.LoadAt(EBX, "bootInfo")
+	p.Load(ESI, EBX, cmdline)
+	p.Call("puts")
+	p.Print("\nupper ")
+	p.Load(EAX, EBX, upper)
+	p.PrintDec()
+	p.Print("\nmodules ")
+	p.Load(EAX, EBX, count)
+	p.PrintDec()
+	p.Print("\n")
+	p.Load(EDI, EBX, modules)
+	p.Load(EBP, EBX, count)
+	p.Label("boot.module")
+	p.Test(EBP, EBP)
+	p.If(Equal, "boot.end")
+	p.Load(ESI, EDI, 8)
+	p.Call("puts")
+	p.Print(": ")
+	p.Load(ESI, EDI, 0)
+	p.Call("puts")
+	p.AddImm(EDI, 16)
+	p.Dec(EBP)
+	p.Jmp("boot.module")
+	p.Label("boot.end")
 	p.Done()
 }
 
