@@ -38,6 +38,7 @@ var builders = map[string]func(*Program){
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),
 	"loop-out80": loop(func(p *Program) { p.OutB(0x80) }),
 	"loop-in21":  loop(func(p *Program) { p.InB(0x21) }),
+	"loop-eoi":   loopEOI,
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
 }
 
@@ -49,6 +50,16 @@ func loop(body func(*Program)) func(*Program) {
 		body(p)
 		p.Jmp("again")
 	}
+}
+
+// loopEOI ends interrupts in x2APIC mode for ever.
+func loopEOI(p *Program) {
+	p.Mov(ECX, msrAPICBase)
+	p.Op("rdmsr")
+	p.OrImm(EAX, 0xC00)
+	p.Op("wrmsr")
+	p.wrmsr(msrSVR, 0x1FF)
+	loop(func(p *Program) { p.wrmsr(msrEOI, 0) })(p)
 }
 
 // hello prints a line and ends.

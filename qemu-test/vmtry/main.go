@@ -67,16 +67,29 @@ func main() {
 	ended := make(chan string, 10)
 	p.Event = func(_, _, text string) {
 		fmt.Println("event:", text)
-		if text != "started" {
+		if text != "started" && text != "reset" {
 			ended <- text
 		}
 	}
 	m := vm.NewManager(p)
-	g := args["guest"]
-	if g == "" {
-		g = "hello"
+	limit := 100 * time.Second
+	if d, err := time.ParseDuration(args["limit"]); err == nil {
+		limit = d
 	}
-	b := host.Boot{Cmdline: strings.ReplaceAll(args["cmdline"], ",,", " ")}
+	if args["guest"] == "" {
+		args["guest"] = "hello"
+	}
+	for _, g := range strings.Split(args["guest"], ",") {
+		run(m, g, strings.ReplaceAll(args["cmdline"], ",,", " "), limit, ended)
+	}
+	time.Sleep(100 * time.Millisecond)
+	os.Exit(0)
+}
+
+// run boots one guest and waits for its end.
+func run(m *vm.Manager, g, cmdline string, limit time.Duration, ended <-chan string) {
+	fmt.Println("guest:", g)
+	b := host.Boot{Cmdline: cmdline}
 	if img := guests.Build(g); img != nil {
 		b.Kernel = image{bytes.NewReader(img), g}
 	} else if b.Kernel = open(g); b.Kernel == nil {
@@ -86,7 +99,7 @@ func main() {
 	if i := open("initrd"); i != nil {
 		b.Initrd = i
 	}
-	v, err := m.Create(host.Config{ID: "vm-1", Name: g, CPUs: 1, MemoryMiB: 256})
+	v, err := m.Create(host.Config{ID: "vm-" + g, Name: g, CPUs: 1, MemoryMiB: 256})
 	check(err)
 	r, err := v.Console().Attach(0)
 	check(err)
@@ -102,10 +115,6 @@ func main() {
 	}()
 	t := time.Now()
 	check(v.Start(context.Background(), b))
-	limit := 100 * time.Second
-	if d, err := time.ParseDuration(args["limit"]); err == nil {
-		limit = d
-	}
 	select {
 	case e := <-ended:
 		fmt.Println("ended:", e)
@@ -117,8 +126,11 @@ func main() {
 	for _, e := range s.Exits {
 		fmt.Printf("exits %-12s %d\n", e.Kind, e.Count)
 	}
-	time.Sleep(100 * time.Millisecond)
-	os.Exit(0)
+	check(v.Stop(context.Background()))
+	for len(ended) > 0 {
+		<-ended
+	}
+	check(m.Delete("vm-" + g))
 }
 
 func check(err error) {

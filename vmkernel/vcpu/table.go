@@ -49,7 +49,7 @@ func init() {
 		KindSIPI:        {"sipi", (*VCPU).exitNothing, "SIPI comes through the virtual APIC, not from the wire"},
 		KindNMIWindow:   {"nmiwindow", (*VCPU).exitNothing, "the engine opens its windows itself"},
 		KindIRQWindow:   {"irqwindow", (*VCPU).exitNothing, "the engine opens its windows itself"},
-		KindSMI:         {"smi", (*VCPU).exitNothing, "an SMI belongs to the host's firmware, which has had it"},
+		KindSMI:         {"smi", (*VCPU).injectUD, "engines give SMIs to the host themselves: this is RSM outside of SMM"},
 		KindDescriptor:  {"descriptor", refuse("descriptor-table exit"), "never intercepted"},
 		KindEntryFailed: {"entryfailed", refuse("the processor refused the guest state"), ""},
 		KindUnknown:     {"unknown", refuse("an exit that no engine knows"), ""},

@@ -376,6 +376,7 @@ func TestUndefinedAndProtected(t *testing.T) {
 	}{
 		{vcpu.Exit{Kind: vcpu.KindVirtInst}, 6},
 		{vcpu.Exit{Kind: vcpu.KindMWAIT}, 6},
+		{vcpu.Exit{Kind: vcpu.KindSMI}, 6},
 		{vcpu.Exit{Kind: vcpu.KindRDPMC}, 13},
 		{vcpu.Exit{Kind: vcpu.KindRDMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0x480}}, 13},
 		{vcpu.Exit{Kind: vcpu.KindWRMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0xdead}}, 13},

@@ -42,6 +42,7 @@ TEXT ·Enter(SB), NOSPLIT, $24-16
 	MOVL   $1, AX
 	XORL   DX, DX
 	WRMSR
+	ANDQ   $~2, frame_Mitigate(SI)
 
 nobarrier:
 	MOVUPS frame_X15(SI), X15
