@@ -72,7 +72,7 @@ unit: build/_overlay/overlay.json ## the package tests and fuzz seeds, on this m
 test: deps check unit cases ## everything: check, package tests, then the machines in QEMU and Bochs
 
 .PHONY: cases
-cases: deps build/basalt.elf build/stress.elf build/nics.img ## boot the test table in the emulators
+cases: deps build/basalt.elf build/basalt.img build/stress.elf build/nics.img ## boot the test table in the emulators
 	go test -count=1 -v -timeout 40m ./qemu-test/cases
 
 .PHONY: deps

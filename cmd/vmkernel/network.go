@@ -43,12 +43,18 @@ func announce(agent *mgmt.Agent, network *hostnet.Host, h host.Host, log *slog.L
 		log.Error("no address", "err", err)
 		return
 	}
-	for _, a := range network.Addresses() {
-		log.Info("manage this host at https://" + a.Addr().String() + "/")
+	agent.Refresh()
+	st, _ := agent.Status().Get()
+	for _, u := range st.URLs {
+		log.Info("manage this host at " + u)
 	}
 	log.Info("certificate SHA-256 " + agent.Fingerprint())
 	if p := agent.Password(); p != "" {
 		log.Info("password of root for this boot: " + p)
 	}
 	log.Info("ready", "after", h.Info().TimeToReady)
+	for {
+		<-network.Changed()
+		agent.Refresh()
+	}
 }

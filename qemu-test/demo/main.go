@@ -94,7 +94,7 @@ func (d *demo) run(ctx context.Context, script bool) error {
 	fmt.Printf("\nThe API: https://%s/ (user root, password %s)\nThe client: BASALT_CONFIG=%s %s vm ls\nThe host's log: %s\n", address, password, c.config, c.bin,
 		filepath.Join(d.host.Dir, "serial.log"))
 	if script {
-		out, err := step("Ask the guest for its kernel", func() (string, error) { return c.ask(ctx, "uname -a", "Linux") })
+		out, err := step("Ask the guest for its kernel", func() (string, error) { return c.ask(ctx, "uname -a", "Linux ", "x86_64") })
 		if err != nil {
 			return err
 		}
@@ -157,21 +157,22 @@ func (c client) output(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// ask waits for the guest's shell, types a command and gives the line that holds want.
-func (c client) ask(ctx context.Context, command, want string) (string, error) {
-	const prompt = "# "
+// ask waits for the guest's shell, types a command, waits for end and gives the
+// line that holds want.
+func (c client) ask(ctx context.Context, command, want, end string) (string, error) {
+	const prompt = "> "
 	if out, err := c.output(ctx, "vm", "console", "demo", "--until", prompt, "--wait", "5m"); err != nil {
 		return "", fmt.Errorf("no shell: %w: %s", err, out)
 	}
-	cmd := c.command(ctx, "vm", "console", "demo", "--backlog", "0", "--until", prompt, "--wait", "2m")
+	cmd := c.command(ctx, "vm", "console", "demo", "--backlog", "0", "--until", end, "--wait", "2m")
 	cmd.Stdin = strings.NewReader(command + "\n")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	for line := range strings.Lines(string(out)) {
-		if strings.HasPrefix(strings.TrimLeft(line, "\x1b[0123456789;?hlKJ\r"), want) {
-			return strings.TrimSpace(line), nil
+		if i := strings.Index(line, want); i >= 0 {
+			return strings.TrimSpace(line[i:]), nil
 		}
 	}
 	return "", fmt.Errorf("the guest answered %q", out)

@@ -187,6 +187,9 @@ func (r *Running) WaitFor(ctx context.Context, pattern string) ([]string, error)
 // Log is everything that came over the serial line so far.
 func (r *Running) Log() []byte { return r.out.bytes() }
 
+// Drained says that the emulator ended and Log has all of its output.
+func (r *Running) Drained() bool { return r.out.ended() }
+
 // Exited is closed when the emulator ended.
 func (r *Running) Exited() <-chan struct{} { return r.exit }
 

@@ -72,6 +72,12 @@ func (s *serial) waitFor(ctx context.Context, re *regexp.Regexp) ([]string, erro
 	}
 }
 
+func (s *serial) ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
 func (s *serial) bytes() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

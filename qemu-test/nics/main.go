@@ -20,6 +20,7 @@ func main() {
 	serial := flag.Bool("serial", false, "test COM2 in loopback")
 	remove := flag.Bool("remove", false, "eject the devices (QEMU pc) and look what the links say")
 	flag.Parse()
+	fmt.Printf("nics: %s on %d CPUs\n", runtime.Version(), runtime.NumCPU())
 	m, err := hw.Discover(linux.Physical(), linux.ACPI(), linux.MADT())
 	if err != nil {
 		fmt.Println("nics: FAIL:", err)

@@ -116,7 +116,9 @@ func startOne(c *cpuState) bool {
 	delay(10_000_000)
 	for try := 0; try < 2; try++ {
 		apic.SendStartup(c.apicID, ap.Page>>12)
-		for i := 0; i < 100; i++ {
+		// The manual's 200 microseconds are not enough under a busy hypervisor,
+		// and a processor that comes late finds its start page gone.
+		for i := 0; i < 10000; i++ {
 			delay(200_000)
 			if atomic.LoadUint32(&c.online) != 0 {
 				return true
@@ -149,9 +151,9 @@ func apMain() {
 
 func apAddress() (entry uintptr)
 
-// powerOff leaves QEMU or Bochs; on a machine it halts. The code goes to QEMU's
-// isa-debug-exit device where there is one.
-func powerOff(code uint32) {
+// PowerOff leaves QEMU or Bochs; on a machine it halts. The code goes to QEMU's
+// isa-debug-exit device where there is one. World W1.
+func PowerOff(code uint32) {
 	io.Out32(0x501, code)
 	io.Out16(0x604, 0x2000)
 	io.Out16(0xb004, 0x2000)

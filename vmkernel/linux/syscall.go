@@ -229,7 +229,7 @@ func exitGroup(code uint64, f *frame) {
 	}
 	if code == 0 {
 		ttyString("vmkernel: the program ended\n")
-		powerOff(0)
+		PowerOff(0)
 	}
 	die(fatalCause(), f)
 }

@@ -1,8 +1,8 @@
 package vfs
 
 import (
-	"encoding/binary"
-	"sort"
+	"cmp"
+	"slices"
 	"syscall"
 
 	"basalt/vmkernel/sys"
@@ -29,9 +29,11 @@ func putDirent(p []byte, ino uint64, seq int64, kind uint32, name string) int {
 		return 0
 	}
 	clear(p[:size])
-	binary.NativeEndian.PutUint64(p, ino)
-	binary.NativeEndian.PutUint64(p[8:], uint64(seq))
-	binary.NativeEndian.PutUint16(p[16:], uint16(size))
+	for i := range 8 {
+		p[i] = byte(ino >> (8 * i))
+		p[8+i] = byte(seq >> (8 * i))
+	}
+	p[16], p[17] = byte(size), byte(size>>8)
 	p[18] = byte(kind >> 12) // DT_* is the file type of the mode
 	copy(p[direntHeader:], name)
 	return size
@@ -69,7 +71,7 @@ func (d *directory) Getdents(p []byte) (int, sys.Errno) {
 	if d.pos < 1 && !put(dir, 1, ".") || d.pos < 2 && !put(dir.parent, 2, "..") {
 		return full()
 	}
-	from := sort.Search(len(dir.list), func(i int) bool { return dir.list[i].seq > d.pos })
+	from, _ := slices.BinarySearchFunc(dir.list, d.pos+1, func(e *dirent, seq int64) int { return cmp.Compare(e.seq, seq) })
 	for _, e := range dir.list[from:] {
 		if !e.removed && !put(e.node, e.seq, e.name) {
 			return full()

@@ -19,6 +19,18 @@ var (
 	ErrVMCS   = errors.New("vmxcpu: the processor refuses the VMCS")
 )
 
+// fault is an error as a number: W1 may not write pointers, and an error is one.
+type fault uint8
+
+const (
+	faultNone fault = iota
+	faultMoved
+	faultVMXON
+	faultVMCS
+)
+
+var faults = [...]error{faultMoved: ErrMoved, faultVMXON: ErrVMXON, faultVMCS: ErrVMCS}
+
 // Engine is one virtual CPU on VT-x. It implements vcpu.Engine.
 type Engine struct {
 	f    *Factory
@@ -49,7 +61,7 @@ type Engine struct {
 	live      bool // the guest's extended state, CR2 and MSRs are in the processor
 	drUsed    bool // the guest owns the debug registers
 	flush     bool // INVVPID before the next entry
-	fault     error
+	fault     fault
 	failFlags vmx.Flags
 	pae       bool      // the stored state uses PAE paging
 	pdpte     [4]uint64 // its page-directory pointers
@@ -61,14 +73,15 @@ type Engine struct {
 	hostFS         uint64
 	hostCR3        uint64
 	timer          uint64
+	deadline       uint64 // for the timer: Fast's, when it was asked last
 	tsc, tscWanted uint64
 	threshold      uint64
 
 	event      vmx.InterruptionInfo // to inject at the next entry
 	eventError uint32
-	eventLen   uint8
 	deferred   vmx.InterruptionInfo // an interrupt that had to stand back
 	nmiPending bool
+	ask        bool // prepare has to ask Fast
 	shadow     shadowOp
 	rip        uint64 // at the last exit
 
@@ -222,10 +235,15 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 		return ErrClosed
 	}
 	hostcpu.Block(func() { e.loop(x) })
+	return e.result(x)
+}
+
+// result is what Run says after the loop.
+func (e *Engine) result(x *vcpu.Exit) error {
 	if e.explain {
 		return e.report(x)
 	}
-	return e.fault
+	return faults[e.fault]
 }
 
 // Kick implements vcpu.Engine. For any goroutine, and W1.

@@ -79,14 +79,13 @@ type perCPU struct {
 }
 
 // passable are the registers that the world switch carries: those of the VMCS,
-// and those of vmx.MSRs. owned says that writes exit, so that the engine never
-// has to read the register back.
+// and those of vmx.MSRs. owned says that writes exit to ownWRMSR, so that the
+// engine never has to read the register back.
 var passable = map[reg.MSR]struct{ owned bool }{
-	reg.TSC:          {true},
 	reg.SYSENTER_CS:  {false},
 	reg.SYSENTER_ESP: {false},
 	reg.SYSENTER_EIP: {false},
-	reg.PAT:          {true},
+	reg.PAT:          {false},
 	reg.FSBase:       {false},
 	reg.GSBase:       {false},
 	reg.KernelGSBase: {false},
@@ -94,7 +93,6 @@ var passable = map[reg.MSR]struct{ owned bool }{
 	reg.LSTAR:        {true},
 	reg.CSTAR:        {true},
 	reg.SFMASK:       {true},
-	reg.TSC_AUX:      {true},
 }
 
 // NewFactory prepares every processor's frames. Each processor enters VMX
@@ -129,9 +127,6 @@ func newFactory(c Config, o *ops) (*Factory, error) {
 		p, ok := passable[reg.MSR(i)]
 		if !ok {
 			return nil, fmt.Errorf("vmxcpu: MSR %#x cannot be passed to a guest: the engine does not switch it", i)
-		}
-		if reg.MSR(i) == reg.TSC_AUX && !f.aux {
-			continue
 		}
 		b.Pass(i, true, !p.owned)
 	}

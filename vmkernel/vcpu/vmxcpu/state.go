@@ -70,3 +70,37 @@ func (e *Engine) giveDR() {
 	e.setProc(e.proc &^ vmx.ProcMOVDRExiting)
 	e.ops.loadDR(&e.dr)
 }
+
+// ownWRMSR completes a write to one of the registers that the guest has for itself
+// (owned in factory.go). It reports false for the others, for values that the
+// processor would refuse, and while the guest steps: the virtual CPU decides. W1.
+func (e *Engine) ownWRMSR() bool {
+	f := &e.frame
+	index := uint32(f.GPR[1])
+	if index-uint32(reg.STAR) > uint32(reg.SFMASK-reg.STAR) || f.RFLAGS&reg.RFLAGS_TF != 0 {
+		return false
+	}
+	v := f.GPR[0]&0xffffffff | f.GPR[2]<<32
+	switch reg.MSR(index) {
+	case reg.STAR:
+		e.msrs.STAR = v
+	case reg.LSTAR, reg.CSTAR:
+		if uint64(int64(v)<<16>>16) != v {
+			return false
+		}
+		if reg.MSR(index) == reg.LSTAR {
+			e.msrs.LSTAR = v
+		} else {
+			e.msrs.CSTAR = v
+		}
+	case reg.SFMASK:
+		if v>>32 != 0 {
+			return false
+		}
+		e.msrs.SFMASK = v
+	}
+	e.ops.wrmsr(index, v)
+	f.RIP += f.InstLen
+	e.shadow = shadowClear
+	return true
+}
