@@ -109,7 +109,10 @@ func (e *Engine) arrive() {
 			e.ops.loadDR(&e.dr)
 		}
 	}
-	e.ask, e.tag = true, true
+	e.ask = true
+	if e.flush || e.asid.cpu != cpu || e.asid.gen != pc.asids.gen {
+		e.tag = true
+	}
 }
 
 // enable switches the processor to SVM (APM Vol. 2, 15.4, 15.30.4).
