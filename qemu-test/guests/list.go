@@ -38,7 +38,31 @@ var builders = map[string]func(*Program){
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),
 	"loop-out80": loop(func(p *Program) { p.OutB(0x80) }),
 	"loop-in21":  loop(func(p *Program) { p.InB(0x21) }),
+	"loop-eoi":   loopEOI,
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
+	"loop-lapic": loop(func(p *Program) { p.LoadAbs(EAX, lapicID) }),
+	"loop-all":   loopAll,
+}
+
+// loopAll makes exits of every kind that a device model or the run loop answers.
+func loopAll(p *Program) {
+	loop(func(p *Program) {
+		p.Clear(EAX)
+		p.Op("cpuid")
+		p.OutB(0x80)
+		p.InB(0x21)
+		p.InB(0x80)
+		for _, at := range []uint32{hpetCounter, hole, ioapic, lapicID} {
+			p.LoadAbs(EAX, at)
+		}
+		p.Mov(EBX, lapicTPR)
+		p.Clear(EAX)
+		p.Store(EBX, 0, EAX)
+		p.Mov(ECX, msrAPICBase)
+		p.Op("rdmsr")
+		p.Op("wbinvd")
+		p.Op("pause")
+	})(p)
 }
 
 // loop runs body until the machine is stopped.
@@ -49,6 +73,16 @@ func loop(body func(*Program)) func(*Program) {
 		body(p)
 		p.Jmp("again")
 	}
+}
+
+// loopEOI ends interrupts in x2APIC mode for ever.
+func loopEOI(p *Program) {
+	p.Mov(ECX, msrAPICBase)
+	p.Op("rdmsr")
+	p.OrImm(EAX, 0xC00)
+	p.Op("wrmsr")
+	p.wrmsr(msrSVR, 0x1FF)
+	loop(func(p *Program) { p.wrmsr(msrEOI, 0) })(p)
 }
 
 // hello prints a line and ends.

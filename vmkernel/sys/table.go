@@ -8,8 +8,9 @@ import (
 
 // description is an open file description: what dup shares.
 type description struct {
-	obj  Object
-	refs atomic.Int32 // descriptors that name it
+	obj      Object
+	refs     atomic.Int32 // descriptors that name it
+	notifier *Notifier    // of what the poller can wait for, else nil
 }
 
 const (
@@ -76,6 +77,9 @@ func (t *table) close(fd uintptr) bool {
 	if d.refs.Add(-1) == 0 {
 		d.obj.Release()
 	}
+	if d.notifier != nil {
+		d.notifier.remove(int(fd))
+	}
 	closeNumber(int(fd))
 	return true
 }
@@ -112,15 +116,23 @@ func addFileDescription(d *description, flags int) (uintptr, Errno) {
 	return uintptr(fd), 0
 }
 
-// addSocket gives a socket a number and starts it.
-func addSocket(s Socket) (uintptr, Errno) {
+// pollable is an object that the runtime's poller waits for.
+type pollable interface {
+	Object
+	// Start gives the object its notifier, before anyone else can name it.
+	Start(n *Notifier)
+}
+
+// addPollable gives a socket or pipe end a number and starts it.
+func addPollable(s pollable) (uintptr, Errno) {
 	fd, err := socketNumber()
 	if err != 0 {
 		s.Release()
 		return 0, err
 	}
-	s.Start(&Notifier{fd: fd})
-	if err := fds.set(fd, &description{obj: s}); err != 0 {
+	n := &Notifier{fds: []int{fd}}
+	s.Start(n)
+	if err := fds.set(fd, &description{obj: s, notifier: n}); err != 0 {
 		s.Release()
 		closeNumber(fd)
 		return 0, err

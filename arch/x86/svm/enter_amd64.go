@@ -14,8 +14,8 @@ const (
 	// MitigateRSB covers the returns of Enter after each exit; whoever returns
 	// further calls FillRSB first.
 	MitigateRSB uint64 = 1 << 0
-	// MitigateIBPB raises an indirect-branch barrier before the next entry. The
-	// owner clears the bit afterwards.
+	// MitigateIBPB raises an indirect-branch barrier before the next entry;
+	// Enter clears the bit.
 	MitigateIBPB uint64 = 1 << 1
 )
 

@@ -34,9 +34,10 @@ type Engine struct {
 	seen   atomic.Uint64 // generation of the table that the TLB is clean for
 
 	cpu      int  // where the last entry was, -1 before
-	ask      bool // prepare has to ask Fast
+	ask      bool // consult has to ask Fast
+	tag      bool // the ASID has to be looked at
 	asid     asid
-	flush    bool
+	flush    bool          // drop the guest's translations
 	live     bool          // the guest's extended state is in the processor
 	drUsed   bool          // the guest owns the debug registers
 	event    svm.EventInfo // to inject at the next entry
@@ -195,4 +196,4 @@ func (e *Engine) SetTSCOffset(offset uint64) {
 func (e *Engine) XSAVE() []byte { return e.xsave }
 
 // FlushTLB implements vcpu.Engine.
-func (e *Engine) FlushTLB() { e.flush = true }
+func (e *Engine) FlushTLB() { e.flush, e.tag = true, true }

@@ -8,29 +8,57 @@ import (
 // crWriteCR8 is the intercept bit of MOV to CR8.
 const crWriteCR8 = 1 << 8
 
-// prepare makes the VMCB ready for VMRUN. W1.
-func (e *Engine) prepare() {
-	c, s := &e.vmcb.Control, &e.vmcb.Save
+// cross runs the guest once: it makes the VMCB ready, enters, and takes what VMRUN
+// left. One function, because every instruction here is paid by every exit. W1.
+func (e *Engine) cross() {
 	if e.ask {
 		e.consult()
-	}
-	// The generation is read after where was stored: a shootdown either sees
-	// us here or we see its generation.
-	gen := e.t.gen.Load()
-	if pc := &e.f.cpus[e.cpu]; gen != e.seen.Load() || e.flush || e.asid.gen != pc.asids.gen || e.asid.cpu != e.cpu {
-		e.flush = e.flush || gen != e.seen.Load()
-		e.seen.Store(gen)
-		c.TLBControl = pc.asids.assign(&e.asid, e.cpu, e.flush)
-		c.ASID = e.asid.n
-		e.clean &^= svm.CleanASID
-		e.flush = false
 	}
 	if !e.live {
 		e.loadState()
 	}
+	c, s := &e.vmcb.Control, &e.vmcb.Save
+	// The generation is read after where was stored: a shootdown either sees
+	// us here or we see its generation.
+	if gen := e.t.gen.Load(); e.tag || gen != e.seen.Load() {
+		e.assign(gen)
+	}
 	c.Clean = e.clean & e.f.clean
 	s.RAX, s.RSP = e.regs.GPR[0], e.regs.GPR[4]
 	s.RIP, s.RFLAGS = e.regs.RIP, e.regs.RFLAGS
+
+	e.ops.enter(&e.regs.GPR, &e.frame)
+
+	e.regs.GPR[0], e.regs.GPR[4] = s.RAX, s.RSP
+	e.regs.RIP, e.regs.RFLAGS = s.RIP, s.RFLAGS
+	e.rip = s.RIP
+	e.clean = ^uint32(0)
+	c.TLBControl = svm.TLBNothing
+	c.EventInj = 0
+	if c.VTPR&15 != e.vtpr {
+		e.taskPriority()
+	}
+}
+
+// assign makes the ASID valid for this processor, and for generation gen of the
+// nested table.
+func (e *Engine) assign(gen uint64) {
+	c := &e.vmcb.Control
+	flush := e.flush || gen != e.seen.Load()
+	e.seen.Store(gen)
+	c.TLBControl = e.f.cpus[e.cpu].asids.assign(&e.asid, e.cpu, flush)
+	c.ASID = e.asid.n
+	e.clean &^= svm.CleanASID
+	e.flush, e.tag = false, false
+}
+
+// taskPriority passes on a CR8 that the guest has written.
+func (e *Engine) taskPriority() {
+	e.vtpr = e.vmcb.Control.VTPR & 15
+	if e.tpr != nil {
+		e.tpr.SetTaskPriority(e.vtpr)
+	}
+	e.ask = true
 }
 
 // consult asks Fast for interrupts, deadline and task priority, and sets what is
@@ -55,22 +83,6 @@ func (e *Engine) consult() {
 	if e.f.cfg.Caps.TSCAUX && pc.tscAux != e.aux {
 		pc.tscAux = e.aux
 		e.ops.wrmsr(uint32(reg.TSC_AUX), e.aux)
-	}
-}
-
-// finish takes what VMRUN left. W1.
-func (e *Engine) finish() {
-	c, s := &e.vmcb.Control, &e.vmcb.Save
-	e.regs.GPR[0], e.regs.GPR[4] = s.RAX, s.RSP
-	e.regs.RIP, e.regs.RFLAGS = s.RIP, s.RFLAGS
-	e.rip = s.RIP
-	e.clean = ^uint32(0)
-	e.frame.Mitigate = e.f.mitigate
-	c.TLBControl = svm.TLBNothing
-	c.EventInj = 0
-	if t := c.VTPR & 15; t != e.vtpr && e.tpr != nil {
-		e.tpr.SetTaskPriority(t)
-		e.ask = true
 	}
 }
 

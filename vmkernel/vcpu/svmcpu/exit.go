@@ -10,11 +10,11 @@ import (
 // decodeOther calls unknown. KindInterrupt, KindIRQWindow and KindNMIWindow are
 // handled inside the loop.
 var kinds = [0x48]vcpu.Kind{
-	svm.VMEXIT_INTR - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
-	svm.VMEXIT_NMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
-	svm.VMEXIT_SMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
-	svm.VMEXIT_INIT - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
-	svm.VMEXIT_VINTR - svm.VMEXIT_INTR:             vcpu.KindIRQWindow,
+	0:                                  vcpu.KindInterrupt, // VMEXIT_INTR itself
+	svm.VMEXIT_NMI - svm.VMEXIT_INTR:   vcpu.KindInterrupt,
+	svm.VMEXIT_SMI - svm.VMEXIT_INTR:   vcpu.KindInterrupt,
+	svm.VMEXIT_INIT - svm.VMEXIT_INTR:  vcpu.KindInterrupt,
+	svm.VMEXIT_VINTR - svm.VMEXIT_INTR: vcpu.KindIRQWindow,
 	svm.VMEXIT_CR0_SEL_WRITE - svm.VMEXIT_INTR:     vcpu.KindCR,
 	svm.VMEXIT_IDTR_READ - svm.VMEXIT_INTR:         vcpu.KindDescriptor,
 	svm.VMEXIT_GDTR_READ - svm.VMEXIT_INTR:         vcpu.KindDescriptor,
@@ -59,8 +59,8 @@ var kinds = [0x48]vcpu.Kind{
 	svm.VMEXIT_IDLE_HLT - svm.VMEXIT_INTR:          vcpu.KindHLT,
 }
 
-// begin fills what every exit has. W1; no struct is copied.
-func (e *Engine) begin(x *vcpu.Exit, kind vcpu.Kind) {
+// decode is for the exits in kinds. W1; no struct is copied.
+func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
 	c := &e.vmcb.Control
 	x.Kind = kind
 	x.InstLen = 0
@@ -70,12 +70,6 @@ func (e *Engine) begin(x *vcpu.Exit, kind vcpu.Kind) {
 	if c.ExitIntInfo.Valid() {
 		fillEvent(x, c.ExitIntInfo)
 	}
-}
-
-// decode is for the exits in kinds.
-func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
-	c := &e.vmcb.Control
-	e.begin(x, kind)
 	switch kind {
 	case vcpu.KindPIO:
 		e.decodePIO(x)
@@ -87,12 +81,15 @@ func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
 			x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
 		}
 	}
-	e.nextRIP(x)
+	if e.f.nrips {
+		x.InstLen = length(e.regs.RIP, c.NRIP)
+	}
 }
 
 // decodeOther is for the ranges of exit codes, and for those without a kind.
 func (e *Engine) decodeOther(x *vcpu.Exit) {
-	e.begin(x, vcpu.KindUnknown)
+	e.decode(x, vcpu.KindUnknown)
+	x.InstLen = 0
 	switch code := e.vmcb.Control.ExitCode; {
 	case code == svm.VMEXIT_NPF:
 		e.decodeNPF(x)
@@ -105,13 +102,7 @@ func (e *Engine) decodeOther(x *vcpu.Exit) {
 	}
 }
 
-// nextRIP takes the length from next-RIP save; without it vcpu decodes.
-func (e *Engine) nextRIP(x *vcpu.Exit) {
-	if e.f.nrips {
-		x.InstLen = length(e.regs.RIP, e.vmcb.Control.NRIP)
-	}
-}
-
+// length is how far next-RIP save or EXITINFO2 moved, if that can be.
 func length(rip, next uint64) uint8 {
 	if n := next - rip; n <= 15 {
 		return uint8(n)
@@ -182,7 +173,9 @@ func (e *Engine) decodeCR(x *vcpu.Exit) {
 	info := svm.CRInfo(c.ExitInfo1)
 	x.CR.Known = e.f.cfg.Caps.Has(reg.SVM_DecodeAssists) && (info.Mov() || x.Kind == vcpu.KindDR)
 	x.CR.GPR = info.GPR()
-	e.nextRIP(x)
+	if e.f.nrips {
+		x.InstLen = length(e.regs.RIP, c.NRIP)
+	}
 }
 
 func (e *Engine) decodeException(x *vcpu.Exit) {

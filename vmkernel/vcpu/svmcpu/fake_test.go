@@ -165,6 +165,7 @@ func (m *machine) enter(_ *[16]uint64, f *svm.Frame) {
 		m.t.Fatalf("entry %d: the script is over", m.step)
 	}
 	c.ExitInfo1, c.ExitInfo2, c.ExitIntInfo = 0, 0, 0
+	f.Mitigate &^= svm.MitigateIBPB
 	m.step++
 	m.script[m.step-1](v)
 }

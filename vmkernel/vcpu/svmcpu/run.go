@@ -7,7 +7,7 @@ import (
 )
 
 // quiet are the kinds whose handling by Fast cannot make an interrupt pending on
-// this processor or move its deadline: after them the questions of prepare are not
+// this processor or move its deadline: after them the questions of consult are not
 // asked again. What others raise comes with a Kick.
 const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDTSC | 1<<vcpu.KindRDMSR | 1<<vcpu.KindPIO
 
@@ -34,9 +34,7 @@ func (e *Engine) loop(x *vcpu.Exit) {
 				continue
 			}
 		}
-		e.prepare()
-		e.ops.enter(&e.regs.GPR, &e.frame)
-		e.finish()
+		e.cross()
 
 		code, kind := c.ExitCode, vcpu.KindNone
 		if i := code - svm.VMEXIT_INTR; i < svm.ExitCode(len(kinds)) {
@@ -112,6 +110,9 @@ func (e *Engine) arrive() {
 		}
 	}
 	e.ask = true
+	if e.flush || e.asid.cpu != cpu || e.asid.gen != pc.asids.gen {
+		e.tag = true
+	}
 }
 
 // enable switches the processor to SVM (APM Vol. 2, 15.4, 15.30.4).

@@ -381,6 +381,10 @@ func TestRunAllocatesNothing(t *testing.T) {
 	quiet := *m.f.ops
 	quiet.loadExtended = func(*svm.ExtendedState, *svm.Frame) {}
 	quiet.saveExtended = quiet.loadExtended
+	// On the system stack the doubles are world W1 too.
+	quiet.rdmsr = func(uint32) uint64 { return 0 }
+	quiet.wrmsr = func(uint32, uint64) {}
+	m.host.SetDeadline = func(uint64) {}
 	quiet.enter = func(_ *[16]uint64, f *svm.Frame) { m.f.vmcb(f.VMCB).Control.ExitCode = svm.VMEXIT_NPF }
 	m.e.ops = &quiet
 	m.e.fast = quietFast{}
