@@ -36,6 +36,7 @@ type Machine struct {
 	NIC      string   // QEMU device name of the NIC: virtio-net-pci; "none" for no NIC. Bochs has an e1000.
 	Forward  []int    // guest TCP ports to forward from free loopback ports
 	Icount   bool     // QEMU: count instructions, one a nanosecond
+	MIPS     int      // Bochs: instructions in a microsecond of its clock: 1000. At 100, about what Bochs does, waiting for time is cheap.
 	Extra    []string // further arguments or bochsrc lines
 	Dir      string   // where logs go: a new temporary folder
 	Limit    time.Duration
@@ -141,6 +142,9 @@ func (m *Machine) defaults() {
 	}
 	if m.MemMiB == 0 {
 		m.MemMiB = 512
+	}
+	if m.MIPS == 0 {
+		m.MIPS = 1000
 	}
 	if m.Limit == 0 {
 		m.Limit = 60 * time.Second
