@@ -174,7 +174,7 @@ func (a *Agent) refreshPage() {
 	}
 	st := dcui.Status{
 		Product: in.Product, Version: in.Version, Hostname: in.Hostname, State: state, Fingerprint: a.cert.Fingerprint(), User: auth.User,
-		Hardware:     fmt.Sprintf("%s, %d CPUs, %d MiB", in.CPUModel, in.CPUs, in.MemoryTotal>>20),
+		Hardware:     fmt.Sprintf("%s, %s, %d MiB", in.CPUModel, cpus(in.CPUs), in.MemoryTotal>>20),
 		PasswordHint: "as set in the boot configuration",
 	}
 	if pw := a.auth.RandomPassword(); pw != "" {
@@ -197,4 +197,11 @@ func (a *Agent) refreshPage() {
 		}
 	}
 	a.page.Set(st)
+}
+
+func cpus(n int) string {
+	if n == 1 {
+		return "1 CPU"
+	}
+	return fmt.Sprintf("%d CPUs", n)
 }

@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"basalt/boot/config"
 	"basalt/mgmt"
 	"basalt/mgmt/version"
+	"basalt/vmkernel/console"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/host/local"
 	"basalt/vmkernel/linux"
@@ -17,15 +19,20 @@ import (
 
 func main() {
 	settings := readSettings()
-	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: settings.LogLevel, ReplaceAttr: uptimeOnly}))
+	screen := attachScreen()
+	var out io.Writer = os.Stdout
+	if screen != nil {
+		out = io.MultiWriter(os.Stdout, screen)
+	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: settings.LogLevel, ReplaceAttr: uptimeOnly}))
 	slog.SetDefault(log)
-	if err := run(settings, log); err != nil {
+	if err := run(settings, screen, log); err != nil {
 		log.Error("the host cannot start", "err", err)
 		panic(err)
 	}
 }
 
-func run(settings *config.Settings, log *slog.Logger) error {
+func run(settings *config.Settings, screen *console.Console, log *slog.Logger) error {
 	hz, source := linux.TSCHz()
 	log.Info("Basalt "+version.Version, "cpus", linux.CPUs(), "MiB", linux.Facts().UsableBytes()>>20, "TSC MHz", hz/1e6, "by", source,
 		"boot", linux.Facts().Protocol, "random", linux.RandomSource())
@@ -33,7 +40,6 @@ func run(settings *config.Settings, log *slog.Logger) error {
 		log.Warn(w)
 	}
 	linux.RebootOnFatal = settings.Panic == config.Reboot
-	screen := attachScreen()
 	network, err := startNetwork(settings, log)
 	if err != nil {
 		return fmt.Errorf("network: %w", err)

@@ -53,6 +53,7 @@ func Start(m *hw.Machine, c Config) (*Host, error) {
 	if !sys.Install(files, nil) {
 		return nil, ErrOverlay
 	}
+	sys.InstallPipes()
 	net, err := netstack.Bring(netstack.Config{
 		Hostname:  c.Hostname,
 		Setting:   c.Setting,

@@ -27,50 +27,28 @@ var fatalRegs Registers
 // die stops the host: registers to the log, the crash screen, then halt.
 func die(cause string, f *frame) {
 	cpu.CLI()
-	if !atomic.CompareAndSwapUint32(&stopped, 0, this().id+1) {
-		if stopped == this().id+1 {
-			// A fault while the crash was shown: what is on the screen stays.
-			ttyString("\n(the report itself failed here)\n")
-		}
-		halt()
+	owner := atomic.CompareAndSwapUint32(&stopped, 0, this().id+1)
+	if stopped != this().id+1 {
+		halt() // another processor reports
 	}
 	r := &fatalRegs
-	r.CR0, r.CR2, r.CR3, r.CR4 = cpu.ReadCR0(), cpu.ReadCR2(), cpu.ReadCR3(), cpu.ReadCR4()
 	if f != nil {
 		*r = Registers{f.rax, f.rbx, f.rcx, f.rdx, f.rsi, f.rdi, f.rbp, f.rsp, f.r8, f.r9, f.r10, f.r11,
-			f.r12, f.r13, f.r14, f.r15, f.rip, f.rflags, r.CR0, r.CR2, r.CR3, r.CR4, f.vector, f.err, this().id, true}
+			f.r12, f.r13, f.r14, f.r15, f.rip, f.rflags, 0, 0, 0, 0, f.vector, f.err, this().id, true}
 	}
-	ttyString("\nPANIC: ")
-	ttyString(cause)
-	ttyString("\n")
-	if f != nil {
-		reg("rip", r.RIP)
-		reg("rsp", r.RSP)
-		reg("cr2", r.CR2)
-		reg("vector", r.Vector)
-		reg("error", r.Error)
-		reg("rflags", r.RFLAGS)
-		ttyByte('\n')
-		reg("rax", r.RAX)
-		reg("rbx", r.RBX)
-		reg("rcx", r.RCX)
-		reg("rdx", r.RDX)
-		reg("rsi", r.RSI)
-		reg("rdi", r.RDI)
-		ttyByte('\n')
-		reg("rbp", r.RBP)
-		reg("r8", r.R8)
-		reg("r9", r.R9)
-		reg("r10", r.R10)
-		reg("r14", r.R14)
-		reg("r15", r.R15)
-		ttyByte('\n')
+	r.CR0, r.CR2, r.CR3, r.CR4 = cpu.ReadCR0(), cpu.ReadCR2(), cpu.ReadCR3(), cpu.ReadCR4()
+	if !owner {
+		// A fault while the crash was shown: what is on the screen stays.
+		plainReport(cause, r)
+		halt()
 	}
 	if lapicWindow != 0 {
 		apic.BroadcastNMI()
 	}
 	if OnFatal != nil {
 		OnFatal(cause, r)
+	} else {
+		plainReport(cause, r)
 	}
 	if RebootOnFatal {
 		delay(rebootAfter)
@@ -104,11 +82,50 @@ func CrashForTest() { crashForTest = 1 }
 
 var crashForTest uint32
 
-func reg(name string, v uint64) {
-	ttyString(name)
-	ttyByte('=')
-	ttyHex(v)
-	ttyByte(' ')
+// plainReport writes the cause and the registers over the serial line, past the
+// log: before there is a screen, or when the screen's report failed itself.
+func plainReport(cause string, r *Registers) {
+	rawString("\nPANIC: ")
+	rawString(cause)
+	rawString("\n")
+	if !r.Valid {
+		return
+	}
+	for i, v := range [...]struct {
+		name string
+		v    uint64
+	}{
+		{"rip", r.RIP}, {"rsp", r.RSP}, {"rbp", r.RBP}, {"rflags", r.RFLAGS}, {"cr2", r.CR2}, {"cr3", r.CR3},
+		{"vector", r.Vector}, {"error", r.Error}, {"rax", r.RAX}, {"rbx", r.RBX}, {"rcx", r.RCX}, {"rdx", r.RDX},
+		{"rsi", r.RSI}, {"rdi", r.RDI}, {"r8", r.R8}, {"r9", r.R9}, {"r10", r.R10}, {"r11", r.R11}, {"r12", r.R12},
+		{"r13", r.R13}, {"r14", r.R14}, {"r15", r.R15},
+	} {
+		rawString(v.name)
+		rawString("=")
+		rawHex(v.v)
+		if i%4 == 3 {
+			rawString("\n")
+		} else {
+			rawString(" ")
+		}
+	}
+	rawString("\n")
+}
+
+func rawString(s string) {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\n' {
+			RawByte('\r')
+		}
+		RawByte(s[i])
+	}
+}
+
+func rawHex(v uint64) {
+	rawString("0x")
+	for i := 60; i >= 0; i -= 4 {
+		RawByte("0123456789abcdef"[v>>uint(i)&15])
+	}
 }
 
 func halt() {

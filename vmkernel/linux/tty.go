@@ -64,13 +64,6 @@ func ttyString(s string) {
 	}
 }
 
-func ttyHex(v uint64) {
-	ttyString("0x")
-	for i := 60; i >= 0; i -= 4 {
-		ttyByte("0123456789abcdef"[v>>uint(i)&15])
-	}
-}
-
 // Log writes to the log and to the serial line, one writer at a time.
 func Log(b []byte) {
 	on := irqOff()

@@ -58,7 +58,7 @@ func socket(a *args) (uintptr, Errno, bool) {
 	if !ok || err != 0 {
 		return 0, err, ok
 	}
-	fd, err := addSocket(s)
+	fd, err := addPollable(s)
 	return fd, err, true
 }
 
@@ -101,7 +101,7 @@ func accept(s Socket, addr, lenAddr, flags uintptr) (uintptr, Errno) {
 	if n != nil {
 		*n = uint32(length)
 	}
-	return addSocket(c)
+	return addPollable(c)
 }
 
 func name(s Socket, a *args, peer bool) (uintptr, Errno) {

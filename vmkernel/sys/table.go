@@ -112,8 +112,15 @@ func addFileDescription(d *description, flags int) (uintptr, Errno) {
 	return uintptr(fd), 0
 }
 
-// addSocket gives a socket a number and starts it.
-func addSocket(s Socket) (uintptr, Errno) {
+// pollable is an object that the runtime's poller waits for.
+type pollable interface {
+	Object
+	// Start gives the object its notifier, before anyone else can name it.
+	Start(n *Notifier)
+}
+
+// addPollable gives a socket or pipe end a number and starts it.
+func addPollable(s pollable) (uintptr, Errno) {
 	fd, err := socketNumber()
 	if err != 0 {
 		s.Release()

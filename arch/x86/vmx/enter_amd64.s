@@ -1,6 +1,11 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+// JUSTIFICATION: VM entry and exit have no Go form, and no Go code may run with a
+// guest's registers loaded.
+// SAFETY: every general register is saved in the frame the caller owns before Go
+// sees it again; the stack below is what the comment at the top says.
+
 // VM entry and exit (SDM Vol. 3C, chapters 27 and 28, edition 086). Between the
 // two labels the stack is: 0(SP) the frame, 8(SP) the caller's BP, 16(SP) the
 // return address of Enter, 24(SP) its argument, 32(SP) its result.

@@ -1,5 +1,9 @@
 #include "textflag.h"
 
+// JUSTIFICATION: the VMX instructions have no Go form.
+// SAFETY: each stub runs one instruction on its arguments; the caller owns the
+// memory that an operand names.
+
 // Go's assembler does not know the VMX instructions: they are spelled as bytes
 // (SDM Vol. 3C, 31.3, edition 086). Each stub leaves CF and ZF as Flags.
 

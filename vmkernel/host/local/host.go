@@ -32,11 +32,14 @@ type Config struct {
 type Host struct {
 	conf  Config
 	model string
+	boot  time.Time // wall clock at the kernel's entry
 	ready atomic.Int64
 }
 
 // New makes the host.
-func New(c Config) *Host { return &Host{conf: c, model: brand()} }
+func New(c Config) *Host {
+	return &Host{conf: c, model: brand(), boot: time.Now().Add(-time.Duration(linux.Uptime()))}
+}
 
 // brand is the processor's name (SDM Vol. 2A, CPUID leaves 80000002H to 4H).
 func brand() string {
@@ -62,7 +65,7 @@ func (h *Host) Info() host.Info {
 		CPUModel: h.model, CPUs: linux.CPUs(),
 		MemoryTotal: linux.Facts().UsableBytes(), MemoryFree: h.Memory().Free(),
 		MaxVCPUs: h.conf.MaxVCPUs, MinMemoryMiB: h.conf.MinMiB,
-		BootTime: time.Now().Add(-up), Uptime: up, TimeToReady: time.Duration(h.ready.Load()),
+		BootTime: h.boot, Uptime: up, TimeToReady: time.Duration(h.ready.Load()),
 	}
 	if h.conf.Addresses != nil {
 		i.Addresses = h.conf.Addresses()

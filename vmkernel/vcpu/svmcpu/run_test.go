@@ -381,6 +381,10 @@ func TestRunAllocatesNothing(t *testing.T) {
 	quiet := *m.f.ops
 	quiet.loadExtended = func(*svm.ExtendedState, *svm.Frame) {}
 	quiet.saveExtended = quiet.loadExtended
+	// On the system stack the doubles are world W1 too.
+	quiet.rdmsr = func(uint32) uint64 { return 0 }
+	quiet.wrmsr = func(uint32, uint64) {}
+	m.host.SetDeadline = func(uint64) {}
 	quiet.enter = func(_ *[16]uint64, f *svm.Frame) { m.f.vmcb(f.VMCB).Control.ExitCode = svm.VMEXIT_NPF }
 	m.e.ops = &quiet
 	m.e.fast = quietFast{}
@@ -414,5 +418,26 @@ func TestParkWord(t *testing.T) {
 	m.e.kicked.Store(1)
 	if *m.e.word() != 1 {
 		t.Error("word is something else")
+	}
+}
+
+// An OUT that Fast handles may be the end of an interrupt in the PIC.
+func TestOutAsksInDoesNot(t *testing.T) {
+	for _, c := range []struct {
+		in   uint64
+		want []uint64
+	}{{0, []uint64{5, 6}}, {1, []uint64{5}}} {
+		m := newMachine(t, nil)
+		m.fast.deadline = 5
+		m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+			m.fast.deadline = 6
+			return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
+		}
+		m.run(func(v *svm.VMCB) {
+			v.Control.ExitCode, v.Control.ExitInfo1 = svm.VMEXIT_IOIO, 0x20<<16|1<<4|c.in
+		}, exit(svm.VMEXIT_CPUID))
+		if !slices.Equal(m.armed, c.want) {
+			t.Errorf("in %d: armed %v, want %v", c.in, m.armed, c.want)
+		}
 	}
 }

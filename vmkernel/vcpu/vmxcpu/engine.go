@@ -73,6 +73,7 @@ type Engine struct {
 	hostFS         uint64
 	hostCR3        uint64
 	timer          uint64
+	deadline       uint64 // for the timer: Fast's, when it was asked last
 	tsc, tscWanted uint64
 	threshold      uint64
 
@@ -80,6 +81,7 @@ type Engine struct {
 	eventError uint32
 	deferred   vmx.InterruptionInfo // an interrupt that had to stand back
 	nmiPending bool
+	ask        bool // prepare has to ask Fast
 	shadow     shadowOp
 	rip        uint64 // at the last exit
 

@@ -12,10 +12,17 @@ const timerMax = 0xffffffff
 func (e *Engine) prepare(cpu int) {
 	if e.pending {
 		e.writeSystem()
+		e.ask = true
 	}
-	e.inject()
-	e.arm(cpu)
-
+	if e.ask {
+		e.consult(cpu)
+	}
+	if e.shadow != shadowKeep {
+		e.settleShadow()
+	}
+	if e.deadline != 0 {
+		e.setTimer()
+	}
 	// The generation is read after where was stored: a shootdown either sees
 	// us here or we see its generation.
 	if gen := e.t.gen.Load(); gen != e.seen.Load() {
@@ -30,6 +37,18 @@ func (e *Engine) prepare(cpu int) {
 		e.tsc = e.tscWanted
 		e.wr(vmx.TSC_OFFSET, e.tsc)
 	}
+	if !e.live {
+		e.loadState(cpu)
+	}
+	e.known = false
+}
+
+// consult asks Fast for interrupts, deadline and task priority. W1.
+func (e *Engine) consult(cpu int) {
+	e.inject()
+	// An interrupt behind this event, or an NMI without a window of its own.
+	e.ask = e.event.Valid() || e.nmiPending
+	e.arm(cpu)
 	if e.shadowTPR {
 		// An exit as soon as the guest lowers its priority: something may be
 		// waiting for that.
@@ -40,10 +59,6 @@ func (e *Engine) prepare(cpu int) {
 			e.wr(vmx.TPR_THRESHOLD, uint64(t))
 		}
 	}
-	if !e.live {
-		e.loadState(cpu)
-	}
-	e.known = false
 }
 
 // finish takes what the exit left. W1.
@@ -53,30 +68,37 @@ func (e *Engine) finish() {
 	if e.shadowTPR {
 		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
 			e.tpr.SetTaskPriority(t)
+			e.ask = true
 		}
 	}
 }
 
-// arm makes the guest leave at Fast's deadline: by the preemption timer, which
-// counts TSC ticks shifted right, or by the host's timer. W1.
+// arm makes the guest leave at Fast's deadline: by the preemption timer, or by the
+// host's. W1.
 func (e *Engine) arm(cpu int) {
 	d := e.fast.Deadline()
 	if e.controls.Pin&vmx.PinPreemptionTimer == 0 {
-		pc := &e.f.cpus[cpu]
-		if d != pc.armed {
+		if pc := &e.f.cpus[cpu]; d != pc.armed {
 			pc.armed = d
 			e.host.SetDeadline(d)
 		}
 		return
 	}
+	if e.deadline = d; d == 0 && e.timer != timerMax {
+		e.timer = timerMax
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
+	}
+}
+
+// setTimer loads the preemption timer, which starts anew at every entry and
+// counts TSC ticks shifted right. W1.
+func (e *Engine) setTimer() {
 	v := uint64(timerMax)
-	if d != 0 {
-		now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
-		if d <= now {
-			v = 0
-		} else if n := (d-now)>>shift + 1; n < timerMax {
-			v = n
-		}
+	now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
+	if e.deadline <= now {
+		v = 0
+	} else if n := (e.deadline-now)>>shift + 1; n < timerMax {
+		v = n
 	}
 	if v != e.timer {
 		e.timer = v
@@ -113,6 +135,7 @@ func (e *Engine) queue(info vmx.InterruptionInfo, code uint32) {
 		e.deferred = e.event
 	}
 	e.event, e.eventError = info, code
+	e.ask = true
 }
 
 // requeue injects again what an exit cut short, for exits that the loop handles

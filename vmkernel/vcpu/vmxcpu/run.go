@@ -6,10 +6,15 @@ import (
 	"basalt/vmkernel/vcpu"
 )
 
+// quiet are the kinds whose handling by Fast cannot make an interrupt pending on
+// this processor or move its deadline: after them the questions of consult are not
+// asked again. What others raise comes with a Kick.
+const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDTSC | 1<<vcpu.KindRDMSR | 1<<vcpu.KindPIO
+
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
-	e.fault = faultNone
+	e.fault, e.ask = faultNone, true
 	e.ops.cli()
 	cpu, ok := e.arrive(true)
 	if !ok {
@@ -21,6 +26,7 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		// interrupt that ends the guest at once.
 		if e.kicked.Load() != 0 {
 			e.kicked.Store(0)
+			e.ask = true
 			x.Kind, x.InstLen, x.RIP, x.Event.Valid = vcpu.KindKick, 0, e.frame.RIP, false
 			switch e.fast.FastExit(x) {
 			case vcpu.Return:
@@ -55,6 +61,9 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		e.decode(x)
 		switch e.fast.FastExit(x) {
 		case vcpu.Resume:
+			if quiet>>x.Kind&1 == 0 {
+				e.ask = true
+			}
 			if e.frame.RIP != e.rip {
 				e.shadow = shadowClear
 			}
@@ -84,7 +93,7 @@ var own = [vmx.NumExitReasons]bool{
 // ownExit handles an exit that is no business of the virtual CPU. done is false
 // when it is after all; ok is false when the processor is lost.
 func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
-	switch reason {
+	switch e.ask = true; reason {
 	case vmx.Exit_EXTERNAL_INTERRUPT:
 		e.requeue()
 		if !e.interrupt() {
@@ -242,6 +251,7 @@ func (e *Engine) block() (cpu int, ok bool) {
 		e.ops.cli()
 		e.parked.Store(0)
 	}
+	e.ask = true
 	if cpu, ok = e.arrive(false); !ok {
 		e.leave()
 	}

@@ -59,6 +59,30 @@ func TestFastExitStaysInside(t *testing.T) {
 	}
 }
 
+// TestQuietExitsAskNothing: after a CPUID nothing can have become pending, except
+// by a Kick, and a preemption timer that runs keeps running.
+func TestQuietExitsAskNothing(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.frame.RFLAGS |= reg.RFLAGS_IF
+	m.fast.deadline = 6400
+	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+		m.fast.vector = 0x41
+		m.tsc += 320
+		m.e.frame.RIP += 2
+		if x.Kind == vcpu.KindKick {
+			m.fast.answer = nil
+		}
+		return vcpu.Resume
+	}
+	m.run(exit(vmx.Exit_CPUID), exit(vmx.Exit_CPUID, func(m *machine) { m.e.Kick() }), exit(vmx.Exit_HLT))
+	if m.entry[0].timer != 201 || m.entry[1].timer != 191 || m.entry[1].info.Valid() {
+		t.Errorf("%+v", m.entry[:2])
+	}
+	if m.entry[2].info.Vector() != 0x41 {
+		t.Errorf("after the kick: %+v", m.entry[2])
+	}
+}
+
 func TestHostInterruptIsTaken(t *testing.T) {
 	m := newMachine(t, nil)
 	m.e.msrs.LSTAR = 0x9e57
@@ -122,7 +146,7 @@ func TestInjection(t *testing.T) {
 			m.fast.vector, m.fast.answer = 0x41, nil
 			return vcpu.Resume
 		}
-		m.run(exit(vmx.Exit_CPUID, open, sti), exit(vmx.Exit_HLT))
+		m.run(exit(vmx.Exit_PAUSE, open, sti), exit(vmx.Exit_HLT))
 		if m.entry[1].info.Vector() != 0x41 || m.entry[1].interruptible != 0 {
 			t.Errorf("%+v", m.entry[1])
 		}
