@@ -169,5 +169,8 @@ func daysSinceEpoch(y, m, d int) uint64 {
 	return uint64(365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + d - 1 - 719468)
 }
 
+// wallNow is Unix time in nanoseconds.
+func wallNow() uint64 { return uint64(Uptime()) + wallBase }
+
 // Uptime is the time since the kernel's entry.
 func Uptime() (ns int64) { return int64(ticksToNS(cpu.RDTSC() - clockBase)) }
