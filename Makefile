@@ -66,7 +66,7 @@ check: ## format, vet, staticcheck and the repository's own rules (seconds)
 
 .PHONY: unit
 unit: build/_overlay/overlay.json ## the package tests and fuzz seeds, on this machine
-	go test ./...
+	go test -overlay build/_overlay/overlay.json $$(go list ./... | grep -v /qemu-test/cases)
 
 .PHONY: test
 test: deps check unit cases ## everything: check, package tests, then the machines in QEMU and Bochs
@@ -74,6 +74,14 @@ test: deps check unit cases ## everything: check, package tests, then the machin
 .PHONY: cases
 cases: deps build/basalt.elf build/basalt.img build/stress.elf build/nics.img ## boot the test table in the emulators
 	go test -count=1 -v -timeout 40m ./qemu-test/cases
+
+.PHONY: ktest
+ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmkernel/...; ARGS="-v -run X"
+	go run ./qemu-test/ktest $(KTEST) $(or $(PKG),std) $(ARGS)
+
+.PHONY: stress
+stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS=4
+	go run ./qemu-test/stress/boot -time $(or $(TIME),10m) -cpus $(or $(CPUS),4) build/stress.elf
 
 .PHONY: deps
 deps: ## install what is missing (Debian: apt-get), or say what is

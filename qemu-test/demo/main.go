@@ -42,7 +42,6 @@ type demo struct {
 	cpus, mem int
 	limit     time.Duration
 	host      *harness.Running
-	start     time.Time
 }
 
 // step says what happens now and how long it took.

@@ -23,6 +23,7 @@ const (
 	hole        = 0xFEF0_0000
 	ioapic      = 0xFEC0_0000
 	lapicID     = 0xFEE0_0020
+	lapicTPR    = 0xFEE0_0080
 
 	touch4K = 0x0400_0000 // in RAM: the guest needs 128 MiB
 	touch2M = 0x0500_0000

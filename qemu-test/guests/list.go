@@ -41,6 +41,29 @@ var builders = map[string]func(*Program){
 	"loop-in21":  loop(func(p *Program) { p.InB(0x21) }),
 	"loop-eoi":   loopEOI,
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
+	"loop-lapic": loop(func(p *Program) { p.LoadAbs(EAX, lapicID) }),
+	"loop-all":   loopAll,
+}
+
+// loopAll makes exits of every kind that a device model or the run loop answers.
+func loopAll(p *Program) {
+	loop(func(p *Program) {
+		p.Clear(EAX)
+		p.Op("cpuid")
+		p.OutB(0x80)
+		p.InB(0x21)
+		p.InB(0x80)
+		for _, at := range []uint32{hpetCounter, hole, ioapic, lapicID} {
+			p.LoadAbs(EAX, at)
+		}
+		p.Mov(EBX, lapicTPR)
+		p.Clear(EAX)
+		p.Store(EBX, 0, EAX)
+		p.Mov(ECX, msrAPICBase)
+		p.Op("rdmsr")
+		p.Op("wbinvd")
+		p.Op("pause")
+	})(p)
 }
 
 // loop runs body until the machine is stopped.

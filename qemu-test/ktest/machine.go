@@ -117,18 +117,30 @@ func pack(binary, tmp string) (string, error) {
 // that of the folders above it, and what the list adds.
 func (s settings) files(cwd, dir string, it item) ([]byte, error) {
 	b := archive.Append(nil, archive.Entry{Name: strings.TrimPrefix(dir, "/"), Mode: archive.KindDir | 0o755})
+	// What tests expect to find on any Unix.
+	for _, d := range []string{"usr/bin", "etc"} {
+		b = archive.Append(b, archive.Entry{Name: d, Mode: archive.KindDir | 0o755})
+	}
+	for name, text := range map[string]string{
+		"etc/hosts": "127.0.0.1 localhost\n::1 localhost\n", "etc/passwd": "root:x:0:0:root:/:/bin/sh\n", "etc/group": "root:x:0:\n",
+	} {
+		b = archive.Append(b, archive.Entry{Name: name, Mode: archive.KindFile | 0o644, Body: []byte(text)})
+	}
 	entries, err := os.ReadDir(cwd)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
+		if e.IsDir() {
+			b = archive.Append(b, archive.Entry{Name: strings.TrimPrefix(dir, "/") + "/" + e.Name(), Mode: archive.KindDir | 0o755})
+		}
 		if e.Type().IsRegular() {
 			if b, err = add(b, filepath.Join(cwd, e.Name()), dir+"/"+e.Name()); err != nil {
 				return nil, err
 			}
 		}
 	}
-	for host, in := cwd, dir; in != "/goroot/src" && in != "/basalt" && in != "/"; host, in = filepath.Dir(host), filepath.ToSlash(filepath.Dir(in)) {
+	for host, in := cwd, dir; strings.Count(in, "/") > 1; host, in = filepath.Dir(host), filepath.ToSlash(filepath.Dir(in)) {
 		if b, err = addTree(b, filepath.Join(host, "testdata"), in+"/testdata"); err != nil {
 			return nil, err
 		}

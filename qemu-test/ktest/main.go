@@ -87,8 +87,9 @@ func run(list string, s settings, args []string) (int, error) {
 	code := 0
 	if len(std) > 0 {
 		cmd := exec.Command("go", w.goTest(nil, std, flags)...)
-		cmd.Dir = w.dir // outside the module, where basalt/... means the copy's
-		cmd.Env = append(os.Environ(), "GOROOT="+w.goroot, "GO111MODULE=off", "GOFLAGS=", "GOTOOLCHAIN=local")
+		// Inside the copy's own module, where basalt/... means the copy's.
+		cmd.Dir = filepath.Join(w.goroot, "src")
+		cmd.Env = append(os.Environ(), "GOROOT="+w.goroot, "GOWORK=off", "GOFLAGS=", "GOTOOLCHAIN=local")
 		code = max(code, s.goCommand(cmd))
 	}
 	if len(own) > 0 {

@@ -126,6 +126,12 @@ func rtcSeconds() uint64 {
 			break
 		}
 	}
+	return unixOfRTC(a)
+}
+
+// unixOfRTC converts seconds, minutes, hours, day, month and year of this century
+// as status register B (the last one) says that they are kept.
+func unixOfRTC(a [8]byte) uint64 {
 	if a[6]&4 == 0 { // BCD
 		for i := 0; i < 6; i++ {
 			pm := a[i] & 0x80
@@ -168,6 +174,9 @@ func daysSinceEpoch(y, m, d int) uint64 {
 	}
 	return uint64(365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + d - 1 - 719468)
 }
+
+// wallNow is Unix time in nanoseconds.
+func wallNow() uint64 { return uint64(Uptime()) + wallBase }
 
 // Uptime is the time since the kernel's entry.
 func Uptime() (ns int64) { return int64(ticksToNS(cpu.RDTSC() - clockBase)) }

@@ -4,6 +4,7 @@ package linux
 const (
 	errNoEnt    = 2
 	errBadF     = 9
+	errChild    = 10
 	errAgain    = 11
 	errNoMem    = 12
 	errPerm     = 1

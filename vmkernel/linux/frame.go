@@ -99,6 +99,7 @@ type cpuState struct {
 	_         uint32
 	armed     uint64 // TSC value the timer is set to; 0 if none
 	sliceEnd  uint64
+	profileAt uint64 // TSC value of the next sample; 0 if none
 	flushes   uint64
 	irqs      uint64
 	exc       uint32 // faults inside handlers

@@ -501,6 +501,38 @@ func (m *memory) readable(va, n uintptr) bool {
 	return true
 }
 
+// mincore is mincore(2): which pages have memory behind them.
+func (m *memory) mincore(va, n, vec uintptr) int64 {
+	if va&(pageSize-1) != 0 {
+		return -errInval
+	}
+	pages := (n + pageSize - 1) / pageSize
+	if n > 1<<40 || va+n < va {
+		return -errNoMem
+	}
+	for i := uintptr(0); i < pages; i++ {
+		p := va + i*pageSize
+		if !m.ensure(vec+i, 1) {
+			return -errFault
+		}
+		m.lock.Lock()
+		k := m.find(p)
+		mapped := k < m.n && m.area(k).lo <= p
+		_, _, _, present := m.tables.Walk(frames{}, uint64(p))
+		m.lock.Unlock()
+		if !mapped && !present {
+			return -errNoMem
+		}
+		resident := byte(0)
+		if present {
+			resident = 1
+		}
+		// SAFETY: ensure backed the byte.
+		*(*byte)(at(vec + i)) = resident
+	}
+	return 0
+}
+
 func zero(va, n uintptr) {
 	for i := uintptr(0); i+8 <= n; i += 8 {
 		*(*uint64)(at(va + i)) = 0

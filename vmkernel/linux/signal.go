@@ -71,7 +71,11 @@ func deliver(t *thread) {
 		if a.handler < 2 {
 			continue
 		}
-		push(t, sig, -6, 1) // SI_TKILL from process 1
+		code := int32(-6) // SI_TKILL from process 1
+		if sig == sigProf {
+			code = 0x80 // SI_KERNEL: from setitimer
+		}
+		push(t, sig, code, 1)
 		return
 	}
 }
@@ -147,7 +151,7 @@ func (c *cpuState) tgkill(tid, sig uint64) int64 {
 	sched.lock.Lock()
 	result := int64(0)
 	va := sched.threads[tid-1]
-	if va == 0 || threadAt(va).state == stateFree {
+	if va == 0 || va == threadTaken || threadAt(va).state == stateFree {
 		result = -errSearch
 	} else if sig != 0 {
 		t := threadAt(va)

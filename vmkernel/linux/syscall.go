@@ -122,6 +122,8 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 		return getAffinity(a1, uintptr(a2)), true
 	case sysSchedSetaffin:
 		return c.setAffinity(t, a0, a1, uintptr(a2))
+	case sysSetitimer:
+		return setitimer(a0, uintptr(a1), uintptr(a2)), true
 	case sysPrlimit64:
 		return prlimit(uintptr(a3)), true
 	case sysPrctl:
@@ -135,6 +137,9 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 	case sysBasaltUnpark:
 		return c.futexWake(uintptr(a0), 1), true
 	}
+	if r, ok := c.processCall(t, f.rax, a0, a1, a2); ok {
+		return r, true
+	}
 	if f.rax < uint64(len(unknownCalls)) {
 		unknownCalls[f.rax]++
 	}
@@ -145,9 +150,14 @@ func clockGettime(id uint64, ts uintptr) int64 {
 	if !mm.ensure(ts, 16) {
 		return -errFault
 	}
-	ns := ticksToNS(cpu.RDTSC() - clockBase)
-	if id == 0 {
-		ns += wallBase
+	ns := uint64(0)
+	switch id {
+	case 0, 5, 11: // realtime, its coarse form, TAI
+		ns = wallNow()
+	case 2: // processor time of the process
+		ns = ticksToNS(busyTicks())
+	default:
+		ns = uint64(Uptime())
 	}
 	// SAFETY: ensure backed the timespec.
 	*(*[2]uint64)(at(ts)) = [2]uint64{ns / 1e9, ns % 1e9}
@@ -176,6 +186,8 @@ func memoryCall(nr, a0, a1, a2, a3 uint64) int64 {
 			return -errNoMem
 		}
 		return 0
+	case sysMincore:
+		return mm.mincore(uintptr(a0), uintptr(a1), uintptr(a2))
 	case sysMadvise:
 		const dontNeed = 4
 		if a0&(pageSize-1) != 0 || a0+a1 < a0 {

@@ -12,6 +12,9 @@ const MaxThreads = 1024
 
 const maxCPUs = 64
 
+// threadTaken marks an entry of the thread table that somebody is making.
+const threadTaken = ^uintptr(0) >> 1
+
 // newThread takes a free thread or makes one. It is blocked, may run anywhere and
 // has an empty frame.
 func newThread() *thread {
@@ -26,7 +29,7 @@ func newThread() *thread {
 			}
 			continue
 		}
-		sched.threads[i] = ^uintptr(0) >> 1 // taken while we look for memory
+		sched.threads[i] = threadTaken // while we look for memory
 		sched.lock.Unlock()
 		pa, ok := pmem.Alloc(threadFrames, pageSize, 0)
 		if !ok {

@@ -97,6 +97,9 @@ func (c *cpuState) setTimer() {
 			at = w
 		}
 	}
+	if w := c.sampleTime(); w < at {
+		at = w
+	}
 	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
 		return
 	}
@@ -144,6 +147,7 @@ func (c *cpuState) tick() {
 		*(*uint32)(at(uintptr(crashForTest))) = 0
 	}
 	now := cpu.RDTSC()
+	c.sample(now)
 	if sched.timers.n > 0 {
 		sched.lock.Lock()
 		sched.expire(now)

@@ -46,6 +46,10 @@ type state struct {
 
 var s state
 
+// directMap is where physical memory is seen; tests put a mapping of their own
+// there.
+var directMap = paging.DirectMap
+
 // Stats are the allocator's counts in bytes.
 type Stats struct{ Total, Free uint64 }
 
@@ -77,7 +81,7 @@ func Init(usable, reserved []Region) bool {
 	if !ok {
 		return false
 	}
-	s.blocks = paging.DirectMap + uintptr(base)
+	s.blocks = directMap + uintptr(base)
 	s.tableHi = base + need
 	zero(s.blocks, uintptr(need))
 	s.heads = [3]uint32{none, none, none}
@@ -348,7 +352,7 @@ func Read() Stats {
 }
 
 // Virt is the address of physical memory in the direct map.
-func Virt(pa uint64) uintptr { return paging.DirectMap + uintptr(pa) }
+func Virt(pa uint64) uintptr { return directMap + uintptr(pa) }
 
 // Bytes is a window on n bytes of physical memory that the caller owns.
 func Bytes(pa uint64, n int) []byte {

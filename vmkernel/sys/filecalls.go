@@ -347,19 +347,21 @@ func dup(fd uintptr) (uintptr, Errno) {
 	if d == nil {
 		return 0, syscall.EBADF
 	}
-	if _, ok := d.obj.(Socket); !ok {
+	if d.notifier == nil {
 		return addFileDescription(d, 0)
 	}
-	// Another number of the same eventfd: the poller waits on either.
-	n, err := trap(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0, 0, 0, 0)
+	// A number of its own for the poller, which the description notifies too.
+	n, err := socketNumber()
 	if err != 0 {
 		return 0, err
 	}
-	if err := fds.set(int(n), d); err != 0 {
-		closeNumber(int(n))
+	d.notifier.add(n)
+	if err := fds.set(n, d); err != 0 {
+		d.notifier.remove(n)
+		closeNumber(n)
 		return 0, err
 	}
-	return n, 0
+	return uintptr(n), 0
 }
 
 // fcntl keeps the flags of the number itself in the trap, those of the

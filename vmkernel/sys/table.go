@@ -8,8 +8,9 @@ import (
 
 // description is an open file description: what dup shares.
 type description struct {
-	obj  Object
-	refs atomic.Int32 // descriptors that name it
+	obj      Object
+	refs     atomic.Int32 // descriptors that name it
+	notifier *Notifier    // of what the poller can wait for, else nil
 }
 
 const (
@@ -76,6 +77,9 @@ func (t *table) close(fd uintptr) bool {
 	if d.refs.Add(-1) == 0 {
 		d.obj.Release()
 	}
+	if d.notifier != nil {
+		d.notifier.remove(int(fd))
+	}
 	closeNumber(int(fd))
 	return true
 }
@@ -126,8 +130,9 @@ func addPollable(s pollable) (uintptr, Errno) {
 		s.Release()
 		return 0, err
 	}
-	s.Start(&Notifier{fd: fd})
-	if err := fds.set(fd, &description{obj: s}); err != 0 {
+	n := &Notifier{fds: []int{fd}}
+	s.Start(n)
+	if err := fds.set(fd, &description{obj: s, notifier: n}); err != 0 {
 		s.Release()
 		closeNumber(fd)
 		return 0, err

@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"slices"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -52,16 +53,37 @@ func closeNumber(fd int) { trap(syscall.SYS_CLOSE, uintptr(fd), 0, 0, 0, 0, 0) }
 
 var one uint64 = 1
 
-// Notifier wakes the goroutines that the runtime's poller holds for a socket.
-type Notifier struct{ fd int }
+// Notifier wakes the goroutines that the runtime's poller holds for a socket or a
+// pipe's end.
+type Notifier struct {
+	mu  sync.Mutex
+	fds []int // the numbers of one description
+}
 
 // Notify makes the poller look at the socket again, for reading and for writing.
 // It may be called from any goroutine and does not block: the counter behind it
 // would have to be written 2^64 times.
 func (n *Notifier) Notify() {
-	// JUSTIFICATION: the trap takes the address of the counter's increment.
-	// SAFETY: one is a global that never moves; the trap only reads it.
-	trap(syscall.SYS_WRITE, uintptr(n.fd), uintptr(unsafe.Pointer(&one)), 8, 0, 0, 0)
+	n.mu.Lock()
+	for _, fd := range n.fds {
+		// JUSTIFICATION: the trap takes the address of the counter's increment.
+		// SAFETY: one is a global that never moves; the trap only reads it.
+		trap(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&one)), 8, 0, 0, 0)
+	}
+	n.mu.Unlock()
+}
+
+// add and remove change the numbers; a number is removed before it is given back.
+func (n *Notifier) add(fd int) {
+	n.mu.Lock()
+	n.fds = append(n.fds, fd)
+	n.mu.Unlock()
+}
+
+func (n *Notifier) remove(fd int) {
+	n.mu.Lock()
+	n.fds = slices.DeleteFunc(n.fds, func(f int) bool { return f == fd })
+	n.mu.Unlock()
 }
 
 // Address is where p's first byte is.

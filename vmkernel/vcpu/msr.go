@@ -32,8 +32,6 @@ type msrState struct {
 	mtrrVar    [2 * mtrrVars]uint64
 	tscAdjust  uint64
 	mcgStatus  uint64
-	xss        uint64
-	microcode  uint64
 }
 
 const (

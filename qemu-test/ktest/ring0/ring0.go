@@ -41,6 +41,7 @@ func mount() error {
 	if !sys.Install(fs, nil) {
 		return errors.New("the binary was built without the overlay of cmd/mkoverlay")
 	}
+	sys.InstallPipes()
 	facts := linux.Facts()
 	for i := range facts.NumModules {
 		m := &facts.Modules[i]

@@ -196,4 +196,4 @@ func (e *Engine) SetTSCOffset(offset uint64) {
 func (e *Engine) XSAVE() []byte { return e.xsave }
 
 // FlushTLB implements vcpu.Engine.
-func (e *Engine) FlushTLB() { e.flush = true }
+func (e *Engine) FlushTLB() { e.flush, e.tag = true, true }

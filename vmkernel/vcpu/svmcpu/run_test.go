@@ -420,3 +420,24 @@ func TestParkWord(t *testing.T) {
 		t.Error("word is something else")
 	}
 }
+
+// An OUT that Fast handles may be the end of an interrupt in the PIC.
+func TestOutAsksInDoesNot(t *testing.T) {
+	for _, c := range []struct {
+		in   uint64
+		want []uint64
+	}{{0, []uint64{5, 6}}, {1, []uint64{5}}} {
+		m := newMachine(t, nil)
+		m.fast.deadline = 5
+		m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+			m.fast.deadline = 6
+			return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
+		}
+		m.run(func(v *svm.VMCB) {
+			v.Control.ExitCode, v.Control.ExitInfo1 = svm.VMEXIT_IOIO, 0x20<<16|1<<4|c.in
+		}, exit(svm.VMEXIT_CPUID))
+		if !slices.Equal(m.armed, c.want) {
+			t.Errorf("in %d: armed %v, want %v", c.in, m.armed, c.want)
+		}
+	}
+}

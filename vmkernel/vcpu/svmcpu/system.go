@@ -51,7 +51,7 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 	v, c := &e.vmcb.Save, &e.vmcb.Control
 	if v.CR0 != s.CR0 || v.CR3 != s.CR3 || v.CR4 != s.CR4 || v.EFER != s.EFER|reg.EFER_SVME {
 		// A change of paging by MOV would have flushed (7.3.3, 5.5.3).
-		e.flush = true
+		e.flush, e.tag = true, true
 	}
 	v.CR0 = s.CR0&^(reg.CR0_CD|reg.CR0_NW) | reg.CR0_ET
 	v.CR3, v.CR4 = s.CR3, s.CR4

@@ -89,6 +89,7 @@ type Engine struct {
 	// last entry (known); old is what the VMCS holds while pending.
 	sys, old       vcpu.System
 	pending, known bool
+	values         [numStateFields]uint64 // of stateFields, as read last
 	diff           bool
 
 	xsave                   []byte

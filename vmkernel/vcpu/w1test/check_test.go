@@ -16,7 +16,7 @@ var (
 )
 
 //go:noinline
-func copies() { to = from }
+func copies() { to = from; to.a[0]++ }
 
 //go:noinline
 func callsCopies() { copies() }
