@@ -17,6 +17,7 @@ type apic struct {
 	irr, isr [4]uint64
 	regs     map[uint32]uint64
 	deadline uint64
+	v        *vcpu.VCPU
 	tpr      uint8
 	eois     int
 	level    bool
@@ -54,8 +55,8 @@ func (a *apic) WriteMSR(i uint32, v uint64) bool {
 	return true
 }
 
-func (a *apic) Pending(tsc uint64) (uint8, bool) {
-	if a.deadline != 0 && tsc >= a.deadline {
+func (a *apic) Pending() (uint8, bool) {
+	if a.deadline != 0 && a.v.TSC() >= a.deadline {
 		a.deadline = 0
 		a.raise(0xec)
 	}
@@ -200,6 +201,7 @@ func newRig(t testing.TB, steps ...fakecpu.Step) *rig {
 	id := vcpu.NewCPUID(amdHost, f.Caps(), 1, 2_000_000, 1_000_000)
 	r.v = vcpu.New(vcpu.Config{CPUID: id, APIC: r.apic, IO: r.m, Fast: r.m,
 		Emul: emul.New(ram, r.m, 40), Mem: ram, Time: r.clk})
+	r.apic.v = r.v
 	tab, _ := f.NewTable()
 	if err := r.v.Attach(f, tab); err != nil {
 		t.Fatal(err)
