@@ -250,6 +250,17 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts: the preemption timer exits
+// before an external interrupt does.
+func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {
+	m := newMachine(t, nil)
+	m.tsc, m.fast.deadline = 1000, 1
+	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
+	if n := m.count("interrupts"); n != 2 {
+		t.Errorf("the host took interrupts %d times at 2 exits", n)
+	}
+}
+
 func TestTaskPriority(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.tpr = 5
