@@ -745,3 +745,24 @@ func TestTSC(t *testing.T) {
 		t.Errorf("%d offset %x", r.v.TSC(), r.e.Offset)
 	}
 }
+
+// TestDeadlineAtTheEndOfTime: a guest writes any value, and has set its counter to
+// any value before.
+func TestDeadlineAtTheEndOfTime(t *testing.T) {
+	for _, c := range []struct{ host, guest, deadline, want uint64 }{
+		{1 << 40, 0, 5000, 1<<40 + 5000},
+		{1 << 40, 0, ^uint64(0), ^uint64(0)}, // not the past
+		{1 << 40, 0, ^uint64(0) - 1<<40, ^uint64(0)},
+		{1000, 1 << 50, 1<<50 + 70, 1070},
+		{1000, 1 << 50, 70, 1},
+		{1000, 1 << 50, 1<<50 - 1000, 1},
+	} {
+		r := newRig(t)
+		r.clk.tsc = c.host
+		r.v.SetTSC(c.guest)
+		r.apic.deadline = c.deadline
+		if got := r.v.Deadline(); got != c.want {
+			t.Errorf("%+v: %#x", c, got)
+		}
+	}
+}
