@@ -109,6 +109,7 @@ func (v *VCPU) Reset(set func(*Regs, *System)) error {
 	v.lengths = lengthCache{}
 	v.nmi.Store(false)
 	v.APIC.Reset()
+	v.eng.DropEvents()
 	x := v.eng.XSAVE()
 	clear(x)
 	initXSAVE(x)

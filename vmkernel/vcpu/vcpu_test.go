@@ -746,6 +746,22 @@ func TestTSC(t *testing.T) {
 	}
 }
 
+// TestResetForgetsEvents: a reset may come between an exception that was queued and
+// the entry that would have delivered it.
+func TestResetForgetsEvents(t *testing.T) {
+	r := newRig(t)
+	r.e.Pending = vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13}
+	r.e.NMI = true
+	if err := r.v.Reset(nil); err != nil {
+		t.Fatal(err)
+	}
+	r.e.Push(fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt}}, r.end())
+	r.v.Run()
+	if len(r.e.Delivered) != 0 {
+		t.Errorf("delivered after the reset: %+v", r.e.Delivered)
+	}
+}
+
 // TestDeadlineAtTheEndOfTime: a guest writes any value, and has set its counter to
 // any value before.
 func TestDeadlineAtTheEndOfTime(t *testing.T) {

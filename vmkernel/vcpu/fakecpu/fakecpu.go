@@ -178,6 +178,9 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 // Inject implements vcpu.Engine.
 func (e *Engine) Inject(ev vcpu.Event) { e.Pending = ev }
 
+// DropEvents implements vcpu.Engine.
+func (e *Engine) DropEvents() { e.Pending, e.NMI = vcpu.Event{}, false }
+
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.NMI = true }
 
