@@ -124,15 +124,15 @@ func (v *VCPU) idle() Verdict {
 			return Resume
 		}
 	}
-	v.since = v.Time.TSC()
+	v.stats.halted.Store(v.Time.TSC())
 	return Block
 }
 
 // unblocked ends the measurement of a stay in HLT.
 func (v *VCPU) unblocked() {
-	if v.since != 0 {
-		v.stats.idle.Add(v.Time.TSC() - v.since)
-		v.since = 0
+	if t := v.stats.halted.Load(); t != 0 {
+		v.stats.halted.Store(0) // before the sum: Idle relies on it
+		v.stats.idle.Add(v.Time.TSC() - t)
 	}
 }
 

@@ -59,7 +59,6 @@ type VCPU struct {
 	halted    bool // W1: RIP stands at an HLT
 	haltRIP   uint64
 	haltLen   uint8
-	since     uint64 // W1: host TSC when it was blocked, 0: it is not
 	pv        paravirt
 	msr       msrState
 	lengths   lengthCache

@@ -762,6 +762,31 @@ func TestResetForgetsEvents(t *testing.T) {
 	}
 }
 
+// TestIdleCountsTheStayThatGoesOn: else the CPU time of a halted machine grows, and
+// falls when it wakes up.
+func TestIdleCountsTheStayThatGoesOn(t *testing.T) {
+	r := newRig(t)
+	halt := vcpu.Exit{Kind: vcpu.KindHLT, InstLen: 1, RIP: 0x100000}
+	if v := r.v.FastExit(&halt); v != vcpu.Block {
+		t.Fatal(v)
+	}
+	if n := r.v.Stats().Idle(r.clk.tsc + 500); n != 500 {
+		t.Errorf("in the stay: %d", n)
+	}
+	r.clk.tsc += 700
+	kick := vcpu.Exit{Kind: vcpu.KindKick}
+	r.v.FastExit(&kick)
+	if n := r.v.Stats().Idle(r.clk.tsc + 100); n != 800 {
+		t.Errorf("in the next: %d", n)
+	}
+	r.apic.raise(0x40)
+	r.v.AckInterrupt(0x40)
+	r.clk.tsc += 1000
+	if n := r.v.Stats().Idle(r.clk.tsc); n != 700 {
+		t.Errorf("after it: %d", n)
+	}
+}
+
 // TestDeadlineAtTheEndOfTime: a guest writes any value, and has set its counter to
 // any value before.
 func TestDeadlineAtTheEndOfTime(t *testing.T) {

@@ -135,7 +135,6 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	timer := pit.New(b.clock, isa(0))
 	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
-	con.OnInput(b.uart.InputReady)
 	pw := power{ask}
 	pm := acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
@@ -182,6 +181,8 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 		b.cpus = append(b.cpus, cpu)
 		kicks[i].cpu = cpu
 	}
+	// Last: input may come at once, and its interrupt kicks a processor.
+	con.OnInput(b.uart.InputReady)
 	return b, nil
 }
 

@@ -158,6 +158,9 @@ func (e *Engine) kick() {
 // Kick implements vcpu.Engine.
 func (e *Engine) Kick() { e.kick() }
 
+// Kicked says that a Kick waits to be seen. For any goroutine.
+func (e *Engine) Kicked() bool { return len(e.kicks) > 0 }
+
 // Regs implements vcpu.Engine.
 func (e *Engine) Regs() *vcpu.Regs { return &e.R }
 
