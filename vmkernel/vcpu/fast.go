@@ -20,7 +20,7 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 		return Return
 	}
 	v.stats.exits[k].Add(1)
-	if v.since != 0 {
+	if v.stats.halted.Load() != 0 {
 		v.unblocked()
 	}
 	if x.Event.Valid && k != KindException {
@@ -233,7 +233,7 @@ func (v *VCPU) PendingInterrupt() (uint8, bool) {
 
 // AckInterrupt implements Fast. It ends an HLT.
 func (v *VCPU) AckInterrupt(vector uint8) {
-	if v.since != 0 {
+	if v.stats.halted.Load() != 0 {
 		v.unblocked()
 	}
 	v.wake()
