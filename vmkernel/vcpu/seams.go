@@ -25,8 +25,8 @@ type APIC interface {
 	ReadMSR(index uint32) (value uint64, ok bool)
 	WriteMSR(index uint32, value uint64) (ok bool)
 	// Pending is the vector above the processor priority, if any. It looks at
-	// the timer too: tsc is the guest's counter now.
-	Pending(tsc uint64) (vector uint8, ok bool)
+	// the timer too.
+	Pending() (vector uint8, ok bool)
 	// Accept moves vector from IRR to ISR.
 	Accept(vector uint8)
 	// EOI ends the highest vector in service.

@@ -117,7 +117,11 @@ func (e *Emulator) resolve(c vcpu.CPU, in *inst, x *vcpu.Exit, n uint8, acc acce
 
 // locate translates seg:off.
 func (e *Emulator) locate(c vcpu.CPU, seg uint8, off uint64, n uint8, acc access, t *target) (vcpu.Event, bool) {
-	s := c.System()
+	// The mode is enough but for the segments that it lacks.
+	s := c.Mode()
+	if seg == segES && !s.Long() || seg >= segFS {
+		s = c.System()
+	}
 	lin, ev, ok := linear(s, seg, off, n, acc)
 	if !ok {
 		return ev, false
