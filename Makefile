@@ -75,6 +75,14 @@ test: deps check unit cases ## everything: check, package tests, then the machin
 cases: deps build/basalt.elf build/basalt.img build/stress.elf build/nics.img ## boot the test table in the emulators
 	go test -count=1 -v -timeout 40m ./qemu-test/cases
 
+.PHONY: ktest
+ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmkernel/...; ARGS="-v -run X"
+	go run ./qemu-test/ktest $(KTEST) $(or $(PKG),std) $(ARGS)
+
+.PHONY: stress
+stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS=4
+	go run ./qemu-test/stress/boot -time $(or $(TIME),10m) -cpus $(or $(CPUS),4) build/stress.elf
+
 .PHONY: deps
 deps: ## install what is missing (Debian: apt-get), or say what is
 	@qemu-test/deps.sh

@@ -20,8 +20,8 @@ var bootRows = []row{
 	{name: "pvh/qemu/128MiB", machine: harness.Machine{MemMiB: 128}, want: []string{`boot=PVH`}},
 	{name: "bios/qemu/cpus=1", machine: harness.Machine{Disk: built("basalt.img")}, want: []string{`cpus=1 .*boot=Multiboot2`}},
 	{name: "bios/qemu/cpus=4/q35", machine: harness.Machine{Disk: built("basalt.img"), CPUs: 4, Type: "q35"}, want: []string{`cpus=4 .*boot=Multiboot2`}},
-	{name: "bios/bochs/cpus=1", machine: harness.Machine{Emulator: harness.Bochs, Disk: built("basalt.img")}, want: []string{`cpus=1 .*boot=Multiboot2`}},
-	{name: "bios/bochs/cpus=2", machine: harness.Machine{Emulator: harness.Bochs, Disk: built("basalt.img"), CPUs: 2}, want: []string{`cpus=2 .*boot=Multiboot2`}},
+	{name: "bios/bochs/cpus=1", machine: harness.Machine{Emulator: harness.Bochs, MIPS: 100, Disk: built("basalt.img")}, want: []string{`cpus=1 .*boot=Multiboot2`}},
+	{name: "bios/bochs/cpus=2", machine: harness.Machine{Emulator: harness.Bochs, MIPS: 100, Disk: built("basalt.img"), CPUs: 2}, want: []string{`cpus=2 .*boot=Multiboot2`}},
 	{name: "uefi/qemu/cpus=1", machine: harness.Machine{Disk: built("basalt.img"), Firmware: ovmf}, want: []string{`basalt: entering the kernel`, `cpus=1 .*boot=UEFI`}},
 	{name: "uefi/qemu/cpus=2/q35", machine: harness.Machine{Disk: built("basalt.img"), Firmware: ovmf, CPUs: 2, Type: "q35"}, want: []string{`basalt: entering the kernel`, `cpus=2 .*boot=UEFI`}},
 }

@@ -126,6 +126,12 @@ func rtcSeconds() uint64 {
 			break
 		}
 	}
+	return unixOfRTC(a)
+}
+
+// unixOfRTC converts seconds, minutes, hours, day, month and year of this century
+// as status register B (the last one) says that they are kept.
+func unixOfRTC(a [8]byte) uint64 {
 	if a[6]&4 == 0 { // BCD
 		for i := 0; i < 6; i++ {
 			pm := a[i] & 0x80

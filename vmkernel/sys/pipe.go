@@ -6,34 +6,30 @@ import (
 	"syscall"
 )
 
+// pipeSize is how many bytes a pipe holds; writes up to pipeAtomic are not mixed
+// with others' (pipe(7)).
 const (
-	// pipeSize is how many bytes a pipe holds, as Linux's default.
-	pipeSize = 64 << 10
-	// pipeAtomic is PIPE_BUF: a write of so few bytes is never given in parts.
+	pipeSize   = 64 << 10
 	pipeAtomic = 4096
 )
 
-// pipe is what the two ends of pipe(2) share. Each end has a socket's kind of
-// number, so that the runtime's poller can wait on it.
+// pipe is the buffer between two ends.
 type pipe struct {
 	mu      sync.Mutex
-	moved   sync.Cond // signalled at each change, for ends in blocking mode
-	buf     []byte    // a ring once it is needed
-	at, n   int       // first byte and how many
-	closed  [2]bool   // by end
-	notices [2]*Notifier
+	changed sync.Cond // for ends in blocking mode
+	ring    []byte
+	start   int // of the bytes in ring
+	n       int
+	end     [2]*pipeEnd
+	closed  [2]bool
 }
 
-const (
-	readEnd  = 0
-	writeEnd = 1
-)
-
-// pipeEnd is what a descriptor names.
+// pipeEnd is the reading (side 0) or the writing end (side 1).
 type pipeEnd struct {
-	*pipe
-	which int
-	flags atomic.Int32
+	p        *pipe
+	side     int
+	nonblock atomic.Bool
+	notifier *Notifier // guarded by p.mu; nil once released
 }
 
 var (
@@ -43,154 +39,79 @@ var (
 	_ StatusFlags = (*pipeEnd)(nil)
 )
 
-// InstallPipes makes pipe and pipe2 answer with pipes of this package, for a trap
-// that has none. A child process could not use them.
-func InstallPipes() { pipeCalls(&handlers) }
+// InstallPipes makes pipe2 answer with pipes of this package, for a trap that has
+// none. A child process could not use them.
+func InstallPipes() { handlers[syscall.SYS_PIPE2] = pipe2 }
 
-// pipeCalls fills in the calls that make pipes.
-func pipeCalls(t *[maxNumber]handler) {
-	t[syscall.SYS_PIPE2] = func(a *args) (uintptr, Errno, bool) { return newPipe(a[0], a[1]) }
-	t[syscall.SYS_PIPE] = func(a *args) (uintptr, Errno, bool) { return newPipe(a[0], 0) }
-}
-
-func newPipe(addr, flags uintptr) (uintptr, Errno, bool) {
-	out, err := at[[2]int32](addr)
-	if err != 0 {
-		return 0, err, true
-	}
+// pipe2 is pipe2(2).
+func pipe2(a *args) (uintptr, Errno, bool) {
+	addr, flags := a[0], a[1]
 	if flags&^(syscall.O_CLOEXEC|syscall.O_NONBLOCK) != 0 {
 		return 0, syscall.EINVAL, true
 	}
-	p := new(pipe)
-	p.moved.L = &p.mu
-	var fd [2]int
-	for i := range fd {
-		if fd[i], err = socketNumber(); err == 0 {
-			end := &pipeEnd{pipe: p, which: i}
-			end.flags.Store(int32(flags & syscall.O_NONBLOCK))
-			p.mu.Lock()
-			p.notices[i] = &Notifier{fds: []int{fd[i]}}
-			p.mu.Unlock()
-			if err = fds.set(fd[i], &description{obj: end, notifier: p.notices[i]}); err != 0 {
-				closeNumber(fd[i])
-			}
-		}
-		if err != 0 {
-			if i == 1 {
-				fds.close(uintptr(fd[0]))
+	fd, err := at[[2]int32](addr)
+	if err != 0 {
+		return 0, err, true
+	}
+	p := &pipe{ring: make([]byte, pipeSize)}
+	p.changed.L = &p.mu
+	var n [2]uintptr
+	for side := range p.end {
+		e := &pipeEnd{p: p, side: side}
+		e.nonblock.Store(flags&syscall.O_NONBLOCK != 0)
+		p.end[side] = e
+	}
+	for side, e := range p.end {
+		if n[side], err = addPollable(e); err != 0 {
+			if side == 1 {
+				fds.close(n[0])
 			}
 			return 0, err, true
 		}
+		if flags&syscall.O_NONBLOCK == 0 {
+			// The runtime asks the trap which mode a descriptor is in.
+			trap(syscall.SYS_FCNTL, n[side], syscall.F_SETFL, 0, 0, 0, 0)
+		}
 	}
-	*out = [2]int32{int32(fd[0]), int32(fd[1])}
+	fd[0], fd[1] = int32(n[0]), int32(n[1])
 	return 0, 0, true
 }
 
-// changed wakes whoever waits for the other end. p.mu is held.
-func (e *pipeEnd) changed() {
-	e.moved.Broadcast()
-	if n := e.notices[1-e.which]; n != nil && !e.closed[1-e.which] {
-		n.Notify()
-	}
+// Start implements pollable.
+func (e *pipeEnd) Start(n *Notifier) {
+	e.p.mu.Lock()
+	defer e.p.mu.Unlock()
+	e.notifier = n
 }
 
 // Release implements Object.
 func (e *pipeEnd) Release() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.closed[e.which] = true
-	if e.closed[1-e.which] {
-		e.buf, e.n = nil, 0
-	}
-	e.changed()
+	e.p.mu.Lock()
+	defer e.p.mu.Unlock()
+	e.notifier = nil
+	e.p.closed[e.side] = true
+	e.p.wake(1 - e.side)
 }
 
-func (e *pipeEnd) nonblocking() bool { return e.flags.Load()&syscall.O_NONBLOCK != 0 }
-
-// Read implements Reader.
-func (e *pipeEnd) Read(p []byte) (int, Errno) {
-	if e.which != readEnd {
-		return 0, syscall.EBADF
-	}
-	if len(p) == 0 {
-		return 0, 0
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for e.n == 0 {
-		switch {
-		case e.closed[writeEnd]:
-			return 0, 0
-		case e.nonblocking():
-			return 0, syscall.EAGAIN
-		}
-		e.moved.Wait()
-	}
-	n := copy(p, e.buf[e.at:min(e.at+e.n, len(e.buf))])
-	if n < e.n {
-		n += copy(p[n:], e.buf[:e.n-n])
-	}
-	e.at = (e.at + n) % len(e.buf)
-	e.n -= n
-	e.changed()
-	return n, 0
-}
-
-// Write implements Writer.
-func (e *pipeEnd) Write(p []byte) (int, Errno) {
-	if e.which != writeEnd {
-		return 0, syscall.EBADF
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	done := 0
-	for {
-		if e.closed[readEnd] {
-			if done > 0 {
-				return done, 0
-			}
-			return 0, syscall.EPIPE
-		}
-		room := pipeSize - e.n
-		if len(p) <= pipeAtomic && room < len(p) {
-			room = 0
-		}
-		done += e.put(p[done:min(len(p), done+room)])
-		if done == len(p) {
-			return done, 0
-		}
-		if e.nonblocking() {
-			if done > 0 {
-				return done, 0
-			}
-			return 0, syscall.EAGAIN
-		}
-		e.moved.Wait()
+// wake tells one side to try again. p.mu is held.
+func (p *pipe) wake(side int) {
+	p.changed.Broadcast()
+	if n := p.end[side].notifier; n != nil {
+		n.Notify()
 	}
 }
 
-// put stores p, for which there is room. p.mu is held.
-func (e *pipeEnd) put(p []byte) int {
-	if len(p) == 0 {
-		return 0
+// Flags implements StatusFlags.
+func (e *pipeEnd) Flags() int {
+	f := e.side // O_RDONLY is 0, O_WRONLY is 1
+	if e.nonblock.Load() {
+		f |= syscall.O_NONBLOCK
 	}
-	if need := e.n + len(p); need > len(e.buf) {
-		size := max(len(e.buf), 4096)
-		for size < need {
-			size *= 2
-		}
-		buf := make([]byte, size)
-		k := copy(buf, e.buf[e.at:min(e.at+e.n, len(e.buf))])
-		copy(buf[k:], e.buf[:e.n-k])
-		e.buf, e.at = buf, 0
-	}
-	end := (e.at + e.n) % len(e.buf)
-	k := copy(e.buf[end:], p)
-	copy(e.buf, p[k:])
-	e.n += len(p)
-	e.changed()
-	return len(p)
+	return f
 }
+
+// SetFlags implements StatusFlags.
+func (e *pipeEnd) SetFlags(f int) { e.nonblock.Store(f&syscall.O_NONBLOCK != 0) }
 
 // Stat implements Stater.
 func (e *pipeEnd) Stat(st *syscall.Stat_t) Errno {
@@ -198,13 +119,71 @@ func (e *pipeEnd) Stat(st *syscall.Stat_t) Errno {
 	return 0
 }
 
-// Flags implements StatusFlags.
-func (e *pipeEnd) Flags() int { return int(e.flags.Load()) | e.which } // O_RDONLY, O_WRONLY
+// Read implements Reader.
+func (e *pipeEnd) Read(b []byte) (int, Errno) {
+	if e.side != 0 {
+		return 0, syscall.EBADF
+	}
+	p := e.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.n == 0 && len(b) > 0 {
+		switch {
+		case p.closed[1]:
+			return 0, 0
+		case p.closed[0]:
+			return 0, syscall.EBADF
+		case e.nonblock.Load():
+			return 0, syscall.EAGAIN
+		}
+		p.changed.Wait()
+	}
+	total := 0
+	for total < len(b) && p.n > 0 {
+		n := copy(b[total:], p.ring[p.start:min(p.start+p.n, pipeSize)])
+		p.start, p.n, total = (p.start+n)%pipeSize, p.n-n, total+n
+	}
+	if total > 0 {
+		p.wake(1)
+	}
+	return total, 0
+}
 
-// SetFlags implements StatusFlags.
-func (e *pipeEnd) SetFlags(flags int) {
-	e.flags.Store(int32(flags & syscall.O_NONBLOCK))
-	e.mu.Lock()
-	e.moved.Broadcast()
-	e.mu.Unlock()
+// Write implements Writer.
+func (e *pipeEnd) Write(b []byte) (int, Errno) {
+	if e.side != 1 {
+		return 0, syscall.EBADF
+	}
+	p := e.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	total := 0
+	for total < len(b) {
+		need := 1
+		if len(b) <= pipeAtomic {
+			need = len(b)
+		}
+		switch {
+		case p.closed[0]:
+			if total > 0 {
+				return total, 0
+			}
+			return 0, syscall.EPIPE
+		case p.closed[1]:
+			return total, syscall.EBADF
+		case pipeSize-p.n >= need:
+			at := (p.start + p.n) % pipeSize
+			n := copy(p.ring[at:min(at+pipeSize-p.n, pipeSize)], b[total:])
+			p.n, total = p.n+n, total+n
+			p.wake(0)
+			continue
+		case e.nonblock.Load():
+			if total > 0 {
+				return total, 0
+			}
+			return 0, syscall.EAGAIN
+		}
+		p.changed.Wait()
+	}
+	return total, 0
 }

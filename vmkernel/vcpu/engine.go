@@ -112,6 +112,10 @@ type Engine interface {
 	StoreSystem(s *System) error
 	// Inject queues an exception, NMI or interrupt for the next entry.
 	Inject(e Event)
+	// DropEvents forgets every event that waits for an entry: what Inject and
+	// SetNMIPending queued, and what the engine itself has to deliver again. A
+	// reset needs it: the next guest must not see an exception of the last.
+	DropEvents()
 	// SetNMIPending asks for an NMI as soon as the guest can take it.
 	SetNMIPending()
 	// SetInterruptShadow clears or sets the STI/MOV SS shadow. Also called by

@@ -21,7 +21,7 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 		return Return
 	}
 	v.stats.exits[k].Add(1)
-	if v.since != 0 {
+	if v.stats.halted.Load() != 0 {
 		v.unblocked()
 	}
 	if x.Event.Valid && k != KindException {
@@ -122,15 +122,15 @@ func (v *VCPU) idle() Verdict {
 			return Resume
 		}
 	}
-	v.since = v.Time.TSC()
+	v.stats.halted.Store(v.Time.TSC())
 	return Block
 }
 
 // unblocked ends the measurement of a stay in HLT.
 func (v *VCPU) unblocked() {
-	if v.since != 0 {
-		v.stats.idle.Add(v.Time.TSC() - v.since)
-		v.since = 0
+	if t := v.stats.halted.Load(); t != 0 {
+		v.stats.halted.Store(0) // before the sum: Idle relies on it
+		v.stats.idle.Add(v.Time.TSC() - t)
 	}
 }
 
@@ -265,7 +265,7 @@ func (v *VCPU) PendingInterrupt() (uint8, bool) {
 
 // AckInterrupt implements Fast. It ends an HLT.
 func (v *VCPU) AckInterrupt(vector uint8) {
-	if v.since != 0 {
+	if v.stats.halted.Load() != 0 {
 		v.unblocked()
 	}
 	v.wake()
@@ -273,16 +273,24 @@ func (v *VCPU) AckInterrupt(vector uint8) {
 	v.pvOfferEOI(vector)
 }
 
-// Deadline implements Fast.
+// Deadline implements Fast. A deadline that cannot come before the host's counter
+// wraps is the end of time, not the past: it must not make the run loop look again
+// at every entry.
 func (v *VCPU) Deadline() uint64 {
 	d := v.APIC.DeadlineTSC()
 	if d == 0 {
 		return 0
 	}
-	if d -= v.tscOffset; d != 0 {
-		return d
+	h := d - v.tscOffset
+	switch {
+	case int64(v.tscOffset) < 0: // the host's counter is ahead
+		if h < d {
+			return ^uint64(0)
+		}
+	case h > d || h == 0: // before the host's counter began
+		return 1
 	}
-	return 1
+	return h
 }
 
 // TaskPriority and SetTaskPriority are CR8 for engines that keep it in hardware.

@@ -13,6 +13,7 @@ const (
 	StopRequested          // RequestStop
 	StopReset              // the guest asked for a reset, or tripped over itself
 	StopCrashed            // the machine cannot go on
+	StopInit               // the boot processor got an INIT: a reset, as from the pin
 )
 
 // Stop is why Run returned, with a reason for the machine's owner.

@@ -60,7 +60,6 @@ type VCPU struct {
 	halted    bool // W1: RIP stands at an HLT
 	haltRIP   uint64
 	haltLen   uint8
-	since     uint64 // W1: host TSC when it was blocked, 0: it is not
 	pv        paravirt
 	msr       msrState
 	lengths   lengthCache
@@ -110,6 +109,7 @@ func (v *VCPU) Reset(set func(*Regs, *System)) error {
 	v.lengths = lengthCache{}
 	v.nmi.Store(false)
 	v.APIC.Reset()
+	v.eng.DropEvents()
 	x := v.eng.XSAVE()
 	clear(x)
 	initXSAVE(x)

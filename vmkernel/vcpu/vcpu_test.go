@@ -756,3 +756,65 @@ func TestTSC(t *testing.T) {
 		t.Errorf("%d offset %x", r.v.TSC(), r.e.Offset)
 	}
 }
+
+// TestResetForgetsEvents: a reset may come between an exception that was queued and
+// the entry that would have delivered it.
+func TestResetForgetsEvents(t *testing.T) {
+	r := newRig(t)
+	r.e.Pending = vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13}
+	r.e.NMI = true
+	if err := r.v.Reset(nil); err != nil {
+		t.Fatal(err)
+	}
+	r.e.Push(fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt}}, r.end())
+	r.v.Run()
+	if len(r.e.Delivered) != 0 {
+		t.Errorf("delivered after the reset: %+v", r.e.Delivered)
+	}
+}
+
+// TestIdleCountsTheStayThatGoesOn: else the CPU time of a halted machine grows, and
+// falls when it wakes up.
+func TestIdleCountsTheStayThatGoesOn(t *testing.T) {
+	r := newRig(t)
+	halt := vcpu.Exit{Kind: vcpu.KindHLT, InstLen: 1, RIP: 0x100000}
+	if v := r.v.FastExit(&halt); v != vcpu.Block {
+		t.Fatal(v)
+	}
+	if n := r.v.Stats().Idle(r.clk.tsc + 500); n != 500 {
+		t.Errorf("in the stay: %d", n)
+	}
+	r.clk.tsc += 700
+	kick := vcpu.Exit{Kind: vcpu.KindKick}
+	r.v.FastExit(&kick)
+	if n := r.v.Stats().Idle(r.clk.tsc + 100); n != 800 {
+		t.Errorf("in the next: %d", n)
+	}
+	r.apic.raise(0x40)
+	r.v.AckInterrupt(0x40)
+	r.clk.tsc += 1000
+	if n := r.v.Stats().Idle(r.clk.tsc); n != 700 {
+		t.Errorf("after it: %d", n)
+	}
+}
+
+// TestDeadlineAtTheEndOfTime: a guest writes any value, and has set its counter to
+// any value before.
+func TestDeadlineAtTheEndOfTime(t *testing.T) {
+	for _, c := range []struct{ host, guest, deadline, want uint64 }{
+		{1 << 40, 0, 5000, 1<<40 + 5000},
+		{1 << 40, 0, ^uint64(0), ^uint64(0)}, // not the past
+		{1 << 40, 0, ^uint64(0) - 1<<40, ^uint64(0)},
+		{1000, 1 << 50, 1<<50 + 70, 1070},
+		{1000, 1 << 50, 70, 1},
+		{1000, 1 << 50, 1<<50 - 1000, 1},
+	} {
+		r := newRig(t)
+		r.clk.tsc = c.host
+		r.v.SetTSC(c.guest)
+		r.apic.deadline = c.deadline
+		if got := r.v.Deadline(); got != c.want {
+			t.Errorf("%+v: %#x", c, got)
+		}
+	}
+}

@@ -26,7 +26,10 @@ import (
 
 func init() {
 	linux.OnExit = func(code int) { linux.PowerOff(uint32(code)) }
-	linux.OnFatal = func(string, *linux.Registers) { linux.PowerOff(archive.Crashed) }
+	linux.OnFatal = func(cause string, r *linux.Registers) {
+		linux.Report(cause, r)
+		linux.PowerOff(archive.Crashed)
+	}
 	if err := mount(); err != nil {
 		fmt.Fprintln(os.Stderr, "ktest:", err)
 		os.Exit(archive.Crashed)
@@ -41,6 +44,7 @@ func mount() error {
 	if !sys.Install(fs, nil) {
 		return errors.New("the binary was built without the overlay of cmd/mkoverlay")
 	}
+	sys.InstallPipes()
 	facts := linux.Facts()
 	for i := range facts.NumModules {
 		m := &facts.Modules[i]

@@ -161,6 +161,9 @@ func (e *Engine) kick() {
 // Kick implements vcpu.Engine.
 func (e *Engine) Kick() { e.kick() }
 
+// Kicked says that a Kick waits to be seen. For any goroutine.
+func (e *Engine) Kicked() bool { return len(e.kicks) > 0 }
+
 // Regs implements vcpu.Engine.
 func (e *Engine) Regs() *vcpu.Regs { return &e.R }
 
@@ -181,6 +184,9 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 
 // Inject implements vcpu.Engine.
 func (e *Engine) Inject(ev vcpu.Event) { e.Pending = ev }
+
+// DropEvents implements vcpu.Engine.
+func (e *Engine) DropEvents() { e.Pending, e.NMI = vcpu.Event{}, false }
 
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.NMI = true }

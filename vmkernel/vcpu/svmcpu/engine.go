@@ -174,6 +174,16 @@ func (e *Engine) Inject(ev vcpu.Event) {
 	e.queue(svm.MakeEvent(ev.Vector, typ, ev.HasError, ev.Error))
 }
 
+// DropEvents implements vcpu.Engine.
+func (e *Engine) DropEvents() {
+	e.event, e.deferred = 0, 0
+	e.nmi = nmiState{}
+	c := &e.vmcb.Control
+	c.EventInj, c.ExitIntInfo = 0, 0
+	c.Intercept1 &^= svm.Intercept1IRET
+	e.clean &^= svm.CleanIntercepts
+}
+
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.nmi.pending = true }
 

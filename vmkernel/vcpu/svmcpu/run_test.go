@@ -282,6 +282,22 @@ func TestNMI(t *testing.T) {
 	}
 }
 
+func TestDropEvents(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.regs.RFLAGS |= reg.RFLAGS_IF
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventExtInt, Vector: 0x33})
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13, HasError: true})
+	m.e.SetNMIPending()
+	m.e.nmi.stepping = true
+	m.e.DropEvents()
+	m.run(func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_INTR }, func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_HLT })
+	for i, e := range m.entry {
+		if e.inj.Valid() || e.iret {
+			t.Errorf("entry %d: %+v", i, e)
+		}
+	}
+}
+
 func TestTaskPriorityTravels(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.tpr = 3

@@ -278,6 +278,15 @@ func (e *Engine) Inject(ev vcpu.Event) {
 	e.queue(vmx.MakeInfo(ev.Vector, typ, ev.HasError), ev.Error)
 }
 
+// DropEvents implements vcpu.Engine. The VMCS holds no event between two runs: an
+// entry that succeeds takes it, and one that fails takes it out.
+func (e *Engine) DropEvents() {
+	e.event, e.deferred, e.nmiPending = 0, 0, false
+	e.frame.IDTVectoring = 0
+	// The next StoreSystem writes everything, pending debug exceptions too.
+	e.known, e.diff = false, false
+}
+
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.nmiPending = true }
 

@@ -12,6 +12,9 @@ type Config struct {
 	TSCHz   uint64 // guest TSC frequency; 0: 1 GHz
 	TimerHz uint64 // input of the timer's divider; 0: 1 GHz
 	X2APIC  bool   // the CPU has x2APIC mode
+	// MinPeriod is the shortest period of the periodic timer in guest TSC; a
+	// guest that asks for less gets this. 0: no limit (tests).
+	MinPeriod uint64
 }
 
 // APIC is one local APIC. Its ID is its index in the Set.
