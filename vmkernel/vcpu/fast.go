@@ -8,6 +8,7 @@ const (
 	msrAPICBase    = 0x1b
 	msrTSCDeadline = 0x6e0
 	msrX2APICFirst = 0x800
+	msrX2APICEOI   = 0x80b
 	msrX2APICLast  = 0x8ff
 )
 
@@ -39,6 +40,9 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 	case KindHLT:
 		return v.fastHLT(x)
 	case KindWRMSR:
+		if x.MSR.Index == msrX2APICEOI && x.MSR.Value == 0 {
+			return v.fastEOI(x)
+		}
 		if fastMSR(x.MSR.Index) {
 			return v.fastWRMSR(x)
 		}
@@ -157,6 +161,27 @@ func (v *VCPU) fastWRMSR(x *Exit) Verdict {
 	return Resume
 }
 
+// fastEOI is the most frequent WRMSR.
+func (v *VCPU) fastEOI(x *Exit) Verdict {
+	r := v.regs
+	next, ok := v.next(x, r)
+	if !ok {
+		return Return
+	}
+	if v.pv.eoiOffered {
+		v.pvSyncEOI()
+	}
+	quiet, ok := v.APIC.WriteEOI()
+	if !ok {
+		return Return
+	}
+	r.RIP = next
+	if quiet {
+		return ResumeQuiet
+	}
+	return Resume
+}
+
 func (v *VCPU) fastRDMSR(x *Exit) Verdict {
 	r := v.regs
 	next, ok := v.next(x, r)
@@ -194,13 +219,20 @@ func (v *VCPU) fastHypercall(x *Exit) Verdict {
 }
 
 func (v *VCPU) fastPIO(x *Exit) Verdict {
-	if v.Fast == nil || !x.PIO.In || x.PIO.String {
+	if v.Fast == nil || x.PIO.String {
 		return Return
 	}
 	r := v.regs
 	next, ok := v.next(x, r)
 	if !ok {
 		return Return
+	}
+	if !x.PIO.In {
+		if !v.Fast.FastWritePort(x.PIO.Port, x.PIO.Size, uint32(r.GPR[RAX])) {
+			return Return
+		}
+		r.RIP = next
+		return ResumeQuiet
 	}
 	val, ok := v.Fast.FastReadPort(x.PIO.Port, x.PIO.Size)
 	if !ok {
