@@ -9,6 +9,7 @@ const (
 	msrTSCDeadline = 0x6e0
 	msrX2APICFirst = 0x800
 	msrX2APICLast  = 0x8ff
+	msrX2APICICR   = 0x830
 )
 
 const apicBaseEnable = 1 << 11
@@ -61,7 +62,7 @@ func fastMSR(i uint32) bool {
 func (v *VCPU) fastSkip(x *Exit, r *Regs) bool {
 	n := x.InstLen
 	if n == 0 {
-		n = v.lengths.get(x.RIP)
+		n = v.lengths.get(x.Kind, x.RIP)
 	}
 	if n == 0 || r.RFLAGS&(FlagTF|FlagRF) != 0 {
 		return false
@@ -77,7 +78,7 @@ func (v *VCPU) fastSkip(x *Exit, r *Regs) bool {
 
 // canSkip is fastSkip's question alone, for what must not be done twice.
 func (v *VCPU) canSkip(x *Exit, r *Regs) bool {
-	return (x.InstLen != 0 || v.lengths.get(x.RIP) != 0) && r.RFLAGS&(FlagTF|FlagRF) == 0 && uint32(r.RIP) < 0xfffffff0
+	return (x.InstLen != 0 || v.lengths.get(x.Kind, x.RIP) != 0) && r.RFLAGS&(FlagTF|FlagRF) == 0 && uint32(r.RIP) < 0xfffffff0
 }
 
 func (v *VCPU) fastCPUID(x *Exit) Verdict {
@@ -96,7 +97,7 @@ func (v *VCPU) fastCPUID(x *Exit) Verdict {
 func (v *VCPU) fastHLT(x *Exit) Verdict {
 	n := x.InstLen
 	if n == 0 {
-		n = v.lengths.get(x.RIP)
+		n = v.lengths.get(x.Kind, x.RIP)
 	}
 	if n == 0 {
 		return Return
@@ -157,6 +158,9 @@ func (v *VCPU) fastWRMSR(x *Exit) Verdict {
 		return Return // #GP needs ordinary Go; the write has changed nothing
 	}
 	v.fastSkip(x, r)
+	if x.MSR.Index == msrX2APICICR && v.APIC.HasEvents() {
+		v.eng.Kick() // an NMI or INIT to itself: the sender is not kicked
+	}
 	return Resume
 }
 
@@ -187,8 +191,16 @@ func (v *VCPU) fastHypercall(x *Exit) Verdict {
 	if !v.fastSkip(x, r) {
 		return Return
 	}
-	r.GPR[RAX] = hcNoSys
+	r.GPR[RAX] = hypercall(x)
 	return Resume
+}
+
+// hypercall is what one answers. W1.
+func hypercall(x *Exit) uint64 {
+	if x.CPL != 0 {
+		return hcPerm
+	}
+	return hcNoSys
 }
 
 func (v *VCPU) fastPIO(x *Exit) Verdict {
