@@ -10,6 +10,7 @@ const (
 	msrX2APICFirst = 0x800
 	msrX2APICEOI   = 0x80b
 	msrX2APICLast  = 0x8ff
+	msrX2APICICR   = 0x830
 )
 
 const apicBaseEnable = 1 << 11
@@ -69,7 +70,7 @@ func fastMSR(i uint32) bool {
 func (v *VCPU) next(x *Exit, r *Regs) (rip uint64, ok bool) {
 	n := x.InstLen
 	if n == 0 {
-		if n = v.lengths.get(r.RIP); n == 0 {
+		if n = v.lengths.get(x.Kind, r.RIP); n == 0 {
 			return 0, false
 		}
 	}
@@ -94,7 +95,7 @@ func (v *VCPU) fastCPUID(x *Exit) Verdict {
 func (v *VCPU) fastHLT(x *Exit) Verdict {
 	n := x.InstLen
 	if n == 0 {
-		n = v.lengths.get(x.RIP)
+		n = v.lengths.get(x.Kind, x.RIP)
 	}
 	if n == 0 {
 		return Return
@@ -158,6 +159,9 @@ func (v *VCPU) fastWRMSR(x *Exit) Verdict {
 		return Return // #GP needs ordinary Go; the write has changed nothing
 	}
 	r.RIP = next
+	if x.MSR.Index == msrX2APICICR && v.APIC.HasEvents() {
+		v.eng.Kick() // an NMI or INIT to itself: the sender is not kicked
+	}
 	return Resume
 }
 
@@ -213,9 +217,17 @@ func (v *VCPU) fastHypercall(x *Exit) Verdict {
 	if !ok {
 		return Return
 	}
-	r.GPR[RAX] = hcNoSys
+	r.GPR[RAX] = hypercall(x)
 	r.RIP = next
 	return Resume
+}
+
+// hypercall is what one answers. W1.
+func hypercall(x *Exit) uint64 {
+	if x.CPL != 0 {
+		return hcPerm
+	}
+	return hcNoSys
 }
 
 func (v *VCPU) fastPIO(x *Exit) Verdict {
