@@ -12,6 +12,7 @@
 //
 // Low memory while a kernel starts:
 //
+//	0x00000  real-mode interrupts, which answer "not supported" (0x00500)
 //	0x00400  words of the BIOS data area: COM1, EBDA, size of low memory
 //	0x01000  Multiboot or PVH information, memory map, module list
 //	0x06000  GDT

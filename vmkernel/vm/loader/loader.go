@@ -151,34 +151,13 @@ func Load(e Env, b Boot) (Format, Start, error) {
 		s, err = l.multiboot(head)
 	}
 	if err == nil {
-		err = l.biosData()
+		err = l.bios()
 	}
 	if err != nil {
 		return f, nil, err
 	}
 	return f, s, nil
 }
-
-// biosData writes what kernels read in the data area of a BIOS even where there
-// was none: the first serial port, the segment of the extended data area, and the
-// KiB of memory below it (IBM PS/2 and PC BIOS Interface Technical Reference,
-// 1991, section 3).
-func (l *load) biosData() error {
-	for _, w := range []struct{ at, v uint64 }{{biosCOM1, 0x3f8}, {biosEBDA, lowKiB << 10 >> 4}, {biosMemory, lowKiB}} {
-		if err := l.put(w.at, []byte{byte(w.v), byte(w.v >> 8)}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Words of the BIOS data area, and what they say of memory below 1 MiB.
-const (
-	biosCOM1   = 0x400
-	biosEBDA   = 0x40e
-	biosMemory = 0x413
-	lowKiB     = 639
-)
 
 // load is one loading.
 type load struct {
