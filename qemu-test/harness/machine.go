@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -232,5 +234,18 @@ func (r *Running) command(dir, name string, args ...string) error {
 	r.cmd = exec.Command(name, args...)
 	r.cmd.Dir = dir
 	r.cmd.Stdout, r.cmd.Stderr = log, log
-	return r.cmd.Start()
+	// The emulator must not outlive a test that was killed. The kernel sends the
+	// signal when the thread that started it ends, so that thread stays.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := r.cmd.Start()
+		started <- err
+		if err == nil {
+			<-r.exit
+		}
+		runtime.UnlockOSThread()
+	}()
+	return <-started
 }

@@ -81,6 +81,9 @@ func run(list string, s settings, args []string) (int, error) {
 			std = append(std, a)
 		}
 	}
+	if len(std) > 1 && len(flags) == 0 {
+		flags = []string{"-short"} // the whole list in minutes
+	}
 	if len(std)+len(own) == 0 {
 		return 0, errors.New("name a package, or std for the list")
 	}

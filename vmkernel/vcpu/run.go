@@ -115,11 +115,12 @@ func (v *VCPU) crash(why string) outcome {
 // skip moves RIP past the instruction of n bytes and ends what ends with it: the
 // interrupt shadow, and a single step (SDM Vol. 3B, 18.3.1.4).
 func (v *VCPU) skip(n uint8) {
-	r := v.eng.Regs()
-	r.RIP += uint64(n)
-	if v.Mode().Bits() != 64 {
-		r.RIP &= 0xffffffff
+	r := v.regs
+	next := r.RIP + uint64(n)
+	if next>>32 != r.RIP>>32 && v.Mode().Bits() != 64 {
+		next &= 0xffffffff
 	}
+	r.RIP = next
 	v.retired(r)
 }
 

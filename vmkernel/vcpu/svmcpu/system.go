@@ -13,6 +13,7 @@ func (e *Engine) LoadMode(s *vcpu.System) {
 	s.EFER = v.EFER &^ reg.EFER_SVME
 	loadSegment(&s.CS, &v.CS)
 	loadSegment(&s.SS, &v.SS)
+	loadSegment(&s.DS, &v.DS)
 	// The processor keeps CPL apart; SS.DPL need not be it (15.5.1).
 	s.SS.Attr = s.SS.Attr&^reg.SegDPL | uint32(v.CPL)<<5
 }
@@ -28,7 +29,6 @@ func (e *Engine) LoadSystem(s *vcpu.System) {
 	s.PAT = v.GPAT
 	s.DR6, s.DR7, s.DR = v.DR6, v.DR7, e.dr
 	loadSegment(&s.ES, &v.ES)
-	loadSegment(&s.DS, &v.DS)
 	loadSegment(&s.FS, &v.FS)
 	loadSegment(&s.GS, &v.GS)
 	loadSegment(&s.LDTR, &v.LDTR)

@@ -21,6 +21,7 @@ type Config struct {
 type APIC struct {
 	// Shared with every thread.
 	irr    [8]atomic.Uint32
+	irrSum atomic.Uint32 // a bit for each word of irr that may not be 0
 	tmr    [8]atomic.Uint32
 	events atomic.Uint32 // Events
 	errs   atomic.Uint32 // errors since the last write of ESR
@@ -87,6 +88,7 @@ func (a *APIC) Reset() {
 // the ID and the base MSR. Collected events stay: a start-up IPI may already have
 // come. Owner.
 func (a *APIC) Init() {
+	a.irrSum.Store(0)
 	for i := range a.irr {
 		a.irr[i].Store(0)
 		a.tmr[i].Store(0)
