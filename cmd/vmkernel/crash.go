@@ -18,8 +18,7 @@ func crashOnRequest() {
 		}
 		switch kind {
 		case "panic": // a Go panic that nobody recovers
-			var m map[string]int
-			m["crash"] = 1
+			panic("the command line asked for it")
 		case "fatal": // a fatal error of the runtime
 			var m = map[int]int{}
 			for range 4 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"basalt/qemu-test/artefacts"
 	"basalt/qemu-test/harness"
 )
 
@@ -40,7 +42,6 @@ type demo struct {
 	cpus, mem int
 	limit     time.Duration
 	host      *harness.Running
-	start     time.Time
 }
 
 // step says what happens now and how long it took.
@@ -57,18 +58,17 @@ func step[T any](name string, f func() (T, error)) (T, error) {
 }
 
 func (d *demo) run(ctx context.Context, script bool) error {
-	kernel, err := step("Fetch a Debian cloud kernel", func() (string, error) { return fetchKernel(ctx, filepath.Join(d.build, "demo")) })
+	kernel, err := step("Fetch a Debian cloud kernel", func() (string, error) { return artefacts.Kernel(ctx, filepath.Join(d.build, "guests")) })
 	if err != nil {
 		return err
 	}
-	initrd, err := step("Build a u-root initramfs", func() (string, error) { return buildInitramfs(ctx, filepath.Join(d.build, "demo")) })
+	initrd, err := step("Build a u-root initramfs", func() (string, error) {
+		return artefacts.Initramfs(ctx, filepath.Join(d.build, "guests"), filepath.Join("qemu-test", "artefacts", "initramfs"))
+	})
 	if err != nil {
 		return err
 	}
-	password, err := newPassword()
-	if err != nil {
-		return err
-	}
+	password := rand.Text()[:16]
 	fingerprint, err := step("Boot the Basalt host in QEMU (AMD-V, no hardware help)", func() (string, error) { return d.boot(ctx, password) })
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (d *demo) boot(ctx context.Context, password string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	m, err := d.host.WaitFor(ctx, `certificate SHA-256 ([0-9A-F:]+)`)
+	m, err := d.host.WaitFor(ctx, `certificate SHA-256 ([0-9A-F:]{95})`)
 	if err != nil {
 		return "", err
 	}

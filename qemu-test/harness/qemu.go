@@ -127,7 +127,7 @@ func (m Machine) bochs(r *Running) error {
 		"romimage: file=" + first("/usr/share/bochs/BIOS-bochs-latest", m.Firmware) + bochsROM(m.Firmware),
 		"vgaromimage: file=/usr/share/vgabios/vgabios.bin",
 		"memory: guest=" + strconv.Itoa(m.MemMiB) + ", host=" + strconv.Itoa(min(m.MemMiB, 1024)),
-		"cpu: model=" + m.CPUModel + ", count=" + strconv.Itoa(m.CPUs) + ", ips=1000000000, reset_on_triple_fault=0",
+		"cpu: model=" + m.CPUModel + ", count=" + strconv.Itoa(m.CPUs) + ", ips=" + strconv.Itoa(m.MIPS) + "000000, reset_on_triple_fault=0",
 		"clock: sync=slowdown, time0=utc",
 		"com1: enabled=1, mode=file, dev=" + serial,
 		"log: " + filepath.Join(m.Dir, "bochs.log"),
@@ -136,7 +136,9 @@ func (m Machine) bochs(r *Running) error {
 	}
 	if m.Disk != "" {
 		os.Remove(m.Disk + ".lock")
-		lines = append(lines, "ata0-master: type=disk, mode=flat, path="+m.Disk)
+		// Bochs' BIOS waits for IDE time-outs, three emulated seconds, where no drive is.
+		lines = append(lines, "ata0-master: type=disk, mode=flat, path="+m.Disk,
+			"ata0-slave: type=cdrom, status=ejected, path=none", "ata1: enabled=0")
 	}
 	if m.NIC != "none" {
 		slirp := "# slirp config\n"

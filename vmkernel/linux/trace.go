@@ -11,7 +11,10 @@ import (
 //go:linkname findfunc runtime.findfunc
 func findfunc(pc uintptr) funcInfo
 
-type funcInfo struct{ fn, data unsafe.Pointer }
+type funcInfo struct {
+	fn unsafe.Pointer
+	_  unsafe.Pointer // the module
+}
 
 // Trace walks the frame pointers from the interrupted state and gives each return
 // address with its function's name and the offset in it, at most 24 of them. It

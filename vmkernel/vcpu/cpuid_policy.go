@@ -141,7 +141,7 @@ func (b *builder) basic(tscKHz, busKHz uint32) {
 		}
 	}
 	b.add(leaf{leaf: 6, eax: bits(2)}) // ARAT: the APIC timer never stops
-	b.add(leaf{leaf: 0xb, sub: 0, subs: true, ebx: 1, ecx: 1<<8 | 0})
+	b.add(leaf{leaf: 0xb, sub: 0, subs: true, ebx: 1, ecx: 1 << 8})
 	b.add(leaf{leaf: 0xb, sub: 1, subs: true, eax: log2(n), ebx: uint32(n), ecx: 2<<8 | 1})
 	if maxBasic >= 0x15 && busKHz != 0 {
 		b.add(leaf{leaf: 0x15, eax: busKHz, ebx: tscKHz, ecx: busKHz * 1000})

@@ -15,6 +15,11 @@
 #define STGI   BYTE $0x0F; BYTE $0x01; BYTE $0xDC
 #define CLGI   BYTE $0x0F; BYTE $0x01; BYTE $0xDD
 
+// FILL leaves one entry on the return stack: a call over one byte, which is a trap
+// for whoever speculates there. The address stays on the stack.
+#define FILL  BYTE $0xE8; LONG $1; BYTE $0xCC
+#define FILL8 FILL; FILL; FILL; FILL; FILL; FILL; FILL; FILL
+
 // Offsets in Frame.
 #define frame_VMCB     0x00
 #define frame_Host     0x08
@@ -103,8 +108,9 @@ nobarrier:
 
 	// Two returns are not paired with calls made after the exit: Enter's own
 	// and its wrapper's. FillRSB follows before the run loop itself returns.
-	CALL fill1<>(SB)
-	CALL fill1<>(SB)
+	FILL
+	FILL
+	LEAQ 16(SP), SP
 
 filled:
 	// No value of the guest stays in a register for speculation to use.
@@ -120,24 +126,15 @@ filled:
 	XORL R15, R15
 	RET
 
-// fill1 leaves one entry on the return stack and drops its return address: it
-// continues behind the CALL without a RET.
-TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
-	POPQ R8
-	JMP  R8
-
 // func FillRSB()
 //
-// 32 returns predicted into this loop, so that no return of ours is predicted by
-// what the guest left.
+// 32 entries: what the largest return stack of these processors holds.
 TEXT ·FillRSB(SB), NOSPLIT, $0-0
-	MOVL $16, CX
-
-fill:
-	CALL fill1<>(SB)
-	CALL fill1<>(SB)
-	DECL CX
-	JNZ  fill
+	FILL8
+	FILL8
+	FILL8
+	FILL8
+	LEAQ 256(SP), SP
 	RET
 
 // func SaveHost(pa uint64)

@@ -79,3 +79,10 @@ func TestInterruptWindowHasRoom(t *testing.T) {
 		t.Errorf("% x", code)
 	}
 }
+
+// TestFillRSBKeepsTheStack runs it: nothing in it is privileged.
+func TestFillRSBKeepsTheStack(t *testing.T) {
+	for range 1000 {
+		FillRSB()
+	}
+}

@@ -62,6 +62,25 @@ TEXT ·VMREAD(SB), NOSPLIT, $0-24
 	MOVQ	AX, fl+16(FP)
 	RET
 
+// func ReadFields(f []Field, v []uint64)
+TEXT ·ReadFields(SB), NOSPLIT, $0-48
+	MOVQ	f_base+0(FP), SI
+	MOVQ	f_len+8(FP), CX
+	MOVQ	v_base+24(FP), DI
+	TESTQ	CX, CX
+	JZ	readdone
+readnext:
+	MOVL	(SI), DX
+	XORL	BX, BX
+	BYTE $0x0f; BYTE $0x78; BYTE $0xd3 // vmread %rdx, %rbx
+	MOVQ	BX, (DI)
+	ADDQ	$4, SI
+	ADDQ	$8, DI
+	DECQ	CX
+	JNZ	readnext
+readdone:
+	RET
+
 // func VMWRITE(f Field, v uint64) Flags
 TEXT ·VMWRITE(SB), NOSPLIT, $0-24
 	MOVLQZX	f+0(FP), DX

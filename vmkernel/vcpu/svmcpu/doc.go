@@ -4,12 +4,15 @@
 //	factory.go   what the host offers: capabilities, per-CPU frames, shared maps
 //	engine.go    one virtual CPU: construction, registers, kick
 //	run.go       the run loop (W1)
-//	entry.go     what happens before VMRUN: events, windows, deadline, ASID (W1)
+//	entry.go     the crossing, and what is decided before it: events, windows, deadline (W1)
+//	nmi.go       NMIs and the IRET that ends them (W1)
+//	asid.go      address space identifiers of one processor (W1)
 //	exit.go      EXITCODE to vcpu.Exit (W1)
 //	state.go     extended state, debug registers, TSC_AUX (W1)
 //	system.go    the VMCB as vcpu.System
 //	table.go     nested tables and their shootdown
 //	ops.go       the instructions, replaceable in tests
+//	probe.go     what this machine has
 //
 // Data path: Run -> hostcpu.Block -> loop -> svm.Enter -> decode -> Fast.FastExit ->
 // enter again, or back to ordinary Go with one filled vcpu.Exit. Nothing allocates.
@@ -34,6 +37,10 @@
 //     from the processor when the extended state is saved.
 //   - NMIs are blocked until the IRET that ends the handler: IRET is intercepted and
 //     single-stepped when one waits.
+//   - Fast is asked for interrupts, deadline and task priority only after what can
+//     have changed them: a kick, a host interrupt, a window, ordinary Go, and every
+//     exit but CPUID, RDMSR, RDTSC, IN and hypercalls. Whoever raises an interrupt
+//     from elsewhere therefore has to Kick.
 //   - Debug registers are given to a guest at its first write to one.
 //
 // Not supported: AVIC, virtual NMI, LBR virtualization, TSC ratio, pause filter; a

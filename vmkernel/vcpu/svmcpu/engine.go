@@ -174,6 +174,16 @@ func (e *Engine) Inject(ev vcpu.Event) {
 	e.queue(svm.MakeEvent(ev.Vector, typ, ev.HasError, ev.Error))
 }
 
+// DropEvents implements vcpu.Engine.
+func (e *Engine) DropEvents() {
+	e.event, e.deferred = 0, 0
+	e.nmi = nmiState{}
+	c := &e.vmcb.Control
+	c.EventInj, c.ExitIntInfo = 0, 0
+	c.Intercept1 &^= svm.Intercept1IRET
+	e.clean &^= svm.CleanIntercepts
+}
+
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.nmi.pending = true }
 
@@ -196,4 +206,4 @@ func (e *Engine) SetTSCOffset(offset uint64) {
 func (e *Engine) XSAVE() []byte { return e.xsave }
 
 // FlushTLB implements vcpu.Engine.
-func (e *Engine) FlushTLB() { e.flush = true }
+func (e *Engine) FlushTLB() { e.flush, e.tag = true, true }

@@ -10,11 +10,11 @@ import (
 // decodeOther calls unknown. KindInterrupt, KindIRQWindow and KindNMIWindow are
 // handled inside the loop.
 var kinds = [0x48]vcpu.Kind{
-	svm.VMEXIT_INTR - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
-	svm.VMEXIT_NMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
-	svm.VMEXIT_SMI - svm.VMEXIT_INTR:               vcpu.KindInterrupt,
-	svm.VMEXIT_INIT - svm.VMEXIT_INTR:              vcpu.KindInterrupt,
-	svm.VMEXIT_VINTR - svm.VMEXIT_INTR:             vcpu.KindIRQWindow,
+	0:                                  vcpu.KindInterrupt, // VMEXIT_INTR itself
+	svm.VMEXIT_NMI - svm.VMEXIT_INTR:   vcpu.KindInterrupt,
+	svm.VMEXIT_SMI - svm.VMEXIT_INTR:   vcpu.KindInterrupt,
+	svm.VMEXIT_INIT - svm.VMEXIT_INTR:  vcpu.KindInterrupt,
+	svm.VMEXIT_VINTR - svm.VMEXIT_INTR: vcpu.KindIRQWindow,
 	svm.VMEXIT_CR0_SEL_WRITE - svm.VMEXIT_INTR:     vcpu.KindCR,
 	svm.VMEXIT_IDTR_READ - svm.VMEXIT_INTR:         vcpu.KindDescriptor,
 	svm.VMEXIT_GDTR_READ - svm.VMEXIT_INTR:         vcpu.KindDescriptor,
@@ -80,6 +80,8 @@ func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
 			x.Kind = vcpu.KindWRMSR
 			x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
 		}
+	case vcpu.KindHypercall:
+		x.CPL = e.vmcb.Save.CPL
 	}
 	if e.f.nrips {
 		x.InstLen = length(e.regs.RIP, c.NRIP)

@@ -9,7 +9,7 @@ import (
 // quiet are the kinds whose handling by Fast cannot make an interrupt pending on
 // this processor or move its deadline: after them the questions of consult are not
 // asked again. What others raise comes with a Kick.
-const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDTSC | 1<<vcpu.KindRDMSR | 1<<vcpu.KindPIO
+const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDTSC | 1<<vcpu.KindRDMSR
 
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
@@ -68,9 +68,10 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		default:
 			e.decode(x, kind)
 		}
-		switch e.fast.FastExit(x) {
-		case vcpu.Resume:
-			if quiet>>x.Kind&1 == 0 {
+		switch verdict := e.fast.FastExit(x); verdict {
+		case vcpu.Resume, vcpu.ResumeQuiet:
+			// IN is quiet, OUT may end an interrupt in the PIC.
+			if quiet>>x.Kind&1 == 0 && verdict == vcpu.Resume && !(x.Kind == vcpu.KindPIO && x.PIO.In) {
 				e.ask = true
 			}
 			if e.regs.RIP != e.rip {
@@ -109,7 +110,10 @@ func (e *Engine) arrive() {
 			e.ops.loadDR(&e.dr)
 		}
 	}
-	e.ask, e.tag = true, true
+	e.ask = true
+	if e.flush || e.asid.cpu != cpu || e.asid.gen != pc.asids.gen {
+		e.tag = true
+	}
 }
 
 // enable switches the processor to SVM (APM Vol. 2, 15.4, 15.30.4).

@@ -282,6 +282,22 @@ func TestNMI(t *testing.T) {
 	}
 }
 
+func TestDropEvents(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.regs.RFLAGS |= reg.RFLAGS_IF
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventExtInt, Vector: 0x33})
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13, HasError: true})
+	m.e.SetNMIPending()
+	m.e.nmi.stepping = true
+	m.e.DropEvents()
+	m.run(func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_INTR }, func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_HLT })
+	for i, e := range m.entry {
+		if e.inj.Valid() || e.iret {
+			t.Errorf("entry %d: %+v", i, e)
+		}
+	}
+}
+
 func TestTaskPriorityTravels(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.tpr = 3
@@ -376,36 +392,6 @@ func TestASIDsRunOut(t *testing.T) {
 	}
 }
 
-func TestRunAllocatesNothing(t *testing.T) {
-	m := newMachine(t, nil)
-	quiet := *m.f.ops
-	quiet.loadExtended = func(*svm.ExtendedState, *svm.Frame) {}
-	quiet.saveExtended = quiet.loadExtended
-	// On the system stack the doubles are world W1 too.
-	quiet.rdmsr = func(uint32) uint64 { return 0 }
-	quiet.wrmsr = func(uint32, uint64) {}
-	m.host.SetDeadline = func(uint64) {}
-	quiet.enter = func(_ *[16]uint64, f *svm.Frame) { m.f.vmcb(f.VMCB).Control.ExitCode = svm.VMEXIT_NPF }
-	m.e.ops = &quiet
-	m.e.fast = quietFast{}
-	m.e.tpr = nil
-	x := new(vcpu.Exit)
-	if n := testing.AllocsPerRun(100, func() {
-		if err := m.e.Run(x); err != nil {
-			t.Error(err)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations per exit", n)
-	}
-}
-
-type quietFast struct{}
-
-func (quietFast) FastExit(*vcpu.Exit) vcpu.Verdict { return vcpu.Return }
-func (quietFast) PendingInterrupt() (uint8, bool)  { return 0, false }
-func (quietFast) AckInterrupt(uint8)               {}
-func (quietFast) Deadline() uint64                 { return 0 }
-
 func TestFastPathUsesNoXMM(t *testing.T) {
 	w1test.Fast(t, (*Engine).loop, (*Engine).Kick, (*Engine).Regs, (*Engine).SetInterruptShadow, svm.Enter, svm.SaveHost, svm.TakeInterrupts)
 }
@@ -418,5 +404,26 @@ func TestParkWord(t *testing.T) {
 	m.e.kicked.Store(1)
 	if *m.e.word() != 1 {
 		t.Error("word is something else")
+	}
+}
+
+// An OUT that Fast handles may be the end of an interrupt in the PIC.
+func TestOutAsksInDoesNot(t *testing.T) {
+	for _, c := range []struct {
+		in   uint64
+		want []uint64
+	}{{0, []uint64{5, 6}}, {1, []uint64{5}}} {
+		m := newMachine(t, nil)
+		m.fast.deadline = 5
+		m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+			m.fast.deadline = 6
+			return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
+		}
+		m.run(func(v *svm.VMCB) {
+			v.Control.ExitCode, v.Control.ExitInfo1 = svm.VMEXIT_IOIO, 0x20<<16|1<<4|c.in
+		}, exit(svm.VMEXIT_CPUID))
+		if !slices.Equal(m.armed, c.want) {
+			t.Errorf("in %d: armed %v, want %v", c.in, m.armed, c.want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ func (e *Engine) LoadMode(s *vcpu.System) {
 	s.EFER = v.EFER &^ reg.EFER_SVME
 	loadSegment(&s.CS, &v.CS)
 	loadSegment(&s.SS, &v.SS)
+	loadSegment(&s.DS, &v.DS)
 	// The processor keeps CPL apart; SS.DPL need not be it (15.5.1).
 	s.SS.Attr = s.SS.Attr&^reg.SegDPL | uint32(v.CPL)<<5
 }
@@ -28,7 +29,6 @@ func (e *Engine) LoadSystem(s *vcpu.System) {
 	s.PAT = v.GPAT
 	s.DR6, s.DR7, s.DR = v.DR6, v.DR7, e.dr
 	loadSegment(&s.ES, &v.ES)
-	loadSegment(&s.DS, &v.DS)
 	loadSegment(&s.FS, &v.FS)
 	loadSegment(&s.GS, &v.GS)
 	loadSegment(&s.LDTR, &v.LDTR)
@@ -51,7 +51,7 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 	v, c := &e.vmcb.Save, &e.vmcb.Control
 	if v.CR0 != s.CR0 || v.CR3 != s.CR3 || v.CR4 != s.CR4 || v.EFER != s.EFER|reg.EFER_SVME {
 		// A change of paging by MOV would have flushed (7.3.3, 5.5.3).
-		e.flush = true
+		e.flush, e.tag = true, true
 	}
 	v.CR0 = s.CR0&^(reg.CR0_CD|reg.CR0_NW) | reg.CR0_ET
 	v.CR3, v.CR4 = s.CR3, s.CR4

@@ -89,6 +89,7 @@ type Engine struct {
 	// last entry (known); old is what the VMCS holds while pending.
 	sys, old       vcpu.System
 	pending, known bool
+	values         [numStateFields]uint64 // of stateFields, as read last
 	diff           bool
 
 	xsave                   []byte
@@ -275,6 +276,15 @@ func (e *Engine) Inject(ev vcpu.Event) {
 		return
 	}
 	e.queue(vmx.MakeInfo(ev.Vector, typ, ev.HasError), ev.Error)
+}
+
+// DropEvents implements vcpu.Engine. The VMCS holds no event between two runs: an
+// entry that succeeds takes it, and one that fails takes it out.
+func (e *Engine) DropEvents() {
+	e.event, e.deferred, e.nmiPending = 0, 0, false
+	e.frame.IDTVectoring = 0
+	// The next StoreSystem writes everything, pending debug exceptions too.
+	e.known, e.diff = false, false
 }
 
 // SetNMIPending implements vcpu.Engine.

@@ -179,6 +179,11 @@ func (m *machine) ops() *ops {
 		exitPC:  func() uint64 { return 0xe417 },
 		fillRSB: func() {},
 		read:    func(f vmx.Field) (uint64, vmx.Flags) { return m.get(f), vmx.Succeed },
+		readMany: func(f []vmx.Field, v []uint64) {
+			for i := range f {
+				v[i] = m.get(f[i])
+			}
+		},
 		write: func(f vmx.Field, v uint64) vmx.Flags {
 			m.writes++
 			if f.Bits() < 64 && v>>f.Bits() != 0 {

@@ -11,6 +11,7 @@ type ops struct {
 	fillRSB        func()
 	exitPC         func() uint64
 	read           func(f vmx.Field) (uint64, vmx.Flags)
+	readMany       func(f []vmx.Field, v []uint64)
 	write          func(f vmx.Field, v uint64) vmx.Flags
 	vmxon          func(pa uint64) vmx.Flags
 	vmclear        func(pa uint64) vmx.Flags
@@ -46,6 +47,7 @@ var hardware = ops{
 	fillRSB:        vmx.FillRSB,
 	exitPC:         vmx.ExitPC,
 	read:           vmx.VMREAD,
+	readMany:       vmx.ReadFields,
 	write:          vmx.VMWRITE,
 	vmxon:          vmx.VMXON,
 	vmclear:        vmx.VMCLEAR,

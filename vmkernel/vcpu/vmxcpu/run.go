@@ -59,12 +59,12 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			}
 		}
 		e.decode(x)
-		switch e.fast.FastExit(x) {
-		case vcpu.Resume:
-			if quiet>>x.Kind&1 == 0 {
+		switch verdict := e.fast.FastExit(x); verdict {
+		case vcpu.Resume, vcpu.ResumeQuiet:
+			if quiet>>x.Kind&1 == 0 && verdict == vcpu.Resume {
 				e.ask = true
 			}
-			if e.frame.RIP != e.rip {
+			if e.frame.RIP != e.rip && e.frame.Interruptible != 0 {
 				e.shadow = shadowClear
 			}
 		case vcpu.Block:
@@ -106,6 +106,12 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 		e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
 	case vmx.Exit_NMI_WINDOW:
 		e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
+	case vmx.Exit_PREEMPTION_TIMER:
+		// A timer that is due exits before the first instruction and before an
+		// external interrupt (28.2): without this a guest whose timer is
+		// always due would hold off the host's interrupts for ever.
+		e.requeue()
+		return e.interruptDone()
 	case vmx.Exit_MOV_DR:
 		if e.drUsed {
 			return false, true
@@ -123,6 +129,12 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 	}
 	e.requeue() // inject looks at what is due
 	return true, true
+}
+
+// interruptDone is interrupt as the outcome of ownExit.
+func (e *Engine) interruptDone() (done, ok bool) {
+	ok = e.interrupt()
+	return ok, ok
 }
 
 // arrive takes possession of this processor and says which it is. Interrupts are

@@ -207,6 +207,31 @@ func TestInterruptedDeliveryIsInjectedAgain(t *testing.T) {
 	}
 }
 
+func TestDropEvents(t *testing.T) {
+	m := newMachine(t, nil)
+	m.run(exit(vmx.Exit_HLT))
+	m.e.frame.RFLAGS |= reg.RFLAGS_IF
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventExtInt, Vector: 0x33})
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13, HasError: true})
+	m.e.SetNMIPending()
+	s := vcpu.System{CR0: reg.CR0_ET}
+	m.e.LoadSystem(&s)
+	m.set(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS, reg.DR6_BS)
+	m.e.DropEvents()
+	if err := m.e.StoreSystem(&s); err != nil {
+		t.Fatal(err)
+	}
+	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
+	for i, e := range m.entry {
+		if e.info.Valid() {
+			t.Errorf("entry %d: %+v", i, e)
+		}
+	}
+	if v := m.get(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS); v != 0 {
+		t.Errorf("pending debug exceptions %#x", v)
+	}
+}
+
 func TestBlockAndKick(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
@@ -247,6 +272,25 @@ func TestDeadline(t *testing.T) {
 	m.run(exit(vmx.Exit_HLT))
 	if len(m.armed) != 1 || m.armed[0] != 99 {
 		t.Errorf("fallback: %v", m.armed)
+	}
+}
+
+// TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts: the preemption timer exits
+// before an external interrupt does.
+func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {
+	m := newMachine(t, nil)
+	m.tsc, m.fast.deadline = 1000, 1
+	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
+	if n := m.count("interrupts"); n != 2 {
+		t.Errorf("the host took interrupts %d times at 2 exits", n)
+	}
+}
+
+func TestHypercallHasItsLevel(t *testing.T) {
+	m := newMachine(t, nil)
+	x := m.run(exit(vmx.Exit_VMCALL, func(m *machine) { m.set(vmx.GUEST_SS_ACCESS_RIGHTS, 0xc0f3) }))
+	if x.Kind != vcpu.KindHypercall || x.CPL != 3 {
+		t.Errorf("%+v", x)
 	}
 }
 

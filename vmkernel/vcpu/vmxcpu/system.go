@@ -28,10 +28,13 @@ func (e *Engine) current() {
 func (e *Engine) LoadMode(s *vcpu.System) {
 	if e.pending || e.known {
 		s.CR0, s.CR3, s.CR4, s.EFER = e.sys.CR0, e.sys.CR3, e.sys.CR4, e.sys.EFER
-		s.CS, s.SS = e.sys.CS, e.sys.SS
+		s.CS, s.SS, s.DS = e.sys.CS, e.sys.SS, e.sys.DS
 		return
 	}
-	e.with(func() { e.readMode(s) })
+	e.ops.cli()
+	e.current()
+	e.readMode(s)
+	e.ops.sti()
 }
 
 // LoadSystem implements vcpu.Engine.
@@ -68,29 +71,60 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 	return nil
 }
 
+// stateFields are what LoadSystem reads; LoadMode reads the first numModeFields.
+var stateFields = [numStateFields]vmx.Field{
+	vmx.GUEST_CR0, vmx.CR0_READ_SHADOW, vmx.GUEST_CR4, vmx.CR4_READ_SHADOW, vmx.GUEST_CR3, vmx.GUEST_IA32_EFER,
+	vmx.GUEST_CS_SELECTOR, vmx.GUEST_CS_BASE, vmx.GUEST_CS_LIMIT, vmx.GUEST_CS_ACCESS_RIGHTS,
+	vmx.GUEST_SS_SELECTOR, vmx.GUEST_SS_BASE, vmx.GUEST_SS_LIMIT, vmx.GUEST_SS_ACCESS_RIGHTS,
+	vmx.GUEST_DS_SELECTOR, vmx.GUEST_DS_BASE, vmx.GUEST_DS_LIMIT, vmx.GUEST_DS_ACCESS_RIGHTS,
+	vmx.GUEST_ES_SELECTOR, vmx.GUEST_ES_BASE, vmx.GUEST_ES_LIMIT, vmx.GUEST_ES_ACCESS_RIGHTS,
+	vmx.GUEST_FS_SELECTOR, vmx.GUEST_FS_BASE, vmx.GUEST_FS_LIMIT, vmx.GUEST_FS_ACCESS_RIGHTS,
+	vmx.GUEST_GS_SELECTOR, vmx.GUEST_GS_BASE, vmx.GUEST_GS_LIMIT, vmx.GUEST_GS_ACCESS_RIGHTS,
+	vmx.GUEST_LDTR_SELECTOR, vmx.GUEST_LDTR_BASE, vmx.GUEST_LDTR_LIMIT, vmx.GUEST_LDTR_ACCESS_RIGHTS,
+	vmx.GUEST_TR_SELECTOR, vmx.GUEST_TR_BASE, vmx.GUEST_TR_LIMIT, vmx.GUEST_TR_ACCESS_RIGHTS,
+	vmx.GUEST_GDTR_BASE, vmx.GUEST_GDTR_LIMIT, vmx.GUEST_IDTR_BASE, vmx.GUEST_IDTR_LIMIT,
+	vmx.GUEST_SYSENTER_CS, vmx.GUEST_SYSENTER_ESP, vmx.GUEST_SYSENTER_EIP, vmx.GUEST_IA32_PAT, vmx.GUEST_DR7,
+}
+
+const (
+	numModeFields  = 18
+	numStateFields = 47
+)
+
 func (e *Engine) readMode(s *vcpu.System) {
-	s.CR0 = e.rd(vmx.GUEST_CR0)&^cr0HostOwned | e.rd(vmx.CR0_READ_SHADOW)&cr0HostOwned
-	s.CR4 = e.rd(vmx.GUEST_CR4)&cr4GuestOwned | e.rd(vmx.CR4_READ_SHADOW)&^cr4GuestOwned
-	s.CR3 = e.rd(vmx.GUEST_CR3)
-	s.EFER = e.rd(vmx.GUEST_IA32_EFER)
-	e.readSegment(&s.CS, vmx.SegCS)
-	e.readSegment(&s.SS, vmx.SegSS)
+	e.ops.readMany(stateFields[:numModeFields], e.values[:])
+	e.takeMode(s)
+}
+
+// takeMode fills the mode from e.values. CR0 and CR4 are what the guest sees.
+func (e *Engine) takeMode(s *vcpu.System) {
+	v := &e.values
+	s.CR0 = v[0]&^cr0HostOwned | v[1]&cr0HostOwned
+	s.CR4 = v[2]&cr4GuestOwned | v[3]&^cr4GuestOwned
+	s.CR3, s.EFER = v[4], v[5]
+	takeSegment(&s.CS, v[6:])
+	takeSegment(&s.SS, v[10:])
+	takeSegment(&s.DS, v[14:])
+}
+
+func takeSegment(s *vcpu.Segment, v []uint64) {
+	_ = v[3]
+	s.Selector, s.Base, s.Limit, s.Attr = uint16(v[0]), v[1], uint32(v[2]), uint32(v[3])
 }
 
 func (e *Engine) readSystem(s *vcpu.System) {
-	e.readMode(s)
-	e.readSegment(&s.ES, vmx.SegES)
-	e.readSegment(&s.DS, vmx.SegDS)
-	e.readSegment(&s.FS, vmx.SegFS)
-	e.readSegment(&s.GS, vmx.SegGS)
-	e.readSegment(&s.LDTR, vmx.SegLDTR)
-	e.readSegment(&s.TR, vmx.SegTR)
-	s.GDTR.Base, s.GDTR.Limit = e.rd(vmx.GUEST_GDTR_BASE), uint16(e.rd(vmx.GUEST_GDTR_LIMIT))
-	s.IDTR.Base, s.IDTR.Limit = e.rd(vmx.GUEST_IDTR_BASE), uint16(e.rd(vmx.GUEST_IDTR_LIMIT))
-	s.SysenterCS = e.rd(vmx.GUEST_SYSENTER_CS)
-	s.SysenterESP, s.SysenterEIP = e.rd(vmx.GUEST_SYSENTER_ESP), e.rd(vmx.GUEST_SYSENTER_EIP)
-	s.PAT = e.rd(vmx.GUEST_IA32_PAT)
-	s.DR7 = e.rd(vmx.GUEST_DR7)
+	e.ops.readMany(stateFields[:], e.values[:])
+	e.takeMode(s)
+	v := &e.values
+	takeSegment(&s.ES, v[18:])
+	takeSegment(&s.FS, v[22:])
+	takeSegment(&s.GS, v[26:])
+	takeSegment(&s.LDTR, v[30:])
+	takeSegment(&s.TR, v[34:])
+	s.GDTR.Base, s.GDTR.Limit = v[38], uint16(v[39])
+	s.IDTR.Base, s.IDTR.Limit = v[40], uint16(v[41])
+	s.SysenterCS, s.SysenterESP, s.SysenterEIP = v[42], v[43], v[44]
+	s.PAT, s.DR7 = v[45], v[46]
 	i := vmx.Interruptibility(e.frame.Interruptible)
 	s.InterruptShadow = i&(vmx.BlockingBySTI|vmx.BlockingByMOVSS) != 0 && e.shadow != shadowClear || e.shadow == shadowSet
 	s.NMIBlocked = i&vmx.BlockingByNMI != 0
@@ -103,14 +137,6 @@ func (e *Engine) readSystem(s *vcpu.System) {
 	if e.tpr != nil {
 		s.CR8 = uint64(e.tpr.TaskPriority())
 	}
-}
-
-func (e *Engine) readSegment(s *vcpu.Segment, i int) {
-	f := vmx.GuestSegment(i)
-	s.Selector = uint16(e.rd(f.Selector))
-	s.Base = e.rd(f.Base)
-	s.Limit = uint32(e.rd(f.Limit))
-	s.Attr = uint32(e.rd(f.Access))
 }
 
 // writeSystem stores the pending state. W1, before the guest's SIMD state is

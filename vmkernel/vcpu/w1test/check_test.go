@@ -16,7 +16,7 @@ var (
 )
 
 //go:noinline
-func copies() { to = from }
+func copies() { to = from; to.a[0]++ }
 
 //go:noinline
 func callsCopies() { copies() }
@@ -52,5 +52,28 @@ func TestCheckFindsWhatItLooksFor(t *testing.T) {
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+//go:noinline
+func grows(n int) int { return plainInt(n) + 1 }
+
+//go:noinline
+func plainInt(n int) int {
+	var a [4096]byte
+	a[n&4095] = 1
+	return int(a[0])
+}
+
+//go:nosplit
+//go:noinline
+func wholeCaller(p *uint64) uint64 { return plain(p) }
+
+func TestWholeFindsStackChecks(t *testing.T) {
+	if got := stackChecks([]any{grows}); len(got) != 2 {
+		t.Errorf("grows: %v, want itself and what it calls", got)
+	}
+	if got := stackChecks([]any{wholeCaller}); len(got) != 0 {
+		t.Errorf("wholeCaller: %v", got)
 	}
 }

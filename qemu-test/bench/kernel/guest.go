@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"basalt/qemu-test/guests"
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/vm"
+)
+
+// memoryMiB is enough for every micro guest.
+const memoryMiB = 128
+
+type image struct {
+	*bytes.Reader
+	name string
+}
+
+func (i image) Name() string { return i.name }
+func (i image) Close() error { return nil }
+
+// lines reads a console by lines.
+type lines struct {
+	r interface {
+		Read(context.Context, []byte) (int, error)
+	}
+	buf *bufio.Reader
+}
+
+func (l *lines) Read(p []byte) (int, error) { return l.r.Read(context.Background(), p) }
+
+func (l *lines) next() (string, error) {
+	s, err := l.buf.ReadString('\n')
+	return strings.TrimSpace(s), err
+}
+
+// start boots a micro guest.
+func start(m *vm.Manager, name string) (host.VM, *lines, error) {
+	img := guests.Build(name)
+	if img == nil {
+		return nil, nil, fmt.Errorf("no guest %q", name)
+	}
+	v, err := m.Create(host.Config{ID: name, Name: name, CPUs: 1, MemoryMiB: memoryMiB})
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := v.Console().Attach(0)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &lines{r: r}
+	l.buf = bufio.NewReader(io.Reader(l))
+	return v, l, v.Start(context.Background(), host.Boot{Kernel: image{bytes.NewReader(img), name}})
+}
+
+// end stops it, says its exits and forgets it.
+func end(m *vm.Manager, v host.VM) error {
+	for _, e := range v.Status().Exits {
+		fmt.Printf("exits %s %d\n", e.Kind, e.Count)
+	}
+	if err := v.Stop(context.Background()); err != nil {
+		return err
+	}
+	return m.Delete(v.Config().ID)
+}
+
+// rows runs the guest that times everything.
+func rows(m *vm.Manager) error {
+	v, l, err := start(m, "bench")
+	if err != nil {
+		return err
+	}
+	for {
+		s, err := l.next()
+		if err != nil {
+			return fmt.Errorf("console: %w", err)
+		}
+		switch {
+		case s == "bench begin":
+		case s == "bench end":
+			return end(m, v)
+		default:
+			fmt.Println("row", s)
+		}
+	}
+}
+
+// forever runs one guest; the emulator is stopped from outside.
+func forever(m *vm.Manager, name string) error {
+	_, l, err := start(m, name)
+	for err == nil {
+		var s string
+		if s, err = l.next(); err == nil {
+			fmt.Println(s)
+		}
+	}
+	return err
+}

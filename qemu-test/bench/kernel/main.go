@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+
+	"basalt/boot/config"
+	"basalt/vmkernel/linux"
+	"basalt/vmkernel/pmem"
+	"basalt/vmkernel/vcpu"
+	engine "basalt/vmkernel/vcpu/hostcpu/ring0"
+	"basalt/vmkernel/vcpu/svmcpu"
+	"basalt/vmkernel/vcpu/vmxcpu"
+	"basalt/vmkernel/vm"
+	"basalt/vmkernel/vm/ring0"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Println("bench failed:", err)
+		os.Exit(1)
+	}
+	fmt.Println("bench done")
+	os.Exit(0)
+}
+
+func run() error {
+	text := settings()
+	mitigations := config.Parse(text, nil).Mitigations
+	f, err := factory(mitigations)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("engine %s mitigations=%v\n", f.Name(), mitigations)
+	p := ring0.Platform(f, "", pmem.Read().Free-64<<20)
+	p.Pin = nil
+	p.Log = func(format string, a ...any) { fmt.Printf("log: "+format+"\n", a...) }
+	m := vm.NewManager(p)
+	if name := value(text, "guest"); name != "" {
+		return forever(m, name)
+	}
+	if err := rows(m); err != nil {
+		return err
+	}
+	return allocations(m)
+}
+
+// settings is the command line as lines of basalt.conf, or the file itself.
+func settings() []byte {
+	f := linux.Facts()
+	text := bytes.Join(bytes.Fields(f.CommandLine()), []byte("\n"))
+	if f.NumModules > 0 {
+		if s, n := f.Modules[0].Start, f.Modules[0].End-f.Modules[0].Start; n < 64<<10 && linux.DirectPhysical(s, n) {
+			text = append(append(text, '\n'), pmem.Bytes(s, int(n))...)
+		}
+	}
+	return text
+}
+
+func value(text []byte, key string) string {
+	for _, l := range bytes.Split(text, []byte("\n")) {
+		if k, v, ok := bytes.Cut(l, []byte("=")); ok && string(bytes.TrimSpace(k)) == key {
+			return string(bytes.TrimSpace(v))
+		}
+	}
+	return ""
+}
+
+// factory is the engine that this processor has.
+func factory(mitigations bool) (vcpu.Factory, error) {
+	h := engine.Host()
+	vt, errVT := vmxcpu.Probe(h)
+	if errVT == nil {
+		vt.PassMSRs = vcpu.PassedMSRs()
+		vt.Log = func(report string) { fmt.Println(report) }
+		if !mitigations {
+			vt.Mitigations = vmxcpu.MitigateOff
+		}
+		return vmxcpu.NewFactory(vt)
+	}
+	amd, errAMD := svmcpu.Probe(h)
+	if errAMD != nil {
+		return nil, errors.Join(errVT, errAMD)
+	}
+	amd.PassMSRs = vcpu.PassedMSRs()
+	if !mitigations {
+		amd.Mitigations = svmcpu.MitigateOff
+	}
+	return svmcpu.NewFactory(amd)
+}
