@@ -16,6 +16,12 @@ func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	if in.op == opMov && in.mem && e.mov(c, in, x) {
 		return vcpu.Done, vcpu.Event{}
 	}
+	if in.op == opIns || in.op == opOuts {
+		// INS and OUTS exit for the port before they touch memory. Another
+		// processor has changed the code since: whether this one may use the
+		// port was never checked, so it has to run into its own exit.
+		return vcpu.Again, vcpu.Event{}
+	}
 	if isString(in.op) {
 		return e.str(c, in)
 	}
