@@ -200,6 +200,8 @@ func memoryCall(f *frame, a0, a1, a2, a3 uint64) (result int64, done bool) {
 			return -errNoMem, true
 		}
 		return 0, true
+	case sysMincore:
+		return mm.mincore(uintptr(a0), uintptr(a1), uintptr(a2)), true
 	case sysMadvise:
 		const dontNeed = 4
 		if a2 != dontNeed {
