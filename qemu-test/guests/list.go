@@ -38,6 +38,8 @@ var builders = map[string]func(*Program){
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),
 	"loop-out80": loop(func(p *Program) { p.OutB(0x80) }),
+	"loop-uart":  loop(func(p *Program) { p.Mov(EDX, com1+7); p.OutDX(1) }),
+	"loop-hole":  loop(func(p *Program) { p.LoadAbs(EAX, hole) }),
 	"loop-in21":  loop(func(p *Program) { p.InB(0x21) }),
 	"loop-eoi":   loopEOI,
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
@@ -70,6 +72,7 @@ func loopAll(p *Program) {
 func loop(body func(*Program)) func(*Program) {
 	return func(p *Program) {
 		p.Print("looping\n")
+		p.Bytes(0x66, 0x87, 0xDB) // xchg bx, bx: nothing, or a breakpoint of Bochs
 		p.Label("again")
 		body(p)
 		p.Jmp("again")

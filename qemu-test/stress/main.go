@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,11 +25,18 @@ type worker struct {
 
 func main() {
 	d := flag.Duration("time", 5*time.Second, "how long to run")
+	only := flag.String("only", "", "comma-separated workers; all if empty")
 	flag.Parse()
 	fmt.Printf("stress: %s on %d CPUs for %v\n", runtime.Version(), runtime.NumCPU(), *d)
 	workers := []worker{
 		{"churn", churn}, {"channels", channels}, {"mutexes", mutexes}, {"timers", timers},
 		{"netpoll", netpoll}, {"faults", faults}, {"spin", spin}, {"stacks", stacks}, {"gc", collect},
+		{"frames", frames}, {"windows", windows}, {"threads", threads}, {"floats", floats}, {"logs", logs},
+	}
+	if *only != "" {
+		workers = slices.DeleteFunc(workers, func(w worker) bool {
+			return !slices.Contains(strings.Split(*only, ","), w.name)
+		})
 	}
 	var stop atomic.Bool
 	counts := make([]atomic.Uint64, len(workers))

@@ -111,6 +111,9 @@ TEXT ·interrupt(SB),NOSPLIT|NOFRAME,$0
 	MOVQ cpuState_cur(GS), DI
 	LEAQ thread_xs(DI), DI
 	CALL ·saveX(SB)
+	// A guest's control word may be live here. The next thread may be one that
+	// left by SYSCALL, which loads no extended state: it gets the runtime's own.
+	LDMXCSR ·mxcsr(SB)
 	MOVQ cpuState_handlerFS(GS), AX
 	CALL ·setFS(SB)
 	MOVQ cpuState_kstack(GS), SP
@@ -141,6 +144,10 @@ TEXT ·dead(SB),NOSPLIT|NOFRAME,$0
 	XORPS X15, X15
 	CALL ·handleNested(SB)
 	INT $3
+
+// All SIMD exceptions masked, round to nearest (SDM Vol. 1, 10.2.3).
+DATA ·mxcsr(SB)/4, $0x1f80
+GLOBL ·mxcsr(SB), RODATA|NOPTR, $4
 
 // saveX saves the extended state at DI; it clobbers AX and DX.
 TEXT ·saveX(SB),NOSPLIT|NOFRAME,$0
@@ -220,8 +227,11 @@ fast:
 	MOVL $0, cpuState_inKernel(GS)
 	LOAD_REGS
 	MOVQ 16(SP), CX // rip
+	TESTL $0x200, 32(SP) // rflags: a run loop calls with interrupts off
 	MOVQ 40(SP), SP // rsp
+	JEQ  off
 	STI
+off:
 	JMP  CX
 
 // NMI: another processor panics, or nobody knows.

@@ -41,6 +41,7 @@ type state struct {
 	heads   [3]uint32
 	total   uint64 // frames ever given to the allocator
 	free    uint64
+	reserve uint64 // frames that only the host's own page faults may take
 	tableHi uint64 // physical end of the table
 }
 
@@ -56,6 +57,7 @@ type Stats struct{ Total, Free uint64 }
 // Region is a range of usable memory, in bytes of physical address.
 type Region struct{ Start, End uint64 }
 
+//go:nosplit
 func at(i uint32) *block {
 	// JUSTIFICATION: the block table is outside the Go heap and must work
 	// before the runtime does; no safe type can name it.
@@ -152,6 +154,7 @@ func carve(usable, reserved []Region, need uint64) (uint64, bool) {
 	return 0, false
 }
 
+//go:nosplit
 func wanted(b *block) uint32 {
 	switch b.free {
 	case 0:
@@ -163,6 +166,8 @@ func wanted(b *block) uint32 {
 }
 
 // relist puts a block on the list where it belongs.
+//
+//go:nosplit
 func relist(i uint32, b *block) {
 	w := wanted(b)
 	if w == b.list {
@@ -189,6 +194,8 @@ func relist(i uint32, b *block) {
 }
 
 // lock takes the lock with interrupts off and gives what unlock needs.
+//
+//go:nosplit
 func lock() (on bool) {
 	on = interruptsOn()
 	if on {
@@ -198,6 +205,7 @@ func lock() (on bool) {
 	return on
 }
 
+//go:nosplit
 func unlock(on bool) {
 	s.lock.Unlock()
 	if on {
@@ -233,11 +241,17 @@ func AllocFrame() (pa uint64, ok bool) {
 	return pa, true
 }
 
-// AllocLarge takes one zeroed, aligned 2 MiB frame.
-func AllocLarge() (pa uint64, ok bool) {
+// AllocLarge takes one zeroed, aligned 2 MiB frame. It leaves the reserve alone.
+func AllocLarge() (pa uint64, ok bool) { return allocLarge(true) }
+
+// AllocLargeHost is AllocLarge for what the host itself cannot do without: it may
+// take the reserve.
+func AllocLargeHost() (pa uint64, ok bool) { return allocLarge(false) }
+
+func allocLarge(modest bool) (pa uint64, ok bool) {
 	on := lock()
 	i := s.heads[listWhole]
-	if i == none {
+	if i == none || modest && refuse(framesPerBlock) {
 		unlock(on)
 		return 0, false
 	}
@@ -248,6 +262,7 @@ func AllocLarge() (pa uint64, ok bool) {
 	return pa, true
 }
 
+//go:nosplit
 func takeAll(i uint32) {
 	b := at(i)
 	for w := range b.bits {
@@ -260,7 +275,7 @@ func takeAll(i uint32) {
 
 // Alloc takes n zeroed frames that are physically contiguous and whose address
 // is a multiple of align (a power of two, at least 4096) and below limit (0: no
-// limit). It looks at every block in the worst case.
+// limit). It leaves the reserve alone and looks at every block in the worst case.
 func Alloc(n int, align, limit uint64) (pa uint64, ok bool) {
 	if n <= 0 || align&(align-1) != 0 {
 		return 0, false
@@ -269,7 +284,9 @@ func Alloc(n int, align, limit uint64) (pa uint64, ok bool) {
 		align = Frame
 	}
 	on := lock()
-	pa, ok = search(uint64(n), align, limit)
+	if !refuse(uint64(n)) {
+		pa, ok = search(uint64(n), align, limit)
+	}
 	if ok {
 		mark(pa, uint64(n), false)
 	}
@@ -280,6 +297,7 @@ func Alloc(n int, align, limit uint64) (pa uint64, ok bool) {
 	return pa, ok
 }
 
+//go:nosplit
 func search(n, align, limit uint64) (uint64, bool) {
 	top := uint64(s.n) * Large
 	if limit != 0 && limit < top {
@@ -313,6 +331,8 @@ func search(n, align, limit uint64) (uint64, bool) {
 }
 
 // mark sets or clears frames; free says which.
+//
+//go:nosplit
 func mark(pa, n uint64, free bool) {
 	for ; n > 0; n-- {
 		i := uint32(pa / Large)
@@ -343,6 +363,19 @@ func Free(pa uint64, n int) {
 	unlock(on)
 }
 
+// SetReserve keeps bytes for page faults of the host itself, which end it when no
+// frame is left: Alloc and AllocLarge fail rather than go below.
+func SetReserve(bytes uint64) {
+	on := lock()
+	s.reserve = bytes / Frame
+	unlock(on)
+}
+
+// refuse says that n frames are not to be had without the reserve. The lock is held.
+//
+//go:nosplit
+func refuse(n uint64) bool { return s.free < n || s.free-n < s.reserve }
+
 // Read gives the counts.
 func Read() Stats {
 	on := lock()
@@ -363,12 +396,15 @@ func Bytes(pa uint64, n int) []byte {
 }
 
 // pointer is va as a pointer to memory outside the Go heap.
+//
+//go:nosplit
 func pointer(va uintptr) unsafe.Pointer {
 	// JUSTIFICATION: the address comes from the allocator's own arithmetic.
 	// SAFETY: both callers say why the memory behind it is theirs.
 	return *(*unsafe.Pointer)(unsafe.Pointer(&va))
 }
 
+//go:nosplit
 func trailing(v uint64) int {
 	n := 0
 	for v&0xff == 0 {
@@ -382,6 +418,7 @@ func trailing(v uint64) int {
 	return n
 }
 
+//go:nosplit
 func interruptsOn() bool { return cpu.RFLAGS()&(1<<9) != 0 && started }
 
 // started is set when an interrupt may arrive at all.

@@ -8,7 +8,9 @@ const (
 	msrAPICBase    = 0x1b
 	msrTSCDeadline = 0x6e0
 	msrX2APICFirst = 0x800
+	msrX2APICEOI   = 0x80b
 	msrX2APICLast  = 0x8ff
+	msrX2APICICR   = 0x830
 )
 
 const apicBaseEnable = 1 << 11
@@ -39,6 +41,9 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 	case KindHLT:
 		return v.fastHLT(x)
 	case KindWRMSR:
+		if x.MSR.Index == msrX2APICEOI && x.MSR.Value == 0 {
+			return v.fastEOI(x)
+		}
 		if fastMSR(x.MSR.Index) {
 			return v.fastWRMSR(x)
 		}
@@ -65,7 +70,7 @@ func fastMSR(i uint32) bool {
 func (v *VCPU) next(x *Exit, r *Regs) (rip uint64, ok bool) {
 	n := x.InstLen
 	if n == 0 {
-		if n = v.lengths.get(r.RIP); n == 0 {
+		if n = v.lengths.get(x.Kind, r.RIP); n == 0 {
 			return 0, false
 		}
 	}
@@ -90,7 +95,7 @@ func (v *VCPU) fastCPUID(x *Exit) Verdict {
 func (v *VCPU) fastHLT(x *Exit) Verdict {
 	n := x.InstLen
 	if n == 0 {
-		n = v.lengths.get(x.RIP)
+		n = v.lengths.get(x.Kind, x.RIP)
 	}
 	if n == 0 {
 		return Return
@@ -154,6 +159,30 @@ func (v *VCPU) fastWRMSR(x *Exit) Verdict {
 		return Return // #GP needs ordinary Go; the write has changed nothing
 	}
 	r.RIP = next
+	if x.MSR.Index == msrX2APICICR && v.APIC.HasEvents() {
+		v.eng.Kick() // an NMI or INIT to itself: the sender is not kicked
+	}
+	return Resume
+}
+
+// fastEOI is the most frequent WRMSR.
+func (v *VCPU) fastEOI(x *Exit) Verdict {
+	r := v.regs
+	next, ok := v.next(x, r)
+	if !ok {
+		return Return
+	}
+	if v.pv.eoiOffered {
+		v.pvSyncEOI()
+	}
+	quiet, ok := v.APIC.WriteEOI()
+	if !ok {
+		return Return
+	}
+	r.RIP = next
+	if quiet {
+		return ResumeQuiet
+	}
 	return Resume
 }
 
@@ -188,19 +217,34 @@ func (v *VCPU) fastHypercall(x *Exit) Verdict {
 	if !ok {
 		return Return
 	}
-	r.GPR[RAX] = hcNoSys
+	r.GPR[RAX] = hypercall(x)
 	r.RIP = next
 	return Resume
 }
 
+// hypercall is what one answers. W1.
+func hypercall(x *Exit) uint64 {
+	if x.CPL != 0 {
+		return hcPerm
+	}
+	return hcNoSys
+}
+
 func (v *VCPU) fastPIO(x *Exit) Verdict {
-	if v.Fast == nil || !x.PIO.In || x.PIO.String {
+	if v.Fast == nil || x.PIO.String {
 		return Return
 	}
 	r := v.regs
 	next, ok := v.next(x, r)
 	if !ok {
 		return Return
+	}
+	if !x.PIO.In {
+		if !v.Fast.FastWritePort(x.PIO.Port, x.PIO.Size, uint32(r.GPR[RAX])) {
+			return Return
+		}
+		r.RIP = next
+		return ResumeQuiet
 	}
 	val, ok := v.Fast.FastReadPort(x.PIO.Port, x.PIO.Size)
 	if !ok {

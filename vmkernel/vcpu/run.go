@@ -29,8 +29,8 @@ func (v *VCPU) Run() Stop {
 		if v.stop.Load() {
 			return Stop{Kind: StopRequested}
 		}
-		if err := v.enter(); err != nil {
-			return Stop{StopCrashed, err.Error()}
+		if s := v.enter(); s.Kind != StopNone {
+			return s
 		}
 		if err := v.eng.Run(&v.x); err != nil {
 			return Stop{StopCrashed, fmt.Sprintf("vcpu: CPU %d: %v", v.Index, err)}
@@ -43,12 +43,13 @@ func (v *VCPU) Run() Stop {
 	}
 }
 
-// enter brings everything that ordinary Go left behind into the engine.
-func (v *VCPU) enter() error {
+// enter brings everything that ordinary Go left behind into the engine. The guest
+// may run if the kind is StopNone.
+func (v *VCPU) enter() Stop {
 	if v.dirty {
 		v.dirty = false
 		if err := v.eng.StoreSystem(&v.sys); err != nil {
-			return fmt.Errorf("vcpu: CPU %d: state: %w", v.Index, err)
+			return Stop{StopCrashed, fmt.Sprintf("vcpu: CPU %d: state: %v", v.Index, err)}
 		}
 	}
 	v.mode, v.full = false, false
@@ -62,7 +63,9 @@ func (v *VCPU) enter() error {
 			v.nmi.Store(true)
 		}
 		if init {
-			return fmt.Errorf("vcpu: CPU %d: INIT without firmware to start from", v.Index)
+			// The boot processor begins at the reset vector (SDM Vol. 3A,
+			// 9.4.2), where firmware restarts the machine.
+			return Stop{StopInit, fmt.Sprintf("CPU %d: INIT", v.Index)}
 		}
 	}
 	if v.nmi.Load() && v.nmi.Swap(false) {
@@ -72,7 +75,7 @@ func (v *VCPU) enter() error {
 	if v.pv.work {
 		v.pvEnter()
 	}
-	return nil
+	return Stop{}
 }
 
 // handle runs the row of the exit. It never leaves an interrupted event behind.
@@ -142,7 +145,7 @@ func (v *VCPU) length() uint8 {
 		v.inject(ev)
 		return 0
 	}
-	v.lengths.put(v.x.RIP, n)
+	v.lengths.put(v.x.Kind, v.x.RIP, n)
 	return n
 }
 

@@ -37,6 +37,14 @@ func (l *localAPIC) WriteMSR(i uint32, v uint64) bool {
 	return l.a.WriteMSR(i, v, l.cpu.TSC())
 }
 
+func (l *localAPIC) WriteEOI() (quiet, ok bool) {
+	if !l.a.X2APIC() {
+		return false, false
+	}
+	l.a.EOI()
+	return l.a.NoRequest(), true
+}
+
 // Pending offers the PIC first: its INTR is a pin of the processor.
 func (l *localAPIC) Pending() (uint8, bool) {
 	if d := l.a.Deadline(); d != 0 {

@@ -54,6 +54,7 @@ type board struct {
 	cpus  []*vcpu.VCPU
 	ports []*localAPIC
 	uart  *uart.UART
+	post  postcode.PostCode
 }
 
 // request is what a device asks of the machine's owner.
@@ -148,7 +149,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	w.ports(timer, pit.PortB, 1)
 	w.ports(cmos, rtc.IndexPort, 4)
 	w.ports(b.uart, uart.COM1, uart.NumPorts)
-	w.ports(&postcode.PostCode{}, postcode.Port, 1)
+	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
 	w.plug(pm.Plug(b.bus, pmtimer.New(b.clock, true)))

@@ -202,6 +202,17 @@ func TestGuestResets(t *testing.T) {
 	b2.until("reset")
 }
 
+// TestInit: an INIT of the boot processor to itself is a reset, as from the pin.
+func TestInit(t *testing.T) {
+	wrmsr := func(i uint32, v uint64) fakecpu.Step {
+		return fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindWRMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: i, Value: v}}}
+	}
+	b := newBench(t, wrmsr(0x1b, 0xfee00d00), wrmsr(0x830, 0x4500))
+	b.start()
+	b.until("reset by the guest")
+	b.state(host.StateRunning)
+}
+
 // TestResetStorm: a guest that resets itself for ever must not fill the event log.
 func TestResetStorm(t *testing.T) {
 	b := newBench(t, out(0xcf9, 6))

@@ -105,14 +105,29 @@ func (e *Emulator) resolve(c vcpu.CPU, in *inst, x *vcpu.Exit, n uint8, acc acce
 	}
 	if x != nil {
 		low := x.Mem.GPA & 0xfff
-		flat := c.Mode().Long() && in.seg < segFS
-		if low+uint64(n) <= 0x1000 && (flat && off&0xfff == low || !flat && low != 0) {
+		base, known := baseOf(c.Mode(), in.seg)
+		if low+uint64(n) <= 0x1000 && (known && (base+off)&0xfff == low || !known && low != 0) {
 			t.gpa[0], t.n[0], t.n[1], t.total = x.Mem.GPA, n, 0, n
 			t.dev[0] = true
 			return vcpu.Event{}, true
 		}
 	}
 	return e.locate(c, in.seg, off, n, acc, t)
+}
+
+// baseOf is the base of a segment that the mode has.
+func baseOf(s *vcpu.System, seg uint8) (base uint64, known bool) {
+	switch {
+	case s.Long():
+		return 0, seg < segFS
+	case seg == segDS:
+		return s.DS.Base, true
+	case seg == segSS:
+		return s.SS.Base, true
+	case seg == segCS:
+		return s.CS.Base, true
+	}
+	return 0, false
 }
 
 // locate translates seg:off.

@@ -130,6 +130,14 @@ func TestDecodeMSR(t *testing.T) {
 	}
 }
 
+func TestDecodeHypercall(t *testing.T) {
+	m := newMachine(t, nil)
+	m.run(func(v *svm.VMCB) { v.Control.ExitCode, v.Save.CPL = svm.VMEXIT_VMMCALL, 3 })
+	if m.x.Kind != vcpu.KindHypercall || m.x.CPL != 3 {
+		t.Errorf("%+v", m.x)
+	}
+}
+
 func TestDecodeMemory(t *testing.T) {
 	m := newMachine(t, nil)
 	m.run(func(v *svm.VMCB) {

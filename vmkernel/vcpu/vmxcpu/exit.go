@@ -117,6 +117,8 @@ func (e *Engine) decode(x *vcpu.Exit) {
 	case vmx.Exit_WRMSR:
 		x.MSR.Index = uint32(f.GPR[vcpu.RCX])
 		x.MSR.Value = f.GPR[vcpu.RAX]&0xffffffff | f.GPR[vcpu.RDX]<<32
+	case vmx.Exit_VMCALL:
+		x.CPL = uint8(e.rd(vmx.GuestSegment(vmx.SegSS).Access) >> 5 & 3)
 	case vmx.Exit_CR_ACCESS:
 		decodeCR(x, q)
 	case vmx.Exit_MOV_DR:

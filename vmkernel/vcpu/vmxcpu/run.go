@@ -59,12 +59,12 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			}
 		}
 		e.decode(x)
-		switch e.fast.FastExit(x) {
-		case vcpu.Resume:
-			if quiet>>x.Kind&1 == 0 {
+		switch verdict := e.fast.FastExit(x); verdict {
+		case vcpu.Resume, vcpu.ResumeQuiet:
+			if quiet>>x.Kind&1 == 0 && verdict == vcpu.Resume {
 				e.ask = true
 			}
-			if e.frame.RIP != e.rip {
+			if e.frame.RIP != e.rip && e.frame.Interruptible != 0 {
 				e.shadow = shadowClear
 			}
 		case vcpu.Block:

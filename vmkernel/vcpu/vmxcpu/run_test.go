@@ -286,6 +286,14 @@ func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {
 	}
 }
 
+func TestHypercallHasItsLevel(t *testing.T) {
+	m := newMachine(t, nil)
+	x := m.run(exit(vmx.Exit_VMCALL, func(m *machine) { m.set(vmx.GUEST_SS_ACCESS_RIGHTS, 0xc0f3) }))
+	if x.Kind != vcpu.KindHypercall || x.CPL != 3 {
+		t.Errorf("%+v", x)
+	}
+}
+
 func TestTaskPriority(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.tpr = 5

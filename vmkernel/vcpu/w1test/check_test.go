@@ -54,3 +54,26 @@ func TestCheckFindsWhatItLooksFor(t *testing.T) {
 		}
 	}
 }
+
+//go:noinline
+func grows(n int) int { return plainInt(n) + 1 }
+
+//go:noinline
+func plainInt(n int) int {
+	var a [4096]byte
+	a[n&4095] = 1
+	return int(a[0])
+}
+
+//go:nosplit
+//go:noinline
+func wholeCaller(p *uint64) uint64 { return plain(p) }
+
+func TestWholeFindsStackChecks(t *testing.T) {
+	if got := stackChecks([]any{grows}); len(got) != 2 {
+		t.Errorf("grows: %v, want itself and what it calls", got)
+	}
+	if got := stackChecks([]any{wholeCaller}); len(got) != 0 {
+		t.Errorf("wholeCaller: %v", got)
+	}
+}

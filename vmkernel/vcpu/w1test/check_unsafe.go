@@ -24,6 +24,44 @@ func Fast(t *testing.T, funcs ...any) { check(t, true, funcs) }
 // nor write Go pointers.
 func NoAlloc(t *testing.T, funcs ...any) { check(t, false, funcs) }
 
+// Whole checks that neither funcs nor what they call have a stack check in front:
+// the runtime can neither grow the stack there nor run another goroutine, so a spin
+// lock may be held.
+func Whole(t *testing.T, funcs ...any) {
+	t.Helper()
+	for _, name := range stackChecks(funcs) {
+		t.Error(name + " has a stack check: mark it nosplit")
+	}
+}
+
+// stackChecks names the functions among funcs and their callees that can be
+// preempted on entry.
+func stackChecks(funcs []any) (names []string) {
+	seen := map[uintptr]bool{}
+	var queue []uintptr
+	for _, f := range funcs {
+		queue = append(queue, reflect.ValueOf(f).Pointer())
+	}
+	for len(queue) > 0 {
+		pc := queue[0]
+		queue = queue[1:]
+		if seen[pc] {
+			continue
+		}
+		seen[pc] = true
+		calls, _ := function(pc, false)
+		for _, target := range calls {
+			switch name := runtime.FuncForPC(target).Name(); {
+			case strings.HasPrefix(name, "runtime.morestack"):
+				names = append(names, runtime.FuncForPC(pc).Name())
+			case !hasPrefix(name, ends):
+				queue = append(queue, target)
+			}
+		}
+	}
+	return names
+}
+
 // ends are runtime functions that are not followed: they never come back, or they
 // are the stack check in front of a function.
 var ends = []string{"runtime.panic", "runtime.goPanic", "runtime.morestack", "runtime.throw", "runtime.fatal"}
@@ -37,6 +75,9 @@ var forbidden = []string{
 
 func check(t *testing.T, noXMM bool, funcs []any) {
 	t.Helper()
+	if raced {
+		t.Skip("the race detector's instrumentation is in the object code")
+	}
 	for _, v := range violations(noXMM, funcs) {
 		t.Error(v)
 	}

@@ -69,6 +69,9 @@ func (a *APIC) Pending() (vector uint8, ok bool) {
 	return uint8(v), true
 }
 
+// NoRequest says that no vector is requested; false may mean either. Any thread.
+func (a *APIC) NoRequest() bool { return a.irrSum.Load() == 0 }
+
 // Requested is the highest vector in IRR whatever the priority, for a TPR
 // threshold or a look before HLT. Owner.
 func (a *APIC) Requested() (vector uint8, ok bool) {
