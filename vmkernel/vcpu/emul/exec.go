@@ -40,6 +40,9 @@ func (e *Emulator) mov(c vcpu.CPU, in *inst, x *vcpu.Exit) bool {
 		n = in.size
 	}
 	low := x.Mem.GPA & 0xfff
+	if in.memDst != x.Mem.Write {
+		return false // the code has changed since: the processor checked another access
+	}
 	base, known := baseOf(s, in.seg)
 	if !known || n != 1 && n != 2 && n != 4 && n != 8 || low+uint64(n) > 0x1000 || (base+in.addr(r))&0xfff != low {
 		return false
