@@ -74,12 +74,15 @@ func (e *Engine) consult(cpu int) {
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
 	e.frame.Mitigate &^= vmx.MitigateIBPB
-	if e.shadowTPR {
-		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
-			e.tpr.SetTaskPriority(t)
-			e.ask = true
-		}
+	if e.shadowTPR && uint64(*e.vtpr>>4) != e.threshold {
+		e.taskPriority()
 	}
+}
+
+// taskPriority passes on a CR8 that the guest has written. W1.
+func (e *Engine) taskPriority() {
+	e.tpr.SetTaskPriority(*e.vtpr >> 4)
+	e.ask = true
 }
 
 // arm makes the guest leave at Fast's deadline: by the preemption timer, or by the

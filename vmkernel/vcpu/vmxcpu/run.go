@@ -93,7 +93,10 @@ var own = [vmx.NumExitReasons]bool{
 // ownExit handles an exit that is no business of the virtual CPU. done is false
 // when it is after all; ok is false when the processor is lost.
 func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
-	switch e.ask = true; reason {
+	if reason != vmx.Exit_WRMSR {
+		e.ask = true
+	}
+	switch reason {
 	case vmx.Exit_EXTERNAL_INTERRUPT:
 		e.requeue()
 		if !e.interrupt() {
