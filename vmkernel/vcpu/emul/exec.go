@@ -16,6 +16,12 @@ func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	if in.op == opMov && in.mem && e.mov(c, in, x) {
 		return vcpu.Done, vcpu.Event{}
 	}
+	if in.op == opIns || in.op == opOuts {
+		// INS and OUTS exit for the port before they touch memory. Another
+		// processor has changed the code since: whether this one may use the
+		// port was never checked, so it has to run into its own exit.
+		return vcpu.Again, vcpu.Event{}
+	}
 	if isString(in.op) {
 		return e.str(c, in)
 	}
@@ -34,6 +40,9 @@ func (e *Emulator) mov(c vcpu.CPU, in *inst, x *vcpu.Exit) bool {
 		n = in.size
 	}
 	low := x.Mem.GPA & 0xfff
+	if in.memDst != x.Mem.Write {
+		return false // the code has changed since: the processor checked another access
+	}
 	base, known := baseOf(s, in.seg)
 	if !known || n != 1 && n != 2 && n != 4 && n != 8 || low+uint64(n) > 0x1000 || (base+in.addr(r))&0xfff != low {
 		return false
