@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"basalt/arch/x86/cpu"
 	"basalt/vmkernel/host"
@@ -52,7 +53,9 @@ func boots(m *vm.Manager, n int, off <-chan string) error {
 		return err
 	}
 	why := <-off
-	fmt.Println("row linux_poweroff 1", cpu.RDTSC()-start)
+	took := cpu.RDTSC() - start
+	time.Sleep(10 * time.Millisecond) // the reader prints what is left
+	fmt.Println("row linux_poweroff 1", took)
 	fmt.Println("off:", why)
 	return nil
 }

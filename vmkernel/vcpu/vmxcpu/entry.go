@@ -28,13 +28,12 @@ func (e *Engine) prepare(cpu int) {
 		e.dropNested()
 		e.seen.Store(gen)
 	}
-	e.known = false
 }
 
 // prepareFresh does what only ordinary Go, another thread or a change of processor
 // makes necessary: none of it changes between two exits that stay in the loop. W1.
 func (e *Engine) prepareFresh(cpu int) {
-	e.fresh = false
+	e.fresh, e.known = false, false
 	if e.pending {
 		e.writeSystem()
 		e.ask = true
