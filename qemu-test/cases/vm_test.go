@@ -271,7 +271,7 @@ func (c *terminal) shell(token string) {
 func (g *guest) clean() {
 	g.t.Helper()
 	log := string(g.log())
-	for _, bad := range []string{"BUG:", "WARNING:", "Oops", "unchecked MSR", "Call Trace", "rcu_sched self-detected", "soft lockup", "clocksource: Marking"} {
+	for _, bad := range []string{"BUG:", "WARNING: CPU", "Oops", "unchecked MSR", "Call Trace", "rcu_sched self-detected", "soft lockup", "clocksource: Marking"} {
 		if strings.Contains(log, bad) {
 			g.t.Errorf("Linux says %q", bad)
 		}
