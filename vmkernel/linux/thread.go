@@ -34,7 +34,7 @@ func newThread() *thread {
 		}
 		sched.threads[i] = threadTaken // while we look for memory
 		sched.lock.Unlock()
-		pa, ok := pmem.Alloc(threadFrames, pageSize, 0)
+		pa, ok := pmem.AllocHost(threadFrames, pageSize, 0)
 		if !ok {
 			sched.lock.Lock()
 			sched.threads[i] = 0
