@@ -52,6 +52,7 @@ vmkernel/vcpu/svmcpu
 vmkernel/vcpu/vmxcpu
 vmkernel/vcpu/w1test
 vmkernel/vm/ring0
+qemu-test/stress
 `
 
 // requests are the words that must stand above each conversion.

@@ -361,3 +361,18 @@ TEXT ·apAddress(SB),NOSPLIT,$0-8
 	LEAQ ·apEntry(SB), AX
 	MOVQ AX, entry+0(FP)
 	RET
+
+// func inHandler() bool
+TEXT ·inHandler(SB),NOSPLIT,$0-1
+	CMPL cpuState_inKernel(GS), $0
+	SETNE ret+0(FP)
+	RET
+
+// func trap(nr, a0, a1 uint64) int64
+TEXT ·trap(SB),NOSPLIT,$0-32
+	MOVQ nr+0(FP), AX
+	MOVQ a0+8(FP), DI
+	MOVQ a1+16(FP), SI
+	SYSCALL
+	MOVQ AX, ret+24(FP)
+	RET

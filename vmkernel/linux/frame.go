@@ -121,6 +121,7 @@ const (
 	stateBlocked
 )
 
+//go:nosplit
 func at(va uintptr) unsafe.Pointer {
 	// JUSTIFICATION: threads, processors, tables and the runtime's own arguments
 	// are named by address; no safe type reaches memory outside the Go heap.
@@ -132,6 +133,8 @@ func at(va uintptr) unsafe.Pointer {
 func threadAt(va uintptr) *thread { return (*thread)(at(va)) }
 
 // SAFETY: va is a processor that newCPU made; they live for ever.
+//
+//go:nosplit
 func cpuAt(va uintptr) *cpuState { return (*cpuState)(at(va)) }
 
 // this is the processor that runs the caller, which has interrupts off or does

@@ -28,6 +28,15 @@ const (
 	// areaSmall marks an area (mmap with MAP_NORESERVE) that is mostly never
 	// touched: it is backed with 4 KiB frames whatever its size.
 	areaSmall = 1 << 8
+
+	// areaDying is the protection of a range that is being taken away: nobody
+	// can get it or fault in it before its frames are gone.
+	areaDying = 1 << 9
+
+	// One trap looks at so many entries and drops translations so often at most;
+	// then it lets interrupts in and goes on where it was.
+	maxWalks   = 1 << 15
+	maxBatches = 32
 )
 
 // area is a mapped range of addresses.
@@ -89,6 +98,13 @@ func (m *memory) init() {
 		}
 		good = good && m.direct(lo, hi)
 	}
+	// The image's code and constants are as read-only there as at home.
+	still := func(lo, hi uint64) {
+		lo, hi = (lo+pageSize-1)&^(pageSize-1), hi&^(pageSize-1)
+		good = good && (hi <= lo || m.tables.Map(frames{}, uint64(paging.DirectMap)+lo, lo, hi-lo, paging.NX|paging.A))
+	}
+	still(image.TextStart, image.TextEnd)
+	still(image.ReadOnlyStart, image.ReadOnlyEnd)
 	const rw = paging.RW | paging.A | paging.D
 	img := func(lo, hi, bits uint64) {
 		lo &^= pageSize - 1
@@ -138,17 +154,30 @@ func (m *memory) direct(lo, hi uint64) bool {
 	return true
 }
 
+// maxDevice bounds one device window: the largest is a screen.
+const maxDevice = 256 << 20
+
 // MapDevice maps size bytes of device registers at physical address pa, uncached,
 // and gives their virtual address. The window stays for ever. 0 means that there
-// was no memory for page tables.
+// was no memory for page tables, or that no device is there or so large.
 func MapDevice(pa, size uint64) uintptr {
+	if size == 0 || size > maxDevice || pa+size < pa || pa+size > 1<<52 {
+		return 0
+	}
+	if inHandler() {
+		return mm.mapDevice(pa, size)
+	}
+	return uintptr(trap(sysBasaltDevice, pa, size))
+}
+
+func (m *memory) mapDevice(pa, size uint64) uintptr {
 	lo := pa &^ (pageSize - 1)
 	n := (pa + size - lo + pageSize - 1) &^ (pageSize - 1)
-	on := mm.enter()
-	va := mm.device
-	mm.device += uintptr(n) + pageSize
-	ok := mm.tables.Map(frames{}, uint64(va), lo, n, paging.RW|paging.NX|paging.PCD|paging.PWT|paging.A|paging.D)
-	mm.leave(on)
+	m.lock.Lock()
+	va := m.device
+	m.device += uintptr(n) + pageSize
+	ok := m.tables.Map(frames{}, uint64(va), lo, n, paging.RW|paging.NX|paging.PCD|paging.PWT|paging.A|paging.D)
+	m.lock.Unlock()
 	if !ok {
 		return 0
 	}
@@ -158,29 +187,20 @@ func MapDevice(pa, size uint64) uintptr {
 // DirectPhysical makes sure that [pa, pa+size) can be read at the direct map, for
 // tables that no memory map mentions. False means that it cannot.
 func DirectPhysical(pa, size uint64) bool {
-	if pa+size < pa || pa+size > 1<<46 {
+	if pa+size < pa || pa+size > 1<<46 || size > 1<<30 {
 		return false
 	}
-	on := mm.enter()
-	ok := mm.direct(pa&^(paging.Size2M-1), (pa+size+paging.Size2M-1)&^(paging.Size2M-1))
-	mm.leave(on)
-	return ok
+	if inHandler() {
+		return mm.directPhysical(pa, size)
+	}
+	return trap(sysBasaltDirect, pa, size) == 1
 }
 
-func (m *memory) enter() bool {
-	on := cpu.RFLAGS()&(1<<9) != 0
-	if on {
-		cpu.CLI()
-	}
+func (m *memory) directPhysical(pa, size uint64) bool {
 	m.lock.Lock()
-	return on
-}
-
-func (m *memory) leave(on bool) {
+	ok := m.direct(pa&^(paging.Size2M-1), (pa+size+paging.Size2M-1)&^(paging.Size2M-1))
 	m.lock.Unlock()
-	if on {
-		cpu.STI()
-	}
+	return ok
 }
 
 // find is the index of the first area that ends above va.
@@ -288,13 +308,11 @@ func (m *memory) mapAnon(va, n uintptr, prot uint32, flags uint32) (uintptr, boo
 		return 0, false
 	}
 	fixed := flags&mapFixed != 0
-	if fixed {
-		if va < mmapBottom {
-			return 0, false
-		}
-		m.unback(va, n)
-	}
 	m.lock.Lock()
+	if m.n+2 > maxAreas {
+		m.lock.Unlock()
+		return 0, false
+	}
 	if !fixed {
 		i := m.find(va)
 		if va < mmapBottom || i < m.n && m.area(i).lo < va+n {
@@ -304,36 +322,59 @@ func (m *memory) mapAnon(va, n uintptr, prot uint32, flags uint32) (uintptr, boo
 				return 0, false
 			}
 		}
-	} else if !m.remove(va, va+n) {
+	} else {
+		if va < mmapBottom || !m.remove(va, va+n) || !m.insert(va, va+n, areaDying) {
+			m.lock.Unlock()
+			return 0, false
+		}
 		m.lock.Unlock()
-		return 0, false
+		for p := va; p < va+n; {
+			p = m.unback(p, va+n-p)
+		}
+		m.lock.Lock()
+		m.remove(va, va+n)
 	}
 	ok := m.insert(va, va+n, prot)
 	m.lock.Unlock()
 	return va, ok
 }
 
-// unmap is munmap.
-func (m *memory) unmap(va, n uintptr) bool {
-	n = (n + pageSize - 1) &^ (pageSize - 1)
+// user says that [va, va+n) is where mappings may be, and gives n in whole pages.
+func user(va, n uintptr) (uintptr, bool) {
+	whole := (n + pageSize - 1) &^ (pageSize - 1)
+	return whole, va&(pageSize-1) == 0 && whole >= n && va >= mmapBottom && va+whole >= va && va+whole <= mmapTop+(1<<40)
+}
+
+// unmap is munmap of whole pages. What it cannot do in one go is left: next is
+// where it has to go on. The range is nobody's until its frames are gone, or a
+// mapping that got the same addresses meanwhile would lose its own.
+func (m *memory) unmap(va, n uintptr) (next uintptr, ok bool) {
 	m.lock.Lock()
-	ok := m.remove(va, va+n)
+	ok = m.n+2 <= maxAreas && m.remove(va, va+n) && m.insert(va, va+n, areaDying)
 	m.lock.Unlock()
-	m.unback(va, n)
-	return ok
+	if !ok {
+		return va, false
+	}
+	next = m.unback(va, n)
+	m.lock.Lock()
+	ok = m.remove(va, next)
+	m.lock.Unlock()
+	return next, ok
 }
 
 // protect is mprotect. Pages that are backed lose or gain rights when they fault
 // next: they are taken out of the tables if the rights shrink.
 func (m *memory) protect(va, n uintptr, prot uint32) bool {
-	n = (n + pageSize - 1) &^ (pageSize - 1)
+	if n == 0 {
+		return true
+	}
 	m.lock.Lock()
 	i := m.find(va)
-	if i == m.n || m.area(i).lo > va {
+	if m.n+2 > maxAreas || !m.covered(i, va, va+n) {
 		m.lock.Unlock()
 		return false
 	}
-	prot |= m.area(i).prot & areaSmall
+	prot = prot&7 | m.area(i).prot&areaSmall
 	ok := m.remove(va, va+n) && m.insert(va, va+n, prot)
 	prot &^= areaSmall
 	end := va + n
@@ -353,6 +394,16 @@ func (m *memory) protect(va, n uintptr, prot uint32) bool {
 	return ok
 }
 
+// covered says that areas from the i-th on leave no hole in [lo, hi).
+func (m *memory) covered(i int, lo, hi uintptr) bool {
+	for ; i < m.n && m.area(i).lo <= lo && m.area(i).prot&areaDying == 0; i++ {
+		if lo = m.area(i).hi; lo >= hi {
+			return true
+		}
+	}
+	return false
+}
+
 // bitsOf are the bits of an entry for a protection. PROT_NONE keeps the frame but
 // is not present: the address stays in the entry.
 func bitsOf(prot uint32) uint64 {
@@ -369,14 +420,16 @@ func bitsOf(prot uint32) uint64 {
 	return b
 }
 
-// unback takes the frames out of [va, va+n): they read as zero from then on.
-func (m *memory) unback(va, n uintptr) {
+// unback takes the frames out of [va, va+n): they read as zero from then on. It
+// stops at next when it has done enough with interrupts off.
+func (m *memory) unback(va, n uintptr) (next uintptr) {
 	var batch [64]struct{ pa, size uint64 }
 	end := va + n
-	for va < end {
+	walks := 0
+	for round := 0; va < end && round < maxBatches && walks < maxWalks; round++ {
 		k := 0
 		m.lock.Lock()
-		for va < end && k < len(batch) {
+		for ; va < end && k < len(batch) && walks < maxWalks; walks++ {
 			at, e, size, present := m.tables.Walk(frames{}, uint64(va))
 			held := present || (size == pageSize && e != 0)
 			next := (va &^ uintptr(size-1)) + uintptr(size)
@@ -409,11 +462,15 @@ func (m *memory) unback(va, n uintptr) {
 			}
 		}
 	}
+	return min(va, end)
 }
 
 // fault backs the page at va if an area allows the access; code is the error
 // code of #PF (SDM Vol. 3A, 4.7): 0 present, 1 write, 4 fetch.
 func (m *memory) fault(va uintptr, code uint64) bool {
+	if code&8 != 0 {
+		return false // a reserved bit in our own tables
+	}
 	m.lock.Lock()
 	m.faults++
 	i := m.find(va)
@@ -422,7 +479,7 @@ func (m *memory) fault(va uintptr, code uint64) bool {
 		return false
 	}
 	a := *m.area(i)
-	if a.prot&^areaSmall == 0 || code&2 != 0 && a.prot&protWrite == 0 || code&16 != 0 && a.prot&protExec == 0 {
+	if a.prot&(protRead|protWrite|protExec) == 0 || code&2 != 0 && a.prot&protWrite == 0 || code&16 != 0 && a.prot&protExec == 0 {
 		m.lock.Unlock()
 		return false
 	}
@@ -438,7 +495,7 @@ func (m *memory) fault(va uintptr, code uint64) bool {
 	}
 	lo := va &^ (2<<20 - 1)
 	if a.lo <= lo && a.hi >= lo+2<<20 && a.hi-a.lo >= largeAtSize && a.prot&protWrite != 0 && a.prot&areaSmall == 0 {
-		if pa, ok := pmem.AllocLarge(); ok {
+		if pa, ok := pmem.AllocLargeHost(); ok {
 			if m.place(lo, pa, 2<<20, a.prot) {
 				return true
 			}

@@ -11,3 +11,10 @@ func Park(word *uint32, val uint32, deadline uint64) (expired bool)
 //
 //go:noescape
 func Unpark(word *uint32)
+
+// trap is a system call of this package's own, for what ordinary Go must not do
+// itself: hold a spin lock while the runtime could take its processor away.
+func trap(nr, a0, a1 uint64) int64
+
+// inHandler says that a handler, or start-up, runs here: then trap must not be used.
+func inHandler() bool

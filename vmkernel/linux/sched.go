@@ -208,6 +208,8 @@ func (s *scheduler) wakeUp(t *thread, result int64) {
 }
 
 // KickCPU makes processor n leave guest mode and look at its run queue.
+//
+//go:nosplit
 func KickCPU(n int) {
 	if n >= 0 && n < int(sched.ncpu) {
 		on := irqOff()
@@ -222,12 +224,14 @@ func CPUs() int { return int(sched.ncpu) }
 // CPU is the number of the processor that runs the caller, at this moment.
 func CPU() int { return int(this().id) }
 
+//go:nosplit
 func irqOff() bool {
 	on := cpu.RFLAGS()&(1<<9) != 0
 	cpu.CLI()
 	return on
 }
 
+//go:nosplit
 func irqOn(on bool) {
 	if on {
 		cpu.STI()

@@ -1,6 +1,10 @@
 package linux
 
-import "basalt/arch/x86/apic"
+import (
+	"sync/atomic"
+
+	"basalt/arch/x86/apic"
+)
 
 // Signals as the runtime uses them: SIGURG to preempt, faults that become Go
 // panics. One level: a fault inside a handler is fatal.
@@ -63,7 +67,7 @@ func deliver(t *thread) {
 		if t.pending&^t.mask&bit == 0 {
 			continue
 		}
-		t.pending &^= bit
+		atomic.AndUint64(&t.pending, ^bit)
 		a := &actions[sig]
 		if a.handler == 0 && (sig == sigAbrt || sig == sigSegv) {
 			die("the Go runtime aborted", &t.frame)
@@ -71,11 +75,11 @@ func deliver(t *thread) {
 		if a.handler < 2 {
 			continue
 		}
-		code := int32(-6) // SI_TKILL from process 1
+		code := int32(-6) // SI_TKILL from the one process
 		if sig == sigProf {
 			code = 0x80 // SI_KERNEL: from setitimer
 		}
-		push(t, sig, code, 1)
+		push(t, sig, code, uint64(mainTID))
 		return
 	}
 }
@@ -155,7 +159,7 @@ func (c *cpuState) tgkill(tid, sig uint64) int64 {
 		result = -errSearch
 	} else if sig != 0 {
 		t := threadAt(va)
-		t.pending |= 1 << (sig - 1)
+		atomic.OrUint64(&t.pending, 1<<(sig-1))
 		if t.state == stateRunning && t.cpu != c.id {
 			apic.Send(cpuAt(sched.cpus[t.cpu]).apicID, vectorKick)
 		}

@@ -51,7 +51,8 @@ const (
 	sysGetrandom     = 318
 	sysBasaltPark    = 0x62000001
 	sysBasaltUnpark  = 0x62000002
-	sysBasaltLast    = 0x62000003
+	sysBasaltDevice  = 0x62000003
+	sysBasaltDirect  = 0x62000004
 )
 
 // syscalls counts calls nobody answers, by number, for the log.
@@ -90,7 +91,7 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 	case sysRead, sysWrite, sysClose, sysFcntl, sysEventfd2, sysEpollCreate1, sysEpollCtl, sysOpenat, sysDup:
 		return c.fileCall(f.rax, a0, a1, a2, a3), true
 	case sysMmap, sysMunmap, sysMprotect, sysMadvise, sysMincore:
-		return memoryCall(f.rax, a0, a1, a2, a3), true
+		return memoryCall(f, a0, a1, a2, a3)
 	case sysClone:
 		return clone(t, f), true
 	case sysExit:
@@ -100,7 +101,7 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 		exitGroup(a0, f)
 	case sysGetpid, sysGetuid, sysGetgid, sysGeteuid, sysGetegid, sysGetppid:
 		if f.rax == sysGetpid {
-			return 1, true
+			return processID(), true
 		}
 		return 0, true
 	case sysGettid:
@@ -134,6 +135,13 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 		return uname(uintptr(a0)), true
 	case sysBasaltPark:
 		return c.park(t, uintptr(a0), uint32(a1), a2)
+	case sysBasaltDevice:
+		return int64(mm.mapDevice(a0, a1)), true
+	case sysBasaltDirect:
+		if mm.directPhysical(a0, a1) {
+			return 1, true
+		}
+		return 0, true
 	case sysBasaltUnpark:
 		return c.futexWake(uintptr(a0), 1), true
 	}
@@ -164,45 +172,69 @@ func clockGettime(id uint64, ts uintptr) int64 {
 	return 0
 }
 
-func memoryCall(nr, a0, a1, a2, a3 uint64) int64 {
-	switch nr {
+func memoryCall(f *frame, a0, a1, a2, a3 uint64) (result int64, done bool) {
+	switch f.rax {
 	case sysMmap:
 		const mapAnonymous = 0x20
 		if a3&mapAnonymous == 0 {
-			return -errBadF
+			return -errBadF, true
 		}
 		va, ok := mm.mapAnon(uintptr(a0), uintptr(a1), uint32(a2)&7, uint32(a3))
 		if !ok {
-			return -errNoMem
+			return -errNoMem, true
 		}
-		return int64(va)
+		return int64(va), true
 	case sysMunmap:
-		if a0&(pageSize-1) != 0 || a0+a1 < a0 || !mm.unmap(uintptr(a0), uintptr(a1)) {
-			return -errInval
+		n, ok := user(uintptr(a0), uintptr(a1))
+		if !ok || n == 0 {
+			return -errInval, true
 		}
-		return 0
+		next, ok := mm.unmap(uintptr(a0), n)
+		if !ok {
+			return -errNoMem, true
+		}
+		return f.later(uintptr(a0), next, n)
 	case sysMprotect:
-		if a0&(pageSize-1) != 0 || a0+a1 < a0 || !mm.protect(uintptr(a0), uintptr(a1), uint32(a2)) {
-			return -errNoMem
+		n, ok := user(uintptr(a0), uintptr(a1))
+		if !ok || !mm.protect(uintptr(a0), n, uint32(a2)) {
+			return -errNoMem, true
 		}
-		return 0
+		return 0, true
 	case sysMincore:
-		return mm.mincore(uintptr(a0), uintptr(a1), uintptr(a2))
+		return mm.mincore(uintptr(a0), uintptr(a1), uintptr(a2)), true
 	case sysMadvise:
 		const dontNeed = 4
-		if a0&(pageSize-1) != 0 || a0+a1 < a0 {
-			return -errInval
+		if a2 != dontNeed {
+			return 0, true
 		}
-		if a2 == dontNeed {
-			mm.unback(uintptr(a0), uintptr(a1))
+		n, ok := user(uintptr(a0), uintptr(a1))
+		if !ok {
+			return -errInval, true
 		}
-		return 0
+		return f.later(uintptr(a0), mm.unback(uintptr(a0), n), n)
 	}
-	return -errNoSys
+	return -errNoSys, true
 }
 
-// clone makes a thread (Linux, clone(2)): stack in rsi, TLS in r8.
+// later ends a call on [va, va+n) that has come to next: the rest is the same call
+// made again, with interrupts let in between.
+func (f *frame) later(va, next, n uintptr) (result int64, done bool) {
+	if next >= va+n {
+		return 0, true
+	}
+	const syscallSize = 2 // 0F 05
+	f.rdi, f.rsi = uint64(next), uint64(va+n-next)
+	f.rip -= syscallSize
+	return 0, false
+}
+
+// clone makes a thread (Linux, clone(2)): stack in rsi, TLS in r8. There are no
+// processes to make.
 func clone(t *thread, f *frame) int64 {
+	const cloneVM, cloneThread = 0x100, 0x10000
+	if f.rdi&(cloneVM|cloneThread) != cloneVM|cloneThread || f.rsi == 0 {
+		return -errNoSys
+	}
 	n := newThread()
 	if n == nil {
 		return -errAgain

@@ -20,7 +20,9 @@ const threadTaken = ^uintptr(0) >> 1
 func newThread() *thread {
 	sched.lock.Lock()
 	for i := range sched.threads {
-		if va := sched.threads[i]; va != 0 {
+		if va := sched.threads[i]; va == threadTaken {
+			continue
+		} else if va != 0 {
 			if t := threadAt(va); t.state == stateFree {
 				t.state = stateBlocked
 				sched.lock.Unlock()
@@ -33,7 +35,9 @@ func newThread() *thread {
 		sched.lock.Unlock()
 		pa, ok := pmem.Alloc(threadFrames, pageSize, 0)
 		if !ok {
+			sched.lock.Lock()
 			sched.threads[i] = 0
+			sched.lock.Unlock()
 			return nil
 		}
 		// JUSTIFICATION: threads live outside the Go heap, see at.

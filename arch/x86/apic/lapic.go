@@ -54,6 +54,7 @@ var (
 
 var window uintptr
 
+//go:nosplit
 func read(reg uintptr) uint32 {
 	if X2 {
 		return uint32(cpu.RDMSR(x2apicMSR + uint32(reg>>4)))
@@ -61,6 +62,7 @@ func read(reg uintptr) uint32 {
 	return io.Load32(window + reg)
 }
 
+//go:nosplit
 func write(reg uintptr, v uint32) {
 	if X2 {
 		cpu.WRMSR(x2apicMSR+uint32(reg>>4), uint64(v))
@@ -106,7 +108,9 @@ func ID() uint32 {
 // EOI ends the interrupt in service.
 func EOI() { write(regEOI, 0) }
 
-// Send sends a fixed interrupt.
+// Send sends a fixed interrupt. Interrupts are off: the command has two halves.
+//
+//go:nosplit
 func Send(id uint32, vector uint8) { command(id, uint32(vector)|icrAssert) }
 
 // SendInit and SendStartup start another processor (SDM Vol. 3A, 9.4.4).
@@ -118,6 +122,7 @@ func SendStartup(id uint32, page uint8) { command(id, icrStartup|icrAssert|uint3
 // BroadcastNMI stops every other processor.
 func BroadcastNMI() { command(0, 4<<8|icrAssert|icrAllOther) }
 
+//go:nosplit
 func command(id, low uint32) {
 	if X2 {
 		cpu.WRMSR(x2apicMSR+regICRLow>>4, uint64(id)<<32|uint64(low))

@@ -103,7 +103,9 @@ func (e *Emulator) resolve(c vcpu.CPU, in *inst, x *vcpu.Exit, n uint8, acc acce
 	if in.op >= opBt && in.op <= opBtc && in.hasReg && !in.hasImm {
 		off = in.bitAddr(c.Regs(), off)
 	}
-	if x != nil {
+	// A write needs a walk of its own unless the exit was a write: the code may
+	// have changed since, and the rights were checked for what it was.
+	if x != nil && (acc&accWrite == 0 || x.Mem.Write) {
 		low := x.Mem.GPA & 0xfff
 		base, known := baseOf(c.Mode(), in.seg)
 		if low+uint64(n) <= 0x1000 && (known && (base+off)&0xfff == low || !known && low != 0) {

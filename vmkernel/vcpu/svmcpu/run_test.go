@@ -260,7 +260,7 @@ func TestDeadlineIsArmedOnce(t *testing.T) {
 }
 
 func TestNMI(t *testing.T) {
-	m := newMachine(t, nil)
+	m := newMachine(t, func(c *Config) { c.Caps.Features |= reg.SVM_VmcbClean })
 	m.e.SetNMIPending()
 	iret := func(v *svm.VMCB) {
 		v.Control.ExitCode = svm.VMEXIT_IRET
@@ -276,6 +276,9 @@ func TestNMI(t *testing.T) {
 	}
 	if e := m.entry[1]; e.inj.Valid() || e.iret || e.rflags&reg.RFLAGS_TF == 0 {
 		t.Errorf("stepping over IRET: %+v", e)
+	}
+	if m.entry[2].clean&svm.CleanDRx != 0 {
+		t.Error("DR6 was changed and claimed clean")
 	}
 	if e := m.entry[2]; e.inj.Type() != svm.EventNMI || e.rflags&reg.RFLAGS_TF != 0 {
 		t.Errorf("second NMI: %+v", e)

@@ -61,6 +61,7 @@ type Engine struct {
 	live      bool // the guest's extended state, CR2 and MSRs are in the processor
 	drUsed    bool // the guest owns the debug registers
 	flush     bool // INVVPID before the next entry
+	fresh     bool // the next entry follows something else than an exit
 	fault     fault
 	failFlags vmx.Flags
 	pae       bool      // the stored state uses PAE paging

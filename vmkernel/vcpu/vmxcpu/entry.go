@@ -10,9 +10,8 @@ const timerMax = 0xffffffff
 
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {
-	if e.pending {
-		e.writeSystem()
-		e.ask = true
+	if e.fresh {
+		e.prepareFresh(cpu)
 	}
 	if e.ask {
 		e.consult(cpu)
@@ -29,6 +28,17 @@ func (e *Engine) prepare(cpu int) {
 		e.dropNested()
 		e.seen.Store(gen)
 	}
+	e.known = false
+}
+
+// prepareFresh does what only ordinary Go, another thread or a change of processor
+// makes necessary: none of it changes between two exits that stay in the loop. W1.
+func (e *Engine) prepareFresh(cpu int) {
+	e.fresh = false
+	if e.pending {
+		e.writeSystem()
+		e.ask = true
+	}
 	if e.flush {
 		e.flush = false
 		e.dropLinear()
@@ -40,7 +50,6 @@ func (e *Engine) prepare(cpu int) {
 	if !e.live {
 		e.loadState(cpu)
 	}
-	e.known = false
 }
 
 // consult asks Fast for interrupts, deadline and task priority. W1.

@@ -208,6 +208,11 @@ func (e *Engine) decodeException(x *vcpu.Exit, q vmx.Qualification) {
 		// INT1 is a trap: the handler returns behind it.
 		e.frame.RIP += e.frame.InstLen
 	}
+	if e.frame.RFLAGS&reg.RFLAGS_TF != 0 && e.frame.Interruptible&uint64(vmx.BlockingBySTI|vmx.BlockingByMOVSS) != 0 {
+		// In the shadow with TF set the entry demands that a single step is
+		// pending (27.3.1.5), and this exit has dropped it.
+		e.wr(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS, e.rd(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS)|reg.DR6_BS)
+	}
 	const causes = 0xf | reg.DR6_BD | reg.DR6_BS
 	if e.drUsed {
 		e.ops.saveDR(&e.dr)

@@ -141,6 +141,7 @@ func (e *Engine) interruptDone() (done, ok bool) {
 // off. first is set where the thread may be another than before.
 func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	cpu = e.host.CPU()
+	e.fresh = true
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
 	if !pc.on && !e.enable(pc) {

@@ -286,6 +286,22 @@ func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {
 	}
 }
 
+// TestBreakpointInTheShadow: with TF set the processor refuses an entry in the shadow
+// of MOV SS unless a single step is pending.
+func TestBreakpointInTheShadow(t *testing.T) {
+	for _, c := range []struct{ tf, want uint64 }{{reg.RFLAGS_TF, reg.DR6_BS}, {0, 0}} {
+		m := newMachine(t, nil)
+		m.run(exit(vmx.Exit_EXCEPTION_OR_NMI, func(m *machine) {
+			m.set(vmx.EXIT_INTERRUPTION_INFO, uint64(vmx.MakeInfo(1, vmx.HardwareException, false)))
+			m.set(vmx.GUEST_INTERRUPTIBILITY, uint64(vmx.BlockingByMOVSS))
+			m.e.frame.RFLAGS = reg.RFLAGS_1 | c.tf
+		}))
+		if v := m.get(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS); v != c.want {
+			t.Errorf("TF %#x: pending %#x", c.tf, v)
+		}
+	}
+}
+
 func TestHypercallHasItsLevel(t *testing.T) {
 	m := newMachine(t, nil)
 	x := m.run(exit(vmx.Exit_VMCALL, func(m *machine) { m.set(vmx.GUEST_SS_ACCESS_RIGHTS, 0xc0f3) }))
