@@ -44,6 +44,12 @@ func TestTrouble(t *testing.T) {
 				}
 			}
 			// The rest of the API works.
+			if h.MemoryFreeBytes == 0 { // no room for a file
+				_, err := n.api.PutFile(n.ctx, "hello", strings.NewReader("hello"), 5, false)
+				refused(t, err, http.StatusInsufficientStorage, "does not fit")
+				n.quiet(t)
+				return
+			}
 			n.put(t, "hello", guests.Build("hello"))
 			g := n.create(t, wire.VMCreate{Name: "hello", MemoryMiB: 32, Boot: wire.Boot{Kernel: "hello"}})
 			_, err = n.api.Act(n.ctx, g.id, "start")
