@@ -45,7 +45,7 @@ func TestTrouble(t *testing.T) {
 			}
 			// The rest of the API works.
 			if h.MemoryFreeBytes == 0 { // no room for a file
-				_, err := n.api.PutFile(n.ctx, "hello", strings.NewReader("hello"), 5, false)
+				_, err := n.api.PutFile(n.ctx, "large", &counted{}, 4<<20, false)
 				refused(t, err, http.StatusInsufficientStorage, "does not fit")
 				n.quiet(t)
 				return
