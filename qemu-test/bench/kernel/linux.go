@@ -56,6 +56,11 @@ func boots(m *vm.Manager, n int, off <-chan string) error {
 	took := cpu.RDTSC() - start
 	time.Sleep(10 * time.Millisecond) // the reader prints what is left
 	fmt.Println("row linux_poweroff 1", took)
+	s := v.Status()
+	fmt.Println("linux cpu", s.CPUTime)
+	for _, e := range s.Exits {
+		fmt.Println("exits", e.Kind, e.Count)
+	}
 	fmt.Println("off:", why)
 	return nil
 }

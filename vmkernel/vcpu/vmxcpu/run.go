@@ -39,7 +39,9 @@ func (e *Engine) loop(x *vcpu.Exit) {
 				continue
 			}
 		}
-		e.prepare(cpu)
+		if e.fresh || e.ask || e.shadow != shadowKeep || e.deadline != 0 || e.t.gen.Load() != e.seen.Load() {
+			e.prepare(cpu)
+		}
 		if fl := e.ops.enter(&e.frame); fl != vmx.Succeed || e.frame.EntryFailed() {
 			e.entryFailed(x, fl)
 			e.leave()
