@@ -41,6 +41,7 @@ func initClock() {
 	clockMult = muldiv(1e9, 1<<32, tscHz)
 	wallBase = rtcSeconds() * 1e9
 	sliceTicks = nsToTicks(4e6)
+	lineTicks = nsToTicks(1e6)
 }
 
 func muldiv(a, b, c uint64) uint64 {

@@ -154,6 +154,7 @@ func apAddress() (entry uintptr)
 // PowerOff leaves QEMU or Bochs; on a machine it halts. The code goes to QEMU's
 // isa-debug-exit device where there is one. World W1.
 func PowerOff(code uint32) {
+	ttyDrain()
 	io.Out32(0x501, code)
 	io.Out16(0x604, 0x2000)
 	io.Out16(0xb004, 0x2000)

@@ -28,13 +28,12 @@ func (e *Engine) prepare(cpu int) {
 		e.dropNested()
 		e.seen.Store(gen)
 	}
-	e.known = false
 }
 
 // prepareFresh does what only ordinary Go, another thread or a change of processor
 // makes necessary: none of it changes between two exits that stay in the loop. W1.
 func (e *Engine) prepareFresh(cpu int) {
-	e.fresh = false
+	e.fresh, e.known = false, false
 	if e.pending {
 		e.writeSystem()
 		e.ask = true
@@ -74,12 +73,15 @@ func (e *Engine) consult(cpu int) {
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
 	e.frame.Mitigate &^= vmx.MitigateIBPB
-	if e.shadowTPR {
-		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
-			e.tpr.SetTaskPriority(t)
-			e.ask = true
-		}
+	if e.shadowTPR && uint64(*e.vtpr>>4) != e.threshold {
+		e.taskPriority()
 	}
+}
+
+// taskPriority passes on a CR8 that the guest has written. W1.
+func (e *Engine) taskPriority() {
+	e.tpr.SetTaskPriority(*e.vtpr >> 4)
+	e.ask = true
 }
 
 // arm makes the guest leave at Fast's deadline: by the preemption timer, or by the
