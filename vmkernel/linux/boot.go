@@ -101,6 +101,7 @@ func boot(protocol, infoAt, headerAt uint64) {
 	initIDT()
 	initCPU(&bootCPU)
 	mm.init()
+	loadMADT()
 	initClock()
 	sched.init()
 	bootCPU.online = 1

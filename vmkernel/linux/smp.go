@@ -77,7 +77,6 @@ func MADT() *acpi.MADT { return &madt }
 // startOthers starts the other processors one after the other (SDM Vol. 3A, 9.4.4
 // "MP Initialization Example").
 func startOthers() {
-	loadMADT()
 	sched.cpus[0] = bootCPU.self
 	sched.ncpu = 1
 	if madt.NCPUs < 2 {
