@@ -263,10 +263,10 @@ func (n *node) get(t *testing.T, path string) string {
 	return string(b)
 }
 
-// twoGuests share the host: one that spins and one that talks.
+// twoGuests share the host: one that never rests and one that talks.
 func twoGuests(t *testing.T, n *node) {
-	spin := n.micro(t, "spin")
-	spin.console().expect(`spinning`)
+	spin := n.micro(t, "loop-cpuid")
+	spin.console().expect(`looping`)
 	hello := n.micro(t, "hello")
 	hello.console().expect(`hello from the guest`)
 	if h := n.alive(t); h.RunningVMs != 2 {
