@@ -10,7 +10,7 @@ import (
 // not all there is between a guest that never leaves by itself and the host
 // (Bochs 2.7 keeps interrupts masked after an entry with RFLAGS.IF clear, whatever
 // external-interrupt exiting says).
-const longestRun = 1 << 24
+const longestRun uint64 = 1 << 24
 
 // timerMax is longestRun as the preemption timer counts it.
 func (e *Engine) timerMax() uint64 { return max(longestRun>>e.f.caps.PreemptionShift, 1) }
