@@ -5,8 +5,10 @@ import (
 	"basalt/arch/x86/vmx"
 )
 
-// timerMax never fires before the next host interrupt.
-const timerMax = 0xffffffff
+// guardTicks is how long a guest may run, in ticks of the TSC, before it leaves for
+// the host's interrupts whatever becomes of them: Bochs 2.7 does not end a guest that
+// has cleared IF for one.
+const guardTicks = 1 << 20
 
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {
@@ -95,20 +97,20 @@ func (e *Engine) arm(cpu int) {
 		}
 		return
 	}
-	if e.deadline = d; d == 0 && e.timer != timerMax {
-		e.timer = timerMax
-		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
+	if e.deadline = d; d == 0 && e.timer != e.guard {
+		e.timer = e.guard
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, e.guard)
 	}
 }
 
 // setTimer loads the preemption timer, which starts anew at every entry and
 // counts TSC ticks shifted right. W1.
 func (e *Engine) setTimer() {
-	v := uint64(timerMax)
+	v := e.guard
 	now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
 	if e.deadline <= now {
 		v = 0
-	} else if n := (e.deadline-now)>>shift + 1; n < timerMax {
+	} else if n := (e.deadline-now)>>shift + 1; n < e.guard {
 		v = n
 	}
 	if v != e.timer {
