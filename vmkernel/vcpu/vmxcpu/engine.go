@@ -74,6 +74,7 @@ type Engine struct {
 	hostFS         uint64
 	hostCR3        uint64
 	timer          uint64
+	guard          uint64 // longest value of the timer
 	deadline       uint64 // for the timer: Fast's, when it was asked last
 	tsc, tscWanted uint64
 	threshold      uint64
@@ -141,6 +142,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	if f.cfg.Mitigations == MitigateAuto {
 		e.frame.Mitigate = vmx.MitigateRSB
 	}
+	e.guard = max(1, uint64(guardTicks)>>f.caps.PreemptionShift)
 	e.vpid = f.allocVPID()
 	if e.vpid == 0 {
 		e.controls.Proc2 &^= vmx.Proc2EnableVPID

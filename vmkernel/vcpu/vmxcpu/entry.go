@@ -5,15 +5,10 @@ import (
 	"basalt/arch/x86/vmx"
 )
 
-// longestRun bounds a stay in the guest, in TSC ticks: 5 to 17 ms on real and
-// emulated machines. Host interrupts end it earlier where they may; but they are
-// not all there is between a guest that never leaves by itself and the host
-// (Bochs 2.7 keeps interrupts masked after an entry with RFLAGS.IF clear, whatever
-// external-interrupt exiting says).
-const longestRun uint64 = 1 << 24
-
-// timerMax is longestRun as the preemption timer counts it.
-func (e *Engine) timerMax() uint64 { return max(longestRun>>e.f.caps.PreemptionShift, 1) }
+// guardTicks is how long a guest may run, in ticks of the TSC, before it leaves for
+// the host's interrupts whatever becomes of them: Bochs 2.7 does not end a guest that
+// has cleared IF for one.
+const guardTicks = 1 << 20
 
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {
@@ -102,22 +97,20 @@ func (e *Engine) arm(cpu int) {
 		}
 		return
 	}
-	if e.deadline = d; d == 0 {
-		if most := e.timerMax(); e.timer != most {
-			e.timer = most
-			e.wr(vmx.PREEMPTION_TIMER_VALUE, most)
-		}
+	if e.deadline = d; d == 0 && e.timer != e.guard {
+		e.timer = e.guard
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, e.guard)
 	}
 }
 
 // setTimer loads the preemption timer, which starts anew at every entry and
 // counts TSC ticks shifted right. W1.
 func (e *Engine) setTimer() {
-	v := e.timerMax()
+	v := e.guard
 	now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
 	if e.deadline <= now {
 		v = 0
-	} else if n := (e.deadline-now)>>shift + 1; n < v {
+	} else if n := (e.deadline-now)>>shift + 1; n < e.guard {
 		v = n
 	}
 	if v != e.timer {

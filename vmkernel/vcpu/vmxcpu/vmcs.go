@@ -101,9 +101,9 @@ func (e *Engine) initVMCS() {
 	e.wr(vmx.GUEST_INTERRUPTIBILITY, 0)
 	e.frame.Interruptible = 0
 	if c.Pin&vmx.PinPreemptionTimer != 0 {
-		e.wr(vmx.PREEMPTION_TIMER_VALUE, e.timerMax())
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, e.guard)
 	}
-	e.timer = e.timerMax()
+	e.timer = e.guard
 }
 
 // setProc writes the primary controls if they changed. W1.
