@@ -30,7 +30,7 @@ var guestHosts = []struct {
 	{"vt-x/cpus=1", harness.Machine{Emulator: harness.Bochs, Disk: built("basalt.img"), MIPS: 100, MemMiB: 1024}},
 }
 
-// guestRows are the guests. A row whose only is not empty runs on that host alone,
+// guestRows are the guests. A row with only runs on the hosts whose name begins so,
 // for the reason beside it.
 var guestRows = []struct {
 	name string
@@ -45,7 +45,20 @@ var guestRows = []struct {
 	{name: "exits", run: says(`apic base fee00900[\s\S]*done`)},
 	{name: "flood", run: floodGuest},
 	{name: "halt", run: haltGuest},
+	// On one CPU: a guest with interrupts off takes turns with the host.
 	{name: "spin", run: spinGuest},
+	{name: "msrs", run: says(`readable \d+ refused \d+\r?\ndone`)},
+	{name: "crs", run: says(`refused \d+\r?\ndone`)},
+	{name: "deadline", run: says(`^done`)},
+	{name: "self-nmi", run: says(`^nmi 3\r?\ndone`)},
+	{name: "step", run: says(`^steps 13\r?\ndone`)},
+	{name: "run-hole", run: says(`^ud\r?\ndone`)},
+	{name: "idt-hole", run: crashes("cannot be delivered")},
+	{name: "stk-hole", run: crashes("cannot be delivered")},
+	{name: "storm", run: survives(`masked`)},
+	{name: "rep-hole", run: survives(`moving`)},
+	{name: "resets", run: survives(``)},
+	{name: "self-init", run: survives(`init\r?\ninit`)},
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
 	{name: "xen", run: xenGuest},
@@ -63,7 +76,7 @@ func TestGuests(t *testing.T) {
 			n := boot(t, m)
 			before := n.facts(t, h.machine)
 			for _, g := range guestRows {
-				if g.only == "" || g.only == h.name {
+				if strings.HasPrefix(h.name, g.only) {
 					t.Run(g.name, func(t *testing.T) { g.run(t, n) })
 				}
 			}
@@ -94,6 +107,38 @@ func says(pattern string) func(t *testing.T, n *node) {
 		g := n.micro(t, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
 		g.console().expect(`(?m)` + pattern)
 		n.alive(t)
+	}
+}
+
+// crashes: the machine alone ends, with a reason, and can be switched off.
+func crashes(reason string) func(t *testing.T, n *node) {
+	return func(t *testing.T, n *node) {
+		g := n.micro(t, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+		if vm := g.state("crashed"); !strings.Contains(vm.Reason, reason) {
+			t.Errorf("reason %q", vm.Reason)
+		}
+		n.alive(t)
+	}
+}
+
+// survives: a guest that attacks for ever leaves the host, pause and stop alive.
+func survives(pattern string) func(t *testing.T, n *node) {
+	return func(t *testing.T, n *node) {
+		g := n.micro(t, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+		g.console().expect(pattern)
+		for range 2 {
+			n.alive(t)
+			n.gc(t)
+		}
+		g.act("pause")
+		if vm := g.show(); vm.State != "paused" {
+			t.Errorf("state %s, %s", vm.State, vm.Reason)
+		}
+		g.act("resume")
+		n.alive(t)
+		if vm := g.act("stop"); vm.State != "off" {
+			t.Errorf("state %s", vm.State)
+		}
 	}
 }
 
@@ -218,10 +263,10 @@ func (n *node) get(t *testing.T, path string) string {
 	return string(b)
 }
 
-// twoGuests share the host: one that spins and one that talks.
+// twoGuests share the host: one that never rests and one that talks.
 func twoGuests(t *testing.T, n *node) {
-	spin := n.micro(t, "spin")
-	spin.console().expect(`spinning`)
+	spin := n.micro(t, "loop-cpuid")
+	spin.console().expect(`looping`)
 	hello := n.micro(t, "hello")
 	hello.console().expect(`hello from the guest`)
 	if h := n.alive(t); h.RunningVMs != 2 {

@@ -68,7 +68,7 @@ func (r *Running) QMP(command string, arguments map[string]any) (json.RawMessage
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	in := bufio.NewScanner(c)
-	in.Buffer(nil, 1<<20)
+	in.Buffer(nil, 64<<20)
 	enc := json.NewEncoder(c)
 	if !in.Scan() {
 		return nil, fmt.Errorf("harness: QMP: no greeting")

@@ -5,8 +5,15 @@ import (
 	"basalt/arch/x86/vmx"
 )
 
-// timerMax never fires before the next host interrupt.
-const timerMax = 0xffffffff
+// longestRun bounds a stay in the guest, in TSC ticks: 5 to 17 ms on real and
+// emulated machines. Host interrupts end it earlier where they may; but they are
+// not all there is between a guest that never leaves by itself and the host
+// (Bochs 2.7 keeps interrupts masked after an entry with RFLAGS.IF clear, whatever
+// external-interrupt exiting says).
+const longestRun uint64 = 1 << 24
+
+// timerMax is longestRun as the preemption timer counts it.
+func (e *Engine) timerMax() uint64 { return max(longestRun>>e.f.caps.PreemptionShift, 1) }
 
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {
@@ -95,20 +102,22 @@ func (e *Engine) arm(cpu int) {
 		}
 		return
 	}
-	if e.deadline = d; d == 0 && e.timer != timerMax {
-		e.timer = timerMax
-		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
+	if e.deadline = d; d == 0 {
+		if most := e.timerMax(); e.timer != most {
+			e.timer = most
+			e.wr(vmx.PREEMPTION_TIMER_VALUE, most)
+		}
 	}
 }
 
 // setTimer loads the preemption timer, which starts anew at every entry and
 // counts TSC ticks shifted right. W1.
 func (e *Engine) setTimer() {
-	v := uint64(timerMax)
+	v := e.timerMax()
 	now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
 	if e.deadline <= now {
 		v = 0
-	} else if n := (e.deadline-now)>>shift + 1; n < timerMax {
+	} else if n := (e.deadline-now)>>shift + 1; n < v {
 		v = n
 	}
 	if v != e.timer {
