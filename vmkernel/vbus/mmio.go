@@ -114,7 +114,13 @@ func (b *Bus) ReadMMIO(gpa uint64, data []byte) Access {
 		return BadSize
 	}
 	t := b.mem.Load()
-	if c, _ := t.find(gpa); c != nil && c.last-gpa >= uint64(len(data))-1 {
+	c, next := t.find(gpa)
+	if c == nil && (next == 0 || next-gpa >= uint64(len(data))) {
+		b.lost.MMIOReads.Add(1)
+		ones(data)
+		return NoRegister
+	}
+	if c != nil && c.last-gpa >= uint64(len(data))-1 {
 		// One device has all of it: nearly always.
 		c.node.n.MMIOReads.Add(1)
 		a := c.node.mmio.ReadMMIO(c.region, gpa-c.base, data)

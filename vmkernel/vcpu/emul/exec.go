@@ -44,7 +44,7 @@ func (e *Emulator) mov(c vcpu.CPU, in *inst, x *vcpu.Exit) bool {
 		return false // the code has changed since: the processor checked another access
 	}
 	base, known := baseOf(s, in.seg)
-	if !known || n != 1 && n != 2 && n != 4 && n != 8 || low+uint64(n) > 0x1000 || (base+in.addr(r))&0xfff != low {
+	if !known || n > 8 || 0x116>>n&1 == 0 || low+uint64(n) > 0x1000 || (base+in.addr(r))&0xfff != low {
 		return false
 	}
 	if in.memDst {
@@ -57,7 +57,7 @@ func (e *Emulator) mov(c vcpu.CPU, in *inst, x *vcpu.Exit) bool {
 	} else {
 		e.setValue(0)
 		e.io.ReadMMIO(x.Mem.GPA, e.buf[:n])
-		in.setReg(r, e.value()&sizeMask(n))
+		in.setReg(r, e.value()) // the bytes behind the operand are 0
 	}
 	r.RIP += uint64(in.len)
 	if !s.Long() {
