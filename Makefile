@@ -41,6 +41,14 @@ build/nics.elf: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/nics.linked ./qemu-test/nics
 	go run ./cmd/mkimage elf build/nics.linked $@
 
+build/bench.elf: build/_overlay/overlay.json FORCE
+	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/bench.linked ./qemu-test/bench/kernel
+	go run ./cmd/mkimage elf build/bench.linked $@
+
+.PHONY: bench
+bench: deps build/basalt.elf build/basalt.img build/basalt build/bench.elf ## what exits, boots and an idle host cost, beside KVM
+	go run ./qemu-test/bench
+
 build/nics.img: build/nics.elf deps
 	go run ./cmd/mkimage image -o $@ build/nics.elf
 
@@ -71,9 +79,35 @@ unit: build/_overlay/overlay.json ## the package tests and fuzz seeds, on this m
 .PHONY: test
 test: deps check unit cases ## everything: check, package tests, then the machines in QEMU and Bochs
 
+.PHONY: guests
+guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (once, into build/guests)
+	go run ./qemu-test/artefacts/get
+
 .PHONY: cases
-cases: deps build/basalt.elf build/basalt.img build/stress.elf build/nics.img ## boot the test table in the emulators
-	go test -count=1 -v -timeout 40m ./qemu-test/cases
+cases: deps guests build/basalt.elf build/basalt.img build/stress.elf build/nics.img build/go127/basalt.elf ## boot the test table in the emulators
+	go test -count=1 -v -parallel 2 -timeout 40m ./qemu-test/cases
+
+# The same tree with the next Go. A toolchain that is a module needs a GOROOT
+# outside the module cache, which mkoverlay makes. Go 1.27 refuses references to
+# runtime.systemstack (vmkernel/vcpu/hostcpu) unless the linker is told otherwise.
+GO127 := go1.27.4
+
+build/go127/basalt.elf: FORCE
+	@mkdir -p build/go127
+	GOTOOLCHAIN=$(GO127) go run ./cmd/mkoverlay -mod -o build/go127/_overlay
+	@if [ -e build/go127/_overlay/goroot ]; then export GOROOT=$(CURDIR)/build/go127/_overlay/goroot GOTOOLCHAIN=local PATH=$(CURDIR)/build/go127/_overlay/goroot/bin:$$PATH; \
+	else export GOTOOLCHAIN=$(GO127); fi; \
+	GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=false -overlay build/go127/_overlay/overlay.json -modfile build/go127/_overlay/go.mod $(subst $(LINK),$(LINK) -checklinkname=0,$(KLINK)) -o build/go127/vmkernel.linked ./cmd/vmkernel
+	go run ./cmd/mkimage elf build/go127/vmkernel.linked $@
+
+.PHONY: go127
+go127: deps build/go127/basalt.elf ## the same tree with Go 1.27: check, build, boot and run a guest
+	GOTOOLCHAIN=$(GO127) $(MAKE) check
+	go test -count=1 -v -run TestGo127 ./qemu-test/cases
+
+.PHONY: pictures
+pictures: deps build ## take the screenshots in docs/
+	go test -count=1 -run 'TestConsolePage|TestCrash/panic' ./qemu-test/cases -docs
 
 .PHONY: ktest
 ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmkernel/...; ARGS="-v -run X"

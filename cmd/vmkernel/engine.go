@@ -48,6 +48,17 @@ func findEngine(s *config.Settings, log *slog.Logger) engine {
 	return engine{name: host.EngineNone, why: fmt.Sprintf("%v; %v", errVT, errAMD)}
 }
 
+// within is e, unless so little memory is free that no guest would fit beside what
+// the host keeps for itself.
+func (e engine) within(free, minMiB uint64, log *slog.Logger) engine {
+	if e.factory == nil || free >= reserve+minMiB<<20 {
+		return e
+	}
+	why := fmt.Sprintf("too little memory: %d MiB are free, and the host keeps %d MiB for itself", free>>20, reserve>>20)
+	log.Warn("virtual machines cannot run", "why", why)
+	return engine{name: host.EngineNone, why: why}
+}
+
 func chosen(name string, f vcpu.Factory, err error, log *slog.Logger) engine {
 	if err != nil {
 		log.Warn("virtual machines cannot run", "engine", name, "why", err)

@@ -15,6 +15,7 @@ import (
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/host/local"
 	"basalt/vmkernel/linux"
+	"basalt/vmkernel/pmem"
 )
 
 func main() {
@@ -44,7 +45,7 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	if err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	engine := findEngine(settings, log)
+	engine := findEngine(settings, log).within(pmem.Read().Free, leastGuestMiB, log)
 	events := host.NewEventLog(nil)
 	vms := newVMs(engine, events, log)
 	cpus, minMiB := vms.Limits()
@@ -65,6 +66,10 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	go announce(agent, network, h, log)
 	return agent.Serve(ln)
 }
+
+// leastGuestMiB is free memory, beside the reserve, below which the host says that
+// it cannot run guests.
+const leastGuestMiB = 8
 
 // reserve is host memory that neither files nor guests may take.
 const reserve = 48 << 20

@@ -17,9 +17,12 @@ const kernelPackage = "linux-image-cloud-amd64"
 // Kernel gives the path of a Debian cloud kernel (bzImage) in dir.
 func Kernel(ctx context.Context, dir string) (string, error) {
 	return once(dir, "vmlinuz", func(tmp, out string) error {
+		if err := lists(ctx, tmp, kernelPackage); err != nil {
+			return err
+		}
 		depends, err := sh(ctx, tmp, "apt-cache", "depends", kernelPackage)
 		if err != nil {
-			return fmt.Errorf("ask Debian's package list (apt-get update first?): %w", err)
+			return err
 		}
 		name := ""
 		for line := range strings.Lines(depends) {
@@ -44,6 +47,9 @@ const xenPackage = "xen-hypervisor-4.17-amd64"
 // Xen gives the path of Debian's Xen, a Multiboot1 image, in dir.
 func Xen(ctx context.Context, dir string) (string, error) {
 	return once(dir, "xen", func(tmp, out string) error {
+		if err := lists(ctx, tmp, xenPackage); err != nil {
+			return err
+		}
 		image, err := fromPackage(ctx, tmp, xenPackage, "boot/xen-*.gz")
 		if err != nil {
 			return err
@@ -53,6 +59,19 @@ func Xen(ctx context.Context, dir string) (string, error) {
 		}
 		return os.Rename(strings.TrimSuffix(image, ".gz"), out)
 	})
+}
+
+// lists makes sure that this computer's package lists know a package; a fresh
+// computer may have none.
+func lists(ctx context.Context, tmp, name string) error {
+	if _, err := sh(ctx, tmp, "apt-cache", "show", name); err == nil {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("the package lists of this computer have no %s: run apt-get update as root", name)
+	}
+	_, err := sh(ctx, tmp, "apt-get", "-qq", "update")
+	return err
 }
 
 // fromPackage downloads a Debian package and gives the one file that matches.

@@ -27,6 +27,7 @@ type node struct {
 	address     string
 	fingerprint string
 	password    string
+	token       string // of a session, where a test needs one
 }
 
 // boot starts a host and waits until its API is ready; what the serial line says

@@ -71,11 +71,14 @@ func TestNICs(t *testing.T) {
 		},
 		row{
 			name:    "bochs/e1000",
-			machine: harness.Machine{Emulator: harness.Bochs, Disk: built("nics.img")},
+			machine: harness.Machine{Emulator: harness.Bochs, MIPS: 100, Disk: built("nics.img")},
 			want:    []string{`8086:100e`, `vmnic0: 1000 pings answered`, `nics: PASS: 1 devices`},
 		},
 	)
 	for _, c := range rows {
-		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) { c.run(t) })
+		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			c.run(t)
+		})
 	}
 }

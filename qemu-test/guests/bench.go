@@ -71,6 +71,7 @@ func bench(p *Program) {
 	p.timed("cpuid", n, func() { p.Clear(EAX); p.Op("cpuid") })
 	p.hypercalls(n)
 	p.timed("out80", n, func() { p.OutB(0x80) })
+	p.timed("out_uart", n, func() { p.Mov(EDX, com1+7); p.OutDX(1) })
 	p.timed("in21", n, func() { p.InB(0x21) })
 	p.timed("mmio_hpet", n, func() { p.LoadAbs(EAX, hpetCounter) })
 	p.timed("mmio_hole", n, func() { p.LoadAbs(EAX, hole) })

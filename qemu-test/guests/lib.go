@@ -21,6 +21,8 @@ func newProgram() *Program {
 	p := &Program{Asm: NewAsm(Load + headerSize), handler: map[uint8]string{}}
 	p.Op("cli")
 	p.Op("cld")
+	p.StoreAt("bootMagic", EAX)
+	p.StoreAt("bootInfo", EBX)
 	p.Mov(ESP, stackTop)
 	p.LGDT("gdtr")
 	p.FarJmp(8, "start")
@@ -192,6 +194,12 @@ func (p *Program) tables() {
 	p.PrintHex()
 	p.Print("\n")
 	p.Jmp("stop")
+
+	p.Align(4)
+	p.Label("bootMagic")
+	p.U32(0)
+	p.Label("bootInfo")
+	p.U32(0)
 
 	p.Align(8)
 	p.Label("gdt")

@@ -25,6 +25,7 @@ func Build(name string) []byte {
 
 var builders = map[string]func(*Program){
 	"hello":  hello,
+	"boot":   bootInfo,
 	"triple": triple,
 	"spin":   spin,
 	"virt":   virt,
@@ -34,9 +35,27 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
+	// Attacks; see hostile.go.
+	"msrs":      msrs,
+	"crs":       crs,
+	"storm":     storm,
+	"deadline":  deadline,
+	"self-nmi":  selfNMI,
+	"self-init": selfINIT,
+	"resets":    resetStorm,
+	"idt-hole":  idtHole,
+	"stk-hole":  stackHole,
+	"run-hole":  runIntoHole,
+	"rep-hole":  repHole,
+	"step":      step,
+	"db-loop":   dbLoop,
+	"db-stack":  dbStack,
+
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),
 	"loop-out80": loop(func(p *Program) { p.OutB(0x80) }),
+	"loop-uart":  loop(func(p *Program) { p.Mov(EDX, com1+7); p.OutDX(1) }),
+	"loop-hole":  loop(func(p *Program) { p.LoadAbs(EAX, hole) }),
 	"loop-in21":  loop(func(p *Program) { p.InB(0x21) }),
 	"loop-eoi":   loopEOI,
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
@@ -69,6 +88,7 @@ func loopAll(p *Program) {
 func loop(body func(*Program)) func(*Program) {
 	return func(p *Program) {
 		p.Print("looping\n")
+		p.Bytes(0x66, 0x87, 0xDB) // xchg bx, bx: nothing, or a breakpoint of Bochs
 		p.Label("again")
 		body(p)
 		p.Jmp("again")
@@ -88,6 +108,42 @@ func loopEOI(p *Program) {
 // hello prints a line and ends.
 func hello(p *Program) {
 	p.Print("hello from the guest\n")
+	p.Done()
+}
+
+// bootInfo prints what the boot loader says (Multiboot 0.6.96, 3.3): its magic
+// number, the command line, the upper memory in KiB, and each module's string and
+// first line.
+func bootInfo(p *Program) {
+	const upper, cmdline, count, modules = 8, 16, 20, 24
+	p.Print("magic ")
+	p.LoadAt(EAX, "bootMagic")
+	p.PrintHex()
+	p.Print("\ncmdline ")
+	p.LoadAt(EBX, "bootInfo")
+	p.Load(ESI, EBX, cmdline)
+	p.Call("puts")
+	p.Print("\nupper ")
+	p.Load(EAX, EBX, upper)
+	p.PrintDec()
+	p.Print("\nmodules ")
+	p.Load(EAX, EBX, count)
+	p.PrintDec()
+	p.Print("\n")
+	p.Load(EDI, EBX, modules)
+	p.Load(EBP, EBX, count)
+	p.Label("boot.module")
+	p.Test(EBP, EBP)
+	p.If(Equal, "boot.end")
+	p.Load(ESI, EDI, 8)
+	p.Call("puts")
+	p.Print(": ")
+	p.Load(ESI, EDI, 0)
+	p.Call("puts")
+	p.AddImm(EDI, 16)
+	p.Dec(EBP)
+	p.Jmp("boot.module")
+	p.Label("boot.end")
 	p.Done()
 }
 

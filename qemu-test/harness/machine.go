@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +40,7 @@ type Machine struct {
 	Icount   bool     // QEMU: count instructions, one a nanosecond
 	MIPS     int      // Bochs: instructions in a microsecond of its clock: 1000. At 100, about what Bochs does, waiting for time is cheap.
 	Extra    []string // further arguments or bochsrc lines
+	Debugger string   // Bochs: commands for its debugger instead of "c": go on
 	Dir      string   // where logs go: a new temporary folder
 	Limit    time.Duration
 }
@@ -232,5 +235,18 @@ func (r *Running) command(dir, name string, args ...string) error {
 	r.cmd = exec.Command(name, args...)
 	r.cmd.Dir = dir
 	r.cmd.Stdout, r.cmd.Stderr = log, log
-	return r.cmd.Start()
+	// The emulator must not outlive a test that was killed. The kernel sends the
+	// signal when the thread that started it ends, so that thread stays.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := r.cmd.Start()
+		started <- err
+		if err == nil {
+			<-r.exit
+		}
+		runtime.UnlockOSThread()
+	}()
+	return <-started
 }

@@ -68,7 +68,7 @@ func (r *Running) QMP(command string, arguments map[string]any) (json.RawMessage
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
 	in := bufio.NewScanner(c)
-	in.Buffer(nil, 1<<20)
+	in.Buffer(nil, 64<<20)
 	enc := json.NewEncoder(c)
 	if !in.Scan() {
 		return nil, fmt.Errorf("harness: QMP: no greeting")
@@ -157,7 +157,7 @@ func (m Machine) bochs(r *Running) error {
 		return err
 	}
 	cont := filepath.Join(m.Dir, "debugger")
-	if err := os.WriteFile(cont, []byte("c\n"), 0o644); err != nil {
+	if err := os.WriteFile(cont, []byte(first("c\n", m.Debugger)), 0o644); err != nil {
 		return err
 	}
 	return r.command(m.Dir, "bochs", "-q", "-rc", cont, "-f", rc)

@@ -67,7 +67,7 @@ func main() {
 	ended := make(chan string, 10)
 	p.Event = func(_, _, text string) {
 		fmt.Println("event:", text)
-		if text != "started" && text != "reset" {
+		if text != "started" && !strings.HasPrefix(text, "reset") {
 			ended <- text
 		}
 	}

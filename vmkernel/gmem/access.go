@@ -78,11 +78,21 @@ func (m *Memory) Zero(gpa, n uint64) error {
 // at is the n bytes at gpa if they are present, inside one frame and no hole.
 // W1.
 func (m *Memory) at(gpa, n uint64) []byte {
-	b := m.piece(gpa, n)
-	if uint64(len(b)) != n || m.inHole(gpa, n) {
+	f := m.lookup(gpa)
+	off := gpa % FrameSize
+	if f == nil || f.hpa.Load() == 0 || n > FrameSize-off || m.inHole(gpa, n) {
 		return nil
 	}
-	return b
+	return f.bytes[off : off+n]
+}
+
+// Load16 reads the 16 bytes at gpa if they are present and in one frame. W1.
+func (m *Memory) Load16(gpa uint64) (low, high uint64, ok bool) {
+	b := m.at(gpa, 16)
+	if len(b) != 16 {
+		return 0, 0, false
+	}
+	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), true
 }
 
 // Uint8 reads a byte. The Uint accessors report false for what is not memory;

@@ -220,6 +220,7 @@ func startMain() {
 	if t == nil {
 		die("boot: no memory for the first thread", nil)
 	}
+	mainTID = t.tid
 	const stack = 256 << 10
 	top, ok := mm.mapAnon(0, stack, protRead|protWrite, 0)
 	if !ok || !mm.ensure(top+stack-8192, 8192) {

@@ -39,7 +39,7 @@ func die(cause string, f *frame) {
 	r.CR0, r.CR2, r.CR3, r.CR4 = cpu.ReadCR0(), cpu.ReadCR2(), cpu.ReadCR3(), cpu.ReadCR4()
 	if !owner {
 		// A fault while the crash was shown: what is on the screen stays.
-		plainReport(cause, r)
+		Report(cause, r)
 		halt()
 	}
 	if lapicWindow != 0 {
@@ -49,7 +49,7 @@ func die(cause string, f *frame) {
 	if OnFatal != nil {
 		OnFatal(cause, r)
 	} else {
-		plainReport(cause, r)
+		Report(cause, r)
 	}
 	if RebootOnFatal {
 		delay(rebootAfter)
@@ -84,9 +84,9 @@ func CrashForTest() { crashForTest = 1 }
 
 var crashForTest uint32
 
-// plainReport writes the cause and the registers over the serial line, past the
-// log: before there is a screen, or when the screen's report failed itself.
-func plainReport(cause string, r *Registers) {
+// Report writes the cause and the registers over the serial line, past the log:
+// before there is a screen, or when the screen's report failed itself. World W1.
+func Report(cause string, r *Registers) {
 	rawString("\nPANIC: ")
 	rawString(cause)
 	rawString("\n")

@@ -2,7 +2,13 @@ package linux
 
 import "basalt/vmkernel/pmem"
 
-// Calls about the process: there is one, number 1, without parent or children.
+// Calls about the process: there is one, without parent or children, and its
+// number is that of its first thread.
+
+// mainTID is the number of the first thread.
+var mainTID uint32
+
+func processID() int64 { return int64(mainTID) }
 
 const (
 	sysWait4       = 61
@@ -28,12 +34,12 @@ func (c *cpuState) processCall(t *thread, nr, a0, a1, a2 uint64) (r int64, ok bo
 	case sysWait4, sysWaitid:
 		return -errChild, true
 	case sysKill:
-		if pid := int32(a0); pid != 0 && pid != 1 && pid != -1 {
+		if pid := int32(a0); pid != 0 && pid != -1 && int64(pid) != processID() {
 			return -errSearch, true
 		}
 		return c.tgkill(uint64(t.tid), a1), true
 	case sysGetpgrp, sysGetpgid, sysGetsid:
-		return 1, true
+		return processID(), true
 	case sysSetsid:
 		return -errPerm, true // it leads its group
 	case sysGetgroups:

@@ -75,11 +75,11 @@ func deliver(t *thread) {
 		if a.handler < 2 {
 			continue
 		}
-		code := int32(-6) // SI_TKILL from process 1
+		code := int32(-6) // SI_TKILL from the one process
 		if sig == sigProf {
 			code = 0x80 // SI_KERNEL: from setitimer
 		}
-		push(t, sig, code, 1)
+		push(t, sig, code, uint64(mainTID))
 		return
 	}
 }

@@ -101,7 +101,7 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 		exitGroup(a0, f)
 	case sysGetpid, sysGetuid, sysGetgid, sysGeteuid, sysGetegid, sysGetppid:
 		if f.rax == sysGetpid {
-			return 1, true
+			return processID(), true
 		}
 		return 0, true
 	case sysGettid:
@@ -228,8 +228,13 @@ func (f *frame) later(va, next, n uintptr) (result int64, done bool) {
 	return 0, false
 }
 
-// clone makes a thread (Linux, clone(2)): stack in rsi, TLS in r8.
+// clone makes a thread (Linux, clone(2)): stack in rsi, TLS in r8. There are no
+// processes to make.
 func clone(t *thread, f *frame) int64 {
+	const cloneVM, cloneThread = 0x100, 0x10000
+	if f.rdi&(cloneVM|cloneThread) != cloneVM|cloneThread || f.rsi == 0 {
+		return -errNoSys
+	}
 	n := newThread()
 	if n == nil {
 		return -errAgain

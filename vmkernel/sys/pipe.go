@@ -68,6 +68,10 @@ func pipe2(a *args) (uintptr, Errno, bool) {
 			}
 			return 0, err, true
 		}
+		if flags&syscall.O_NONBLOCK == 0 {
+			// The runtime asks the trap which mode a descriptor is in.
+			trap(syscall.SYS_FCNTL, n[side], syscall.F_SETFL, 0, 0, 0, 0)
+		}
 	}
 	fd[0], fd[1] = int32(n[0]), int32(n[1])
 	return 0, 0, true

@@ -90,6 +90,9 @@ func (v *VCPU) writeCR0(val uint64) bool {
 	if off && (s.Long() || s.CR4&CR4PCIDE != 0) {
 		return false
 	}
+	if !v.pointersOK(val, s.CR4, s.EFER, s.CR3) {
+		return false
+	}
 	s = v.change()
 	if (val^s.CR0)&(CR0PG|CR0WP|CR0PE) != 0 {
 		v.eng.FlushTLB()
@@ -100,6 +103,25 @@ func (v *VCPU) writeCR0(val uint64) bool {
 		s.EFER |= EFERLMA
 	case off:
 		s.EFER &^= EFERLMA
+	}
+	return true
+}
+
+// pointersOK: with PAE paging a MOV to CR0 or CR4 loads the four page-directory
+// pointers, and reserved bits in one that is present are #GP (SDM Vol. 3A, 4.4.1).
+// On VT-x they would be a failed entry instead. AMD's processors look at them
+// when they walk.
+func (v *VCPU) pointersOK(cr0, cr4, efer, cr3 uint64) bool {
+	if cr0&CR0PG == 0 || cr4&CR4PAE == 0 || efer&EFERLME != 0 || !v.CPUID.feat.Intel {
+		return true
+	}
+	// PWT, PCD and 11:9 are not reserved.
+	reserved := ^(uint64(1)<<v.CPUID.feat.PhysBits - 1) | 0x1e6
+	for i := range uint64(4) {
+		// What was never written is zero: not present.
+		if p, ok := v.Mem.Load(cr3&0xffffffe0+8*i, 8); ok && p&1 != 0 && p&reserved != 0 {
+			return false
+		}
 	}
 	return true
 }
@@ -132,6 +154,9 @@ func (v *VCPU) writeCR4(val uint64) bool {
 		return false
 	}
 	if val&^s.CR4&CR4PCIDE != 0 && (s.EFER&EFERLMA == 0 || s.CR3&0xfff != 0) {
+		return false
+	}
+	if !v.pointersOK(s.CR0, val, s.EFER, s.CR3) {
 		return false
 	}
 	s = v.change()

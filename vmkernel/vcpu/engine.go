@@ -68,8 +68,11 @@ type Verdict uint8
 // The verdicts.
 const (
 	Return Verdict = iota // ordinary Go has to look at this exit
-	Resume                // handled: enter the guest again
+	Resume                // handled: enter again; a moved RIP ends the interrupt shadow
 	Block                 // handled: nothing to do until a kick or the deadline
+	// ResumeQuiet is Resume, and nothing has changed in what PendingInterrupt,
+	// Deadline and TaskPriority would say.
+	ResumeQuiet
 )
 
 // Fast is the part of the virtual CPU that the run loop calls without leaving
@@ -96,10 +99,12 @@ type Engine interface {
 	// Kick makes a Run in progress, or the next one, return KindKick soon.
 	// It also ends a Block. It never blocks.
 	Kick()
-	// Regs are the live registers; valid until the next Run.
+	// Regs are the live registers. The pointer stays the same for the life of
+	// the engine; what it points to is the guest's while Run is not in progress.
 	Regs() *Regs
-	// LoadMode reads only CR0, CR3, CR4, EFER, CS and SS (whose DPL is the CPL):
-	// what a page walk and a decode need. The other fields stay as they are.
+	// LoadMode reads only CR0, CR3, CR4, EFER, CS, DS and SS (whose DPL is the
+	// CPL): what decoding, a page walk and most operands need. The other fields
+	// stay as they are.
 	LoadMode(s *System)
 	// LoadSystem reads the state that Regs lacks.
 	LoadSystem(s *System)
@@ -107,6 +112,10 @@ type Engine interface {
 	StoreSystem(s *System) error
 	// Inject queues an exception, NMI or interrupt for the next entry.
 	Inject(e Event)
+	// DropEvents forgets every event that waits for an entry: what Inject and
+	// SetNMIPending queued, and what the engine itself has to deliver again. A
+	// reset needs it: the next guest must not see an exception of the last.
+	DropEvents()
 	// SetNMIPending asks for an NMI as soon as the guest can take it.
 	SetNMIPending()
 	// SetInterruptShadow clears or sets the STI/MOV SS shadow. Also called by

@@ -45,6 +45,7 @@ const (
 type Exit struct {
 	Kind    Kind
 	InstLen uint8  // bytes; 0 when the processor did not say (decode it)
+	CPL     uint8  // KindHypercall: the privilege level of the caller
 	RIP     uint64 // guest RIP of the instruction that left
 	PIO     PIO
 	Mem     Memory

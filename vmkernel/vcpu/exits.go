@@ -82,6 +82,10 @@ func (v *VCPU) exitMemory() outcome {
 	if ok {
 		return carryOn
 	}
+	if v.x.Event.Valid {
+		// The access was not of the instruction at RIP.
+		return v.shutdown("an interrupt or exception cannot be delivered: its table or its stack is where there is no memory")
+	}
 	if m.Fetch {
 		return v.injectUD() // all ones is FF /7, which is undefined
 	}
@@ -90,16 +94,22 @@ func (v *VCPU) exitMemory() outcome {
 		// found either.
 		return v.shutdown("page tables are where there is no memory")
 	}
-	return v.result(v.Emul.Memory(v, &v.x))
+	res, ev := v.Emul.Memory(v, &v.x)
+	if res == Done {
+		v.retired(v.regs)
+		return carryOn
+	}
+	return v.result(res, ev)
 }
 
 func (v *VCPU) exitHypercall() outcome {
-	r := v.Regs()
-	if v.Mode().CR0&CR0PE == 0 {
-		return v.injectUD()
+	n := v.length()
+	if n == 0 {
+		return carryOn
 	}
-	r.GPR[RAX] = hcNoSys
-	return v.done()
+	v.Regs().GPR[RAX] = hypercall(&v.x)
+	v.skip(n)
+	return carryOn
 }
 
 // exitRDTSC: only while the counter is intercepted. RDTSCP is told by its length

@@ -4,7 +4,7 @@ package vcpu
 func (v *VCPU) Handle(x *Exit) {
 	v.x = *x
 	v.handle()
-	if err := v.enter(); err != nil {
-		panic(err)
+	if s := v.enter(); s.Kind != StopNone {
+		panic(s.Reason)
 	}
 }

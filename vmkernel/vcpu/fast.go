@@ -8,7 +8,9 @@ const (
 	msrAPICBase    = 0x1b
 	msrTSCDeadline = 0x6e0
 	msrX2APICFirst = 0x800
+	msrX2APICEOI   = 0x80b
 	msrX2APICLast  = 0x8ff
+	msrX2APICICR   = 0x830
 )
 
 const apicBaseEnable = 1 << 11
@@ -20,7 +22,9 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 		return Return
 	}
 	v.stats.exits[k].Add(1)
-	v.unblocked()
+	if v.stats.halted.Load() != 0 {
+		v.unblocked()
+	}
 	if x.Event.Valid && k != KindException {
 		return Return
 	}
@@ -37,6 +41,9 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 	case KindHLT:
 		return v.fastHLT(x)
 	case KindWRMSR:
+		if x.MSR.Index == msrX2APICEOI && x.MSR.Value == 0 {
+			return v.fastEOI(x)
+		}
 		if fastMSR(x.MSR.Index) {
 			return v.fastWRMSR(x)
 		}
@@ -56,48 +63,39 @@ func fastMSR(i uint32) bool {
 	return i-msrX2APICFirst <= msrX2APICLast-msrX2APICFirst || i == msrTSCDeadline
 }
 
-// fastSkip moves past the instruction if its length is known and nothing has to
-// happen at its end.
-func (v *VCPU) fastSkip(x *Exit, r *Regs) bool {
-	n := x.InstLen
-	if n == 0 {
-		n = v.lengths.get(x.RIP)
+// lengthOf is the length of the instruction of this exit, 0 when it is not known.
+func (v *VCPU) lengthOf(x *Exit) uint8 {
+	if x.InstLen != 0 {
+		return x.InstLen
 	}
-	if n == 0 || r.RFLAGS&(FlagTF|FlagRF) != 0 {
-		return false
-	}
-	next := r.RIP + uint64(n)
-	if next>>32 != r.RIP>>32 {
-		return false // may have to wrap at 4 GiB: ordinary Go knows the mode
-	}
-	r.RIP = next
-	v.eng.SetInterruptShadow(false)
-	return true
+	return v.lengths.get(x.Kind, x.RIP)
 }
 
-// canSkip is fastSkip's question alone, for what must not be done twice.
-func (v *VCPU) canSkip(x *Exit, r *Regs) bool {
-	return (x.InstLen != 0 || v.lengths.get(x.RIP) != 0) && r.RFLAGS&(FlagTF|FlagRF) == 0 && uint32(r.RIP) < 0xfffffff0
+// next is RIP behind an instruction of n bytes. ok is false when its length is not
+// known, when something has to happen at its end, or when RIP may have to wrap at
+// 4 GiB: then ordinary Go looks. The interrupt shadow ends with the instruction:
+// engines see to that when Fast answers Resume and has moved RIP.
+func next(n uint8, r *Regs) (rip uint64, ok bool) {
+	rip = r.RIP + uint64(n)
+	return rip, n != 0 && r.RFLAGS&(FlagTF|FlagRF)|(rip^r.RIP)>>32 == 0
 }
 
 func (v *VCPU) fastCPUID(x *Exit) Verdict {
-	r := v.eng.Regs()
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
 	// Leaf 0xD shows the size for the current XCR0, which some engines know only
 	// when ordinary Go runs.
-	if !v.canSkip(x, r) || uint32(r.GPR[RAX]) == 0xd {
+	if !ok || uint32(r.GPR[RAX]) == 0xd {
 		return Return
 	}
 	v.cpuid(r)
-	v.fastSkip(x, r)
+	r.RIP = next
 	return Resume
 }
 
 // fastHLT leaves RIP at the HLT: AckInterrupt or wake moves it past.
 func (v *VCPU) fastHLT(x *Exit) Verdict {
-	n := x.InstLen
-	if n == 0 {
-		n = v.lengths.get(x.RIP)
-	}
+	n := v.lengthOf(x)
 	if n == 0 {
 		return Return
 	}
@@ -114,7 +112,7 @@ func (v *VCPU) idle() Verdict {
 	if !v.halted {
 		return Resume
 	}
-	r := v.eng.Regs()
+	r := v.regs
 	if r.RIP != v.haltRIP {
 		v.halted = false
 		return Resume
@@ -124,15 +122,15 @@ func (v *VCPU) idle() Verdict {
 			return Resume
 		}
 	}
-	v.since = v.Time.TSC()
+	v.stats.halted.Store(v.Time.TSC())
 	return Block
 }
 
 // unblocked ends the measurement of a stay in HLT.
 func (v *VCPU) unblocked() {
-	if v.since != 0 {
-		v.stats.idle.Add(v.Time.TSC() - v.since)
-		v.since = 0
+	if t := v.stats.halted.Load(); t != 0 {
+		v.stats.halted.Store(0) // before the sum: Idle relies on it
+		v.stats.idle.Add(v.Time.TSC() - t)
 	}
 }
 
@@ -142,36 +140,66 @@ func (v *VCPU) wake() {
 		return
 	}
 	v.halted = false
-	if r := v.eng.Regs(); r.RIP == v.haltRIP {
+	if r := v.regs; r.RIP == v.haltRIP {
 		r.RIP += uint64(v.haltLen)
 	}
 }
 
 func (v *VCPU) fastWRMSR(x *Exit) Verdict {
-	r := v.eng.Regs()
-	if !v.canSkip(x, r) {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
 		return Return
 	}
-	v.pvSyncEOI()
+	if v.pv.eoiOffered {
+		v.pvSyncEOI()
+	}
 	if !v.APIC.WriteMSR(x.MSR.Index, x.MSR.Value) {
 		return Return // #GP needs ordinary Go; the write has changed nothing
 	}
-	v.fastSkip(x, r)
+	r.RIP = next
+	if x.MSR.Index == msrX2APICICR && v.APIC.HasEvents() {
+		v.eng.Kick() // an NMI or INIT to itself: the sender is not kicked
+	}
+	return Resume
+}
+
+// fastEOI is the most frequent WRMSR.
+func (v *VCPU) fastEOI(x *Exit) Verdict {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
+		return Return
+	}
+	if v.pv.eoiOffered {
+		v.pvSyncEOI()
+	}
+	quiet, ok := v.APIC.WriteEOI()
+	if !ok {
+		return Return
+	}
+	r.RIP = next
+	if quiet {
+		return ResumeQuiet
+	}
 	return Resume
 }
 
 func (v *VCPU) fastRDMSR(x *Exit) Verdict {
-	r := v.eng.Regs()
-	if !v.canSkip(x, r) {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
 		return Return
 	}
-	v.pvSyncEOI()
+	if v.pv.eoiOffered {
+		v.pvSyncEOI()
+	}
 	val, ok := v.APIC.ReadMSR(x.MSR.Index)
 	if !ok {
 		return Return
 	}
 	r.GPR[RAX], r.GPR[RDX] = val&0xffffffff, val>>32
-	v.fastSkip(x, r)
+	r.RIP = next
 	return Resume
 }
 
@@ -183,28 +211,46 @@ const (
 
 // fastHypercall: there is no hypercall that we carry.
 func (v *VCPU) fastHypercall(x *Exit) Verdict {
-	r := v.eng.Regs()
-	if !v.fastSkip(x, r) {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
 		return Return
 	}
-	r.GPR[RAX] = hcNoSys
+	r.GPR[RAX] = hypercall(x)
+	r.RIP = next
 	return Resume
 }
 
+// hypercall is what one answers. W1.
+func hypercall(x *Exit) uint64 {
+	if x.CPL != 0 {
+		return hcPerm
+	}
+	return hcNoSys
+}
+
 func (v *VCPU) fastPIO(x *Exit) Verdict {
-	if v.Fast == nil || !x.PIO.In || x.PIO.String {
+	if v.Fast == nil || x.PIO.String {
 		return Return
 	}
-	r := v.eng.Regs()
-	if !v.canSkip(x, r) {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
 		return Return
+	}
+	if !x.PIO.In {
+		if !v.Fast.FastWritePort(x.PIO.Port, x.PIO.Size, uint32(r.GPR[RAX])) {
+			return Return
+		}
+		r.RIP = next
+		return ResumeQuiet
 	}
 	val, ok := v.Fast.FastReadPort(x.PIO.Port, x.PIO.Size)
 	if !ok {
 		return Return
 	}
 	setIn(r, x.PIO.Size, val)
-	v.fastSkip(x, r)
+	r.RIP = next
 	return Resume
 }
 
@@ -222,28 +268,40 @@ func setIn(r *Regs, size uint8, val uint32) {
 
 // PendingInterrupt implements Fast.
 func (v *VCPU) PendingInterrupt() (uint8, bool) {
-	v.pvSyncEOI()
-	return v.APIC.Pending(v.TSC())
+	if v.pv.eoiOffered {
+		v.pvSyncEOI()
+	}
+	return v.APIC.Pending()
 }
 
 // AckInterrupt implements Fast. It ends an HLT.
 func (v *VCPU) AckInterrupt(vector uint8) {
-	v.unblocked()
+	if v.stats.halted.Load() != 0 {
+		v.unblocked()
+	}
 	v.wake()
 	v.APIC.Accept(vector)
 	v.pvOfferEOI(vector)
 }
 
-// Deadline implements Fast.
+// Deadline implements Fast. A deadline that cannot come before the host's counter
+// wraps is the end of time, not the past: it must not make the run loop look again
+// at every entry.
 func (v *VCPU) Deadline() uint64 {
 	d := v.APIC.DeadlineTSC()
 	if d == 0 {
 		return 0
 	}
-	if d -= v.tscOffset; d != 0 {
-		return d
+	h := d - v.tscOffset
+	switch {
+	case int64(v.tscOffset) < 0: // the host's counter is ahead
+		if h < d {
+			return ^uint64(0)
+		}
+	case h > d || h == 0: // before the host's counter began
+		return 1
 	}
-	return 1
+	return h
 }
 
 // TaskPriority and SetTaskPriority are CR8 for engines that keep it in hardware.

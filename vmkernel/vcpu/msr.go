@@ -48,18 +48,20 @@ func (m *msrState) reset() { *m = msrState{miscEnable: miscEnableReset} }
 var msrTable []msrRow
 
 func init() {
-	sys := func(f func(*System) *uint64) (func(*VCPU, uint32) (uint64, bool), func(*VCPU, uint32, uint64) bool) {
+	word := func(f func(*System) *uint64, ok func(uint64) bool) (func(*VCPU, uint32) (uint64, bool), func(*VCPU, uint32, uint64) bool) {
 		return func(v *VCPU, _ uint32) (uint64, bool) { return *f(v.System()), true },
 			func(v *VCPU, _ uint32, val uint64) bool {
-				if !canonical(val) {
+				if !ok(val) {
 					return false
 				}
 				*f(v.change()) = val
 				return true
 			}
 	}
-	passed := func(i uint32, name string, f func(*System) *uint64) msrRow {
-		r, w := sys(f)
+	any64 := func(uint64) bool { return true }
+	any32 := func(val uint64) bool { return val>>32 == 0 }
+	passed := func(i uint32, name string, ok func(uint64) bool, f func(*System) *uint64) msrRow {
+		r, w := word(f, ok)
 		return msrRow{first: i, last: i, name: name, policy: Passed, read: r, write: w}
 	}
 	constant := func(first, last uint32, name string, val uint64) msrRow {
@@ -91,13 +93,19 @@ func init() {
 		readonly(0xfe, 0xfe, "IA32_MTRRCAP", 0x500|mtrrVars), // fixed, WC
 		constant(0x118, 0x119, "MSR_BBL_CR_CTL", 0),
 		constant(0x140, 0x140, "MSR_MISC_FEATURES_ENABLES", 0),
-		passed(0x174, "IA32_SYSENTER_CS", func(s *System) *uint64 { return &s.SysenterCS }),
-		passed(0x175, "IA32_SYSENTER_ESP", func(s *System) *uint64 { return &s.SysenterESP }),
-		passed(0x176, "IA32_SYSENTER_EIP", func(s *System) *uint64 { return &s.SysenterEIP }),
+		passed(0x174, "IA32_SYSENTER_CS", any32, func(s *System) *uint64 { return &s.SysenterCS }),
+		passed(0x175, "IA32_SYSENTER_ESP", canonical, func(s *System) *uint64 { return &s.SysenterESP }),
+		passed(0x176, "IA32_SYSENTER_EIP", canonical, func(s *System) *uint64 { return &s.SysenterEIP }),
 		readonly(0x179, 0x179, "IA32_MCG_CAP", 0), // no banks
 		emulated(0x17a, 0x17a, "IA32_MCG_STATUS",
 			func(v *VCPU, _ uint32) (uint64, bool) { return v.msr.mcgStatus, true },
-			func(v *VCPU, _ uint32, val uint64) bool { v.msr.mcgStatus = val; return val&^7 == 0 }),
+			func(v *VCPU, _ uint32, val uint64) bool {
+				if val&^7 != 0 {
+					return false
+				}
+				v.msr.mcgStatus = val
+				return true
+			}),
 		constant(0x186, 0x187, "IA32_PERFEVTSEL", 0),
 		readonly(0x198, 0x198, "IA32_PERF_STATUS", 0),
 		constant(0x199, 0x19b, "IA32_PERF_CTL, IA32_CLOCK_MODULATION, IA32_THERM_INTERRUPT", 0),
@@ -138,13 +146,13 @@ func init() {
 		emulated(0x4b564d00, 0x4b564d01, "MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW", readKVM, writeKVM),
 		emulated(0x4b564d03, 0x4b564d04, "MSR_KVM_STEAL_TIME, MSR_KVM_PV_EOI_EN", readKVM, writeKVM),
 		emulated(0xc0000080, 0xc0000080, "IA32_EFER", readEFER, writeEFER),
-		passed(0xc0000081, "IA32_STAR", func(s *System) *uint64 { return &s.STAR }),
-		passed(0xc0000082, "IA32_LSTAR", func(s *System) *uint64 { return &s.LSTAR }),
-		passed(0xc0000083, "IA32_CSTAR", func(s *System) *uint64 { return &s.CSTAR }),
-		passed(0xc0000084, "IA32_FMASK", func(s *System) *uint64 { return &s.SFMASK }),
-		passed(0xc0000100, "IA32_FS_BASE", func(s *System) *uint64 { return &s.FS.Base }),
-		passed(0xc0000101, "IA32_GS_BASE", func(s *System) *uint64 { return &s.GS.Base }),
-		passed(0xc0000102, "IA32_KERNEL_GS_BASE", func(s *System) *uint64 { return &s.KernelGSBase }),
+		passed(0xc0000081, "IA32_STAR", any64, func(s *System) *uint64 { return &s.STAR }),
+		passed(0xc0000082, "IA32_LSTAR", canonical, func(s *System) *uint64 { return &s.LSTAR }),
+		passed(0xc0000083, "IA32_CSTAR", canonical, func(s *System) *uint64 { return &s.CSTAR }),
+		passed(0xc0000084, "IA32_FMASK", any32, func(s *System) *uint64 { return &s.SFMASK }),
+		passed(0xc0000100, "IA32_FS_BASE", canonical, func(s *System) *uint64 { return &s.FS.Base }),
+		passed(0xc0000101, "IA32_GS_BASE", canonical, func(s *System) *uint64 { return &s.GS.Base }),
+		passed(0xc0000102, "IA32_KERNEL_GS_BASE", canonical, func(s *System) *uint64 { return &s.KernelGSBase }),
 		emulated(0xc0000103, 0xc0000103, "IA32_TSC_AUX", readTSCAux, writeTSCAux),
 		constant(0xc0010000, 0xc0010007, "AMD PERF_CTL, PERF_CTR", 0),
 		constant(0xc0010010, 0xc0010010, "AMD SYSCFG", 0),

@@ -13,6 +13,7 @@ const (
 	StopRequested          // RequestStop
 	StopReset              // the guest asked for a reset, or tripped over itself
 	StopCrashed            // the machine cannot go on
+	StopInit               // the boot processor got an INIT: a reset, as from the pin
 )
 
 // Stop is why Run returned, with a reason for the machine's owner.
@@ -28,8 +29,8 @@ func (v *VCPU) Run() Stop {
 		if v.stop.Load() {
 			return Stop{Kind: StopRequested}
 		}
-		if err := v.enter(); err != nil {
-			return Stop{StopCrashed, err.Error()}
+		if s := v.enter(); s.Kind != StopNone {
+			return s
 		}
 		if err := v.eng.Run(&v.x); err != nil {
 			return Stop{StopCrashed, fmt.Sprintf("vcpu: CPU %d: %v", v.Index, err)}
@@ -42,12 +43,13 @@ func (v *VCPU) Run() Stop {
 	}
 }
 
-// enter brings everything that ordinary Go left behind into the engine.
-func (v *VCPU) enter() error {
+// enter brings everything that ordinary Go left behind into the engine. The guest
+// may run if the kind is StopNone.
+func (v *VCPU) enter() Stop {
 	if v.dirty {
 		v.dirty = false
 		if err := v.eng.StoreSystem(&v.sys); err != nil {
-			return fmt.Errorf("vcpu: CPU %d: state: %w", v.Index, err)
+			return Stop{StopCrashed, fmt.Sprintf("vcpu: CPU %d: state: %v", v.Index, err)}
 		}
 	}
 	v.mode, v.full = false, false
@@ -61,7 +63,9 @@ func (v *VCPU) enter() error {
 			v.nmi.Store(true)
 		}
 		if init {
-			return fmt.Errorf("vcpu: CPU %d: INIT without firmware to start from", v.Index)
+			// The boot processor begins at the reset vector (SDM Vol. 3A,
+			// 9.4.2), where firmware restarts the machine.
+			return Stop{StopInit, fmt.Sprintf("CPU %d: INIT", v.Index)}
 		}
 	}
 	if v.nmi.Load() && v.nmi.Swap(false) {
@@ -71,7 +75,7 @@ func (v *VCPU) enter() error {
 	if v.pv.work {
 		v.pvEnter()
 	}
-	return nil
+	return Stop{}
 }
 
 // handle runs the row of the exit. It never leaves an interrupted event behind.
@@ -82,15 +86,21 @@ func (v *VCPU) handle() outcome {
 	}
 	v.stats.inGo[k].Add(1)
 	v.mode, v.full = false, false
-	cut := v.x.Event
 	v.queued.Valid = false
+	if v.x.Event.Valid && k != KindException {
+		return v.handleCut(k)
+	}
+	return table[k].handler(v)
+}
+
+// handleCut is handle for an exit that cut the delivery of an event short.
+func (v *VCPU) handleCut(k Kind) outcome {
+	cut := v.x.Event
 	out := table[k].handler(v)
-	if cut.Valid && k != KindException {
-		if !v.queued.Valid {
-			v.queued = cut
-		} else if v.queued.Type == EventException {
-			return v.combine(cut, out)
-		}
+	if !v.queued.Valid {
+		v.queued = cut
+	} else if v.queued.Type == EventException {
+		return v.combine(cut, out)
 	}
 	return out
 }
@@ -111,11 +121,12 @@ func (v *VCPU) crash(why string) outcome {
 // skip moves RIP past the instruction of n bytes and ends what ends with it: the
 // interrupt shadow, and a single step (SDM Vol. 3B, 18.3.1.4).
 func (v *VCPU) skip(n uint8) {
-	r := v.eng.Regs()
-	r.RIP += uint64(n)
-	if v.Mode().Bits() != 64 {
-		r.RIP &= 0xffffffff
+	r := v.regs
+	next := r.RIP + uint64(n)
+	if next>>32 != r.RIP>>32 && v.Mode().Bits() != 64 {
+		next &= 0xffffffff
 	}
+	r.RIP = next
 	v.retired(r)
 }
 
@@ -140,7 +151,7 @@ func (v *VCPU) length() uint8 {
 		v.inject(ev)
 		return 0
 	}
-	v.lengths.put(v.x.RIP, n)
+	v.lengths.put(v.x.Kind, v.x.RIP, n)
 	return n
 }
 

@@ -12,9 +12,12 @@ type IO interface {
 	Backed(gpa uint64, write bool) (bool, error)
 }
 
-// FastIO answers a port read in W1, if it can.
+// FastIO answers port accesses in W1, if it can: the devices behind it keep to
+// W1's rules. ok is false, and nothing has happened, when ordinary Go has to.
+// Neither raises an interrupt.
 type FastIO interface {
 	FastReadPort(port uint16, size uint8) (value uint32, ok bool)
+	FastWritePort(port uint16, size uint8, value uint32) (ok bool)
 }
 
 // APIC is the processor's local APIC. The methods are W1 and are called by the
@@ -24,9 +27,12 @@ type APIC interface {
 	// 0x800-0x8ff. ok is false for #GP.
 	ReadMSR(index uint32) (value uint64, ok bool)
 	WriteMSR(index uint32, value uint64) (ok bool)
+	// WriteEOI is a write of 0 to the EOI register in x2APIC mode; ok is false
+	// outside that mode. quiet says that no vector is requested after it.
+	WriteEOI() (quiet, ok bool)
 	// Pending is the vector above the processor priority, if any. It looks at
-	// the timer too: tsc is the guest's counter now.
-	Pending(tsc uint64) (vector uint8, ok bool)
+	// the timer too.
+	Pending() (vector uint8, ok bool)
 	// Accept moves vector from IRR to ISR.
 	Accept(vector uint8)
 	// EOI ends the highest vector in service.

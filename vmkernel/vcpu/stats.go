@@ -6,7 +6,8 @@ import "sync/atomic"
 type Stats struct {
 	exits  [NumKinds]atomic.Uint64 // all exits that Fast or Run saw
 	inGo   [NumKinds]atomic.Uint64 // those that needed ordinary Go
-	idle   atomic.Uint64           // host TSC ticks spent in HLT
+	idle   atomic.Uint64           // host TSC ticks spent in HLT, stays that have ended
+	halted atomic.Uint64           // host TSC when the stay that goes on began; 0: none
 	gp     atomic.Uint64           // #GP for a register that is not there
 	lastGP atomic.Uint32           // the last such MSR
 }
@@ -28,6 +29,18 @@ func (s *Stats) Count(k Kind) uint64 { return s.exits[k].Load() }
 // the last one.
 func (s *Stats) UnknownMSRs() (n uint64, last uint32) { return s.gp.Load(), s.lastGP.Load() }
 
-// Idle is the time spent halted, in ticks of the host's TSC. A stay that has not
-// ended is not in it.
-func (s *Stats) Idle() uint64 { return s.idle.Load() }
+// Idle is the time spent halted until now, in ticks of the host's TSC, which is the
+// value of now.
+func (s *Stats) Idle(now uint64) uint64 {
+	for range 4 { // a stay that ends meanwhile must not count twice
+		since, sum := s.halted.Load(), s.idle.Load()
+		if s.halted.Load() != since {
+			continue
+		}
+		if since != 0 && now > since {
+			sum += now - since
+		}
+		return sum
+	}
+	return s.idle.Load()
+}

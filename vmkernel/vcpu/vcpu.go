@@ -43,6 +43,7 @@ type Time interface {
 type VCPU struct {
 	Config
 	eng   Engine
+	regs  *Regs // the engine's
 	stats Stats
 	x     Exit
 
@@ -59,7 +60,6 @@ type VCPU struct {
 	halted    bool // W1: RIP stands at an HLT
 	haltRIP   uint64
 	haltLen   uint8
-	since     uint64 // W1: host TSC when it was blocked, 0: it is not
 	pv        paravirt
 	msr       msrState
 	lengths   lengthCache
@@ -81,7 +81,7 @@ func (v *VCPU) Attach(f Factory, t NestedTable) error {
 	if err != nil {
 		return fmt.Errorf("vcpu: engine of CPU %d: %w", v.Index, err)
 	}
-	v.eng = e
+	v.eng, v.regs = e, e.Regs()
 	return nil
 }
 
@@ -109,12 +109,13 @@ func (v *VCPU) Reset(set func(*Regs, *System)) error {
 	v.lengths = lengthCache{}
 	v.nmi.Store(false)
 	v.APIC.Reset()
+	v.eng.DropEvents()
 	x := v.eng.XSAVE()
 	clear(x)
 	initXSAVE(x)
-	ResetState(v.eng.Regs(), &v.sys, v.CPUID.Signature())
+	ResetState(v.regs, &v.sys, v.CPUID.Signature())
 	if set != nil {
-		set(v.eng.Regs(), &v.sys)
+		set(v.regs, &v.sys)
 	}
 	v.osxsave, v.xcr0 = v.sys.CR4&CR4OSXSAVE != 0, v.sys.XCR0
 	v.SetTSC(0)
@@ -165,7 +166,7 @@ func (v *VCPU) NMI() {
 }
 
 // Regs are the live registers.
-func (v *VCPU) Regs() *Regs { return v.eng.Regs() }
+func (v *VCPU) Regs() *Regs { return v.regs }
 
 // Mode is the part of the state that page walks need.
 func (v *VCPU) Mode() *System {

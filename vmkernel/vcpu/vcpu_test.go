@@ -17,9 +17,12 @@ type apic struct {
 	irr, isr [4]uint64
 	regs     map[uint32]uint64
 	deadline uint64
+	v        *vcpu.VCPU
 	tpr      uint8
 	eois     int
 	level    bool
+	nmi      bool
+	init     bool
 }
 
 func (a *apic) raise(v uint8) { a.irr[v>>6] |= 1 << (v & 63) }
@@ -54,8 +57,14 @@ func (a *apic) WriteMSR(i uint32, v uint64) bool {
 	return true
 }
 
-func (a *apic) Pending(tsc uint64) (uint8, bool) {
-	if a.deadline != 0 && tsc >= a.deadline {
+func (a *apic) WriteEOI() (quiet, ok bool) {
+	a.EOI()
+	_, any := top(&a.irr)
+	return !any, true
+}
+
+func (a *apic) Pending() (uint8, bool) {
+	if a.deadline != 0 && a.v.TSC() >= a.deadline {
 		a.deadline = 0
 		a.raise(0xec)
 	}
@@ -82,12 +91,16 @@ func (a *apic) CanSkipEOI(uint8) bool {
 	_, more := top(&a.irr)
 	return !more && !a.level
 }
-func (a *apic) TPR() uint8               { return a.tpr }
-func (a *apic) SetTPR(v uint8)           { a.tpr = v }
-func (a *apic) DeadlineTSC() uint64      { return a.deadline }
-func (a *apic) HasEvents() bool          { return false }
-func (a *apic) TakeEvents() (bool, bool) { return false, false }
-func (a *apic) Reset()                   { *a = apic{regs: map[uint32]uint64{}} }
+func (a *apic) TPR() uint8          { return a.tpr }
+func (a *apic) SetTPR(v uint8)      { a.tpr = v }
+func (a *apic) DeadlineTSC() uint64 { return a.deadline }
+func (a *apic) HasEvents() bool     { return a.nmi || a.init }
+func (a *apic) TakeEvents() (bool, bool) {
+	n, i := a.nmi, a.init
+	a.nmi, a.init = false, false
+	return n, i
+}
+func (a *apic) Reset() { *a = apic{regs: map[uint32]uint64{}} }
 
 // machine is IO that records, with device memory at 0xfe000000.
 type machine struct {
@@ -120,6 +133,8 @@ func (m *machine) WriteMMIO(gpa uint64, b []byte) {
 }
 
 func (m *machine) Backed(gpa uint64, _ bool) (bool, error) { return m.ram.Contains(gpa, 1), nil }
+
+func (m *machine) FastWritePort(p uint16, _ uint8, _ uint32) bool { return p == 0x80 }
 
 func (m *machine) FastReadPort(p uint16, _ uint8) (uint32, bool) { return 0xfb, p == 0x21 }
 
@@ -200,6 +215,7 @@ func newRig(t testing.TB, steps ...fakecpu.Step) *rig {
 	id := vcpu.NewCPUID(amdHost, f.Caps(), 1, 2_000_000, 1_000_000)
 	r.v = vcpu.New(vcpu.Config{CPUID: id, APIC: r.apic, IO: r.m, Fast: r.m,
 		Emul: emul.New(ram, r.m, 40), Mem: ram, Time: r.clk})
+	r.apic.v = r.v
 	tab, _ := f.NewTable()
 	if err := r.v.Attach(f, tab); err != nil {
 		t.Fatal(err)
@@ -286,13 +302,14 @@ func TestFastExitsNeedNoGo(t *testing.T) {
 		{Kind: vcpu.KindWRMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0x6e0, Value: 500000}},
 		{Kind: vcpu.KindRDMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0x802}},
 		{Kind: vcpu.KindPIO, InstLen: 2, PIO: vcpu.PIO{Port: 0x21, Size: 1, In: true}},
+		{Kind: vcpu.KindPIO, InstLen: 2, PIO: vcpu.PIO{Port: 0x80, Size: 1}},
 		{Kind: vcpu.KindHypercall, InstLen: 3},
 	} {
 		x.RIP = r.e.R.RIP
 		want := r.e.R.RIP + uint64(x.InstLen)
 		if n := testing.AllocsPerRun(100, func() {
 			r.e.R.RIP, r.e.R.GPR[vcpu.RAX] = x.RIP, 0x40000000
-			if v := r.v.FastExit(&x); v != vcpu.Resume {
+			if v := r.v.FastExit(&x); v != vcpu.Resume && v != vcpu.ResumeQuiet {
 				t.Fatalf("%v: verdict %d", x.Kind, v)
 			}
 		}); n != 0 {
@@ -312,18 +329,39 @@ func TestFastExitsNeedNoGo(t *testing.T) {
 
 func TestUnknownLengthIsLearnt(t *testing.T) {
 	r := newRig(t)
-	_ = r.ram.Write(0x100000, []byte{0x66, 0x0f, 0xa2}) // with a useless prefix
+	_ = r.ram.Write(0x100000, []byte{0x0f, 0xa2})
 	x := vcpu.Exit{Kind: vcpu.KindCPUID, RIP: 0x100000}
 	if r.v.FastExit(&x) != vcpu.Return {
 		t.Fatal("guessed")
 	}
 	r.run(t, x)
+	if r.e.R.RIP != 0x100002 {
+		t.Fatalf("rip %x", r.e.R.RIP)
+	}
+	r.e.R.RIP, r.e.R.GPR[vcpu.RAX] = 0x100000, 1
+	if r.v.FastExit(&x) != vcpu.Resume || r.e.R.RIP != 0x100002 {
+		t.Fatalf("not learnt, rip %x", r.e.R.RIP)
+	}
+	// Another instruction at the same place is not it.
+	r.e.R.RIP, x.Kind = 0x100000, vcpu.KindHypercall
+	if r.v.FastExit(&x) != vcpu.Return {
+		t.Error("the length of a CPUID was taken for a VMMCALL")
+	}
+}
+
+// TestOddLengthIsNotLearnt: one process of a guest must not be able to teach us a
+// length with which we skip into the middle of another's code.
+func TestOddLengthIsNotLearnt(t *testing.T) {
+	r := newRig(t)
+	_ = r.ram.Write(0x100000, []byte{0x66, 0x0f, 0xa2}) // with a useless prefix
+	x := vcpu.Exit{Kind: vcpu.KindCPUID, RIP: 0x100000}
+	r.run(t, x)
 	if r.e.R.RIP != 0x100003 {
 		t.Fatalf("rip %x", r.e.R.RIP)
 	}
 	r.e.R.RIP, r.e.R.GPR[vcpu.RAX] = 0x100000, 1
-	if r.v.FastExit(&x) != vcpu.Resume || r.e.R.RIP != 0x100003 {
-		t.Fatalf("not learnt, rip %x", r.e.R.RIP)
+	if r.v.FastExit(&x) != vcpu.Return {
+		t.Fatalf("learnt, rip %x", r.e.R.RIP)
 	}
 }
 
@@ -575,6 +613,7 @@ func TestEventsThatWereCutShort(t *testing.T) {
 		{"exception in interrupt", vcpu.Exit{Kind: vcpu.KindVirtInst, Event: irq}, 6, vcpu.StopRequested},
 		{"gp in pf is df", vcpu.Exit{Kind: vcpu.KindRDPMC, Event: pf}, 8, vcpu.StopRequested},
 		{"gp in df is the end", vcpu.Exit{Kind: vcpu.KindRDPMC, Event: vcpu.Event{Valid: true, Vector: 8, Type: vcpu.EventException}}, 0, vcpu.StopReset},
+		{"table in a hole", vcpu.Exit{Kind: vcpu.KindMemory, Event: irq, Mem: vcpu.Memory{GPA: 0xfe000000, Read: true}}, 0, vcpu.StopReset},
 		{"given back", vcpu.Exit{Kind: vcpu.KindException, Event: vcpu.Event{Valid: true, Vector: 1, Type: vcpu.EventException}}, 1, vcpu.StopRequested},
 	} {
 		r := newRig(t)
@@ -743,5 +782,145 @@ func TestTSC(t *testing.T) {
 	r.v.WriteMSR(0x3b, 0)
 	if r.v.TSC() != 4000 || r.e.Offset != ^uint64(999) {
 		t.Errorf("%d offset %x", r.v.TSC(), r.e.Offset)
+	}
+}
+
+// TestResetForgetsEvents: a reset may come between an exception that was queued and
+// the entry that would have delivered it.
+func TestResetForgetsEvents(t *testing.T) {
+	r := newRig(t)
+	r.e.Pending = vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13}
+	r.e.NMI = true
+	if err := r.v.Reset(nil); err != nil {
+		t.Fatal(err)
+	}
+	r.e.Push(fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt}}, r.end())
+	r.v.Run()
+	if len(r.e.Delivered) != 0 {
+		t.Errorf("delivered after the reset: %+v", r.e.Delivered)
+	}
+}
+
+// TestIdleCountsTheStayThatGoesOn: else the CPU time of a halted machine grows, and
+// falls when it wakes up.
+func TestIdleCountsTheStayThatGoesOn(t *testing.T) {
+	r := newRig(t)
+	halt := vcpu.Exit{Kind: vcpu.KindHLT, InstLen: 1, RIP: 0x100000}
+	if v := r.v.FastExit(&halt); v != vcpu.Block {
+		t.Fatal(v)
+	}
+	if n := r.v.Stats().Idle(r.clk.tsc + 500); n != 500 {
+		t.Errorf("in the stay: %d", n)
+	}
+	r.clk.tsc += 700
+	kick := vcpu.Exit{Kind: vcpu.KindKick}
+	r.v.FastExit(&kick)
+	if n := r.v.Stats().Idle(r.clk.tsc + 100); n != 800 {
+		t.Errorf("in the next: %d", n)
+	}
+	r.apic.raise(0x40)
+	r.v.AckInterrupt(0x40)
+	r.clk.tsc += 1000
+	if n := r.v.Stats().Idle(r.clk.tsc); n != 700 {
+		t.Errorf("after it: %d", n)
+	}
+}
+
+func TestHypercallNeedsTheKernel(t *testing.T) {
+	for _, n := range []uint8{3, 0} { // on the fast path, and where the length is not told
+		for cpl, want := range map[uint8]uint64{0: ^uint64(999), 3: ^uint64(0)} {
+			r := newRig(t)
+			r.run(t, vcpu.Exit{Kind: vcpu.KindHypercall, InstLen: n, CPL: cpl}, 0x0f, 0x01, 0xd9)
+			if r.e.R.GPR[vcpu.RAX] != want || r.e.R.RIP != 0x100003 {
+				t.Errorf("CPL %d: rax %x rip %x", cpl, r.e.R.GPR[vcpu.RAX], r.e.R.RIP)
+			}
+		}
+	}
+}
+
+func TestEventsToOneself(t *testing.T) {
+	r := newRig(t)
+	r.apic.nmi = true // what the write of ICR made
+	x := vcpu.Exit{Kind: vcpu.KindWRMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: 0x830}}
+	if r.v.FastExit(&x) != vcpu.Resume || !r.e.Kicked() {
+		t.Fatal("nobody looks at the NMI")
+	}
+	r.e.Push(r.end())
+	r.v.Run()
+	if last(t, r).Type != vcpu.EventNMI {
+		t.Error("no NMI")
+	}
+	r = newRig(t)
+	r.apic.init = true
+	if s := r.v.Run(); s.Kind != vcpu.StopInit {
+		t.Errorf("INIT: %v", s)
+	}
+}
+
+// TestPAEPointers: reserved bits are #GP on Intel, where the processor would refuse
+// the entry.
+func TestPAEPointers(t *testing.T) {
+	intel := func(l, sub uint32) (a, b, c, d uint32) {
+		if a, b, c, d = amdHost(l, sub); l == 0 {
+			b, d, c = 0x756e6547, 0x49656e69, 0x6c65746e
+		}
+		return a, b, c, d
+	}
+	for entry, want := range map[uint64]uint8{0x3001: 0, 0x3019: 0, 0x3000 | 0x1e6: 0, 0x3003: 13, 1<<62 | 1: 13} {
+		r := newRig(t)
+		r.v.CPUID = vcpu.NewCPUID(intel, vcpu.Caps{XCR0: 7}, 1, 2_000_000, 1_000_000)
+		r.e.S.EFER, r.e.S.CR0 = 0, vcpu.CR0PE|vcpu.CR0ET
+		r.e.S.CS.Attr = 0xc09b
+		r.ram.PutUint64(0x1008, entry)
+		r.ram.PutUint64(0x1000, 0)
+		r.e.R.GPR[vcpu.RBX] = vcpu.CR0PE | vcpu.CR0PG | vcpu.CR0ET
+		r.run(t, vcpu.Exit{Kind: vcpu.KindCR, InstLen: 3, CR: vcpu.CRAccess{GPR: vcpu.RBX, Known: true}})
+		if e := last(t, r); e.Vector != want || (r.e.S.CR0&vcpu.CR0PG != 0) != (want == 0) {
+			t.Errorf("%#x: %+v cr0 %x", entry, e, r.e.S.CR0)
+		}
+	}
+}
+
+// TestPassedRegistersTakeWhatTheProcessorTakes: STAR is no address.
+func TestPassedRegistersTakeWhatTheProcessorTakes(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct {
+		msr uint32
+		val uint64
+		ok  bool
+	}{
+		{0xc0000081, 0x0023001000000000, true},
+		{0xc0000082, 0x0023001000000000, false},
+		{0xc0000084, 1 << 32, false}, {0xc0000084, 0x47700, true},
+		{0x174, 1 << 32, false}, {0x175, 1 << 47, false}, {0xc0000102, 0xffff800000000000, true},
+		{0x17a, 8, false},
+	} {
+		if got := r.v.WriteMSR(c.msr, c.val); got != c.ok {
+			t.Errorf("%#x <- %#x: %v", c.msr, c.val, got)
+		}
+	}
+	if v, _ := r.v.ReadMSR(0x17a); v != 0 {
+		t.Error("a refused write changed the register")
+	}
+}
+
+// TestDeadlineAtTheEndOfTime: a guest writes any value, and has set its counter to
+// any value before.
+func TestDeadlineAtTheEndOfTime(t *testing.T) {
+	for _, c := range []struct{ host, guest, deadline, want uint64 }{
+		{1 << 40, 0, 5000, 1<<40 + 5000},
+		{1 << 40, 0, ^uint64(0), ^uint64(0)}, // not the past
+		{1 << 40, 0, ^uint64(0) - 1<<40, ^uint64(0)},
+		{1000, 1 << 50, 1<<50 + 70, 1070},
+		{1000, 1 << 50, 70, 1},
+		{1000, 1 << 50, 1<<50 - 1000, 1},
+	} {
+		r := newRig(t)
+		r.clk.tsc = c.host
+		r.v.SetTSC(c.guest)
+		r.apic.deadline = c.deadline
+		if got := r.v.Deadline(); got != c.want {
+			t.Errorf("%+v: %#x", c, got)
+		}
 	}
 }

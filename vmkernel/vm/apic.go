@@ -37,13 +37,23 @@ func (l *localAPIC) WriteMSR(i uint32, v uint64) bool {
 	return l.a.WriteMSR(i, v, l.cpu.TSC())
 }
 
-// Pending offers the PIC first: its INTR is a pin of the processor.
-func (l *localAPIC) Pending(tsc uint64) (uint8, bool) {
-	if d := l.a.Deadline(); d != 0 && tsc >= d {
-		l.a.Expire(tsc)
+func (l *localAPIC) WriteEOI() (quiet, ok bool) {
+	if !l.a.X2APIC() {
+		return false, false
 	}
-	if l.pic != nil && l.a.ExtINTOpen() {
-		if v, ok := l.pic.Peek(); ok {
+	l.a.EOI()
+	return l.a.NoRequest(), true
+}
+
+// Pending offers the PIC first: its INTR is a pin of the processor.
+func (l *localAPIC) Pending() (uint8, bool) {
+	if d := l.a.Deadline(); d != 0 {
+		if tsc := l.cpu.TSC(); tsc >= d {
+			l.a.Expire(tsc)
+		}
+	}
+	if l.pic != nil {
+		if v, ok := l.pic.Peek(); ok && l.a.ExtINTOpen() {
 			l.ext = true
 			return v, true
 		}

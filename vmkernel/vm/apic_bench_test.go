@@ -23,7 +23,7 @@ func BenchmarkEOI(b *testing.B) {
 func BenchmarkPending(b *testing.B) {
 	a := benchAPIC()
 	for b.Loop() {
-		a.Pending(1)
+		a.Pending()
 	}
 }
 

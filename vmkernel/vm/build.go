@@ -34,6 +34,8 @@ const (
 	romStart  = 0xe0000
 	romEnd    = 0x100000
 	busKHz    = 1_000_000 // of the local APIC's timer
+	// minPeriodUS is the shortest period of the local APIC's timer.
+	minPeriodUS = 50
 	// maxCPUs is what runs now; the wiring below is for any number.
 	maxCPUs = 1
 	minMiB  = 4
@@ -52,6 +54,7 @@ type board struct {
 	cpus  []*vcpu.VCPU
 	ports []*localAPIC
 	uart  *uart.UART
+	post  postcode.PostCode
 }
 
 // request is what a device asks of the machine's owner.
@@ -112,7 +115,8 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	conf := make([]lapic.Config, c.CPUs)
 	for i := range conf {
 		kicks[i] = &kicker{}
-		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: true}
+		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: true,
+			MinPeriod: p.TSCKHz * minPeriodUS / 1000}
 	}
 	b.apics = lapic.NewSet(conf...)
 	b.pic = pic.New(b.apics.APIC(0).LINT0)
@@ -132,7 +136,6 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	timer := pit.New(b.clock, isa(0))
 	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
-	con.OnInput(b.uart.InputReady)
 	pw := power{ask}
 	pm := acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
@@ -146,7 +149,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	w.ports(timer, pit.PortB, 1)
 	w.ports(cmos, rtc.IndexPort, 4)
 	w.ports(b.uart, uart.COM1, uart.NumPorts)
-	w.ports(&postcode.PostCode{}, postcode.Port, 1)
+	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
 	w.plug(pm.Plug(b.bus, pmtimer.New(b.clock, true)))
@@ -179,6 +182,8 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 		b.cpus = append(b.cpus, cpu)
 		kicks[i].cpu = cpu
 	}
+	// Last: input may come at once, and its interrupt kicks a processor.
+	con.OnInput(b.uart.InputReady)
 	return b, nil
 }
 

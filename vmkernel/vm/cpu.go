@@ -16,7 +16,9 @@ type cpu struct {
 	run   chan struct{}
 	done  chan struct{}
 	spent atomic.Int64 // ns inside Run
-	since atomic.Int64 // when Run began, in ns of the host's clock; 0: not in it
+	// running is the owner's: it was told to run and has not reported.
+	running bool
+	since   atomic.Int64 // when Run began, in ns of the host's clock; 0: not in it
 }
 
 // stopped is the report of a virtual CPU to the owner.

@@ -2,7 +2,7 @@
 // motherboard (build.go has all the wiring) and the table of machines that
 // management sees through vmkernel/host.
 //
-// World: W2, except localAPIC and cpuIO.FastReadPort, which the run loop calls
+// World: W2, except localAPIC and the Fast methods of cpuIO, which the run loop calls
 // (W1).
 //
 // # Threads

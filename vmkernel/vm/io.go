@@ -7,6 +7,7 @@ import (
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/lapic"
 	"basalt/vmkernel/vdev/pic"
+	"basalt/vmkernel/vdev/postcode"
 )
 
 // cpuIO is the machine as one virtual CPU sees it: the bus, its own local APIC
@@ -43,7 +44,7 @@ func (c *cpuIO) WriteMMIO(gpa uint64, data []byte) {
 
 // Backed maps the frame of a first touch.
 func (c *cpuIO) Backed(gpa uint64, _ bool) (bool, error) {
-	if !c.b.mem.Contains(gpa, 1) {
+	if gpa >= c.b.low && gpa < fourGiB || !c.b.mem.Contains(gpa, 1) {
 		return false, nil
 	}
 	var err error
@@ -56,6 +57,15 @@ func (c *cpuIO) Backed(gpa uint64, _ bool) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// FastWritePort takes the writes by which guests wait (Linux io_delay). W1.
+func (c *cpuIO) FastWritePort(port uint16, _ uint8, value uint32) bool {
+	if port != postcode.Port {
+		return false
+	}
+	c.b.post.Set(uint8(value))
+	return true
 }
 
 // FastReadPort answers reads of the PIC's masks. W1.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +16,9 @@ import (
 	"basalt/vmkernel/vm/loader"
 )
 
-// stopWait is how long the owner waits for a virtual CPU to leave its guest.
-const stopWait = 10 * time.Second
+// stopWait is how long the owner waits for a virtual CPU to leave its guest. Tests
+// shorten it.
+var stopWait = 10 * time.Second
 
 var errStuck = errors.New("vm: a virtual CPU did not stop")
 
@@ -45,6 +48,7 @@ type Machine struct {
 	boot    host.Boot
 	running int // CPUs that have not reported yet
 	frozen  uint64
+	resets  uint64  // by the guest, since the start
 	later   request // what a device asked for while the machine was paused
 }
 
@@ -147,7 +151,7 @@ func (m *Machine) own() {
 		case r := <-m.requests:
 			m.device(r)
 		case s := <-m.reports:
-			m.running--
+			m.took(s)
 			m.report(s)
 		case <-m.quit:
 			m.powerOff("deleted")
@@ -184,7 +188,11 @@ func (m *Machine) act(a action) error {
 		m.powerOff("stopped")
 		return nil
 	case actReset:
-		return m.restart()
+		if err := m.restart(); err != nil {
+			return err
+		}
+		m.p.event(m.conf.ID, "info", "reset")
+		return nil
 	case actPause:
 		return m.pause()
 	}
@@ -227,24 +235,36 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.cpus = cpus
 	m.mu.Unlock()
 	m.drain()
+	m.resets = 0
 	m.set(host.StateRunning, "")
 	m.p.event(m.conf.ID, "info", "started")
 	m.release()
 	return nil
 }
 
-// release lets the processors run.
+// release lets the processors run. One that has not come back from its last run
+// (after errStuck) goes on with that.
 func (m *Machine) release() {
 	m.b.clock.Resume()
 	for _, c := range m.cpus {
 		c.v.ClearStop()
-		m.running++
-		c.run <- struct{}{}
+		if !c.running {
+			c.running = true
+			m.running++
+			c.run <- struct{}{}
+		}
 	}
 }
 
-// halt makes every processor leave its guest, within stopWait.
-func (m *Machine) halt() error {
+// took notes that a processor has stopped.
+func (m *Machine) took(s stopped) {
+	s.c.running = false
+	m.running--
+}
+
+// halt makes every processor leave its guest, within stopWait. own is why one of
+// them stopped by itself in the same moment, if one did.
+func (m *Machine) halt() (own vcpu.Stop, err error) {
 	for _, c := range m.cpus {
 		c.v.RequestStop()
 	}
@@ -252,13 +272,16 @@ func (m *Machine) halt() error {
 	defer t.Stop()
 	for m.running > 0 {
 		select {
-		case <-m.reports:
-			m.running--
+		case s := <-m.reports:
+			m.took(s)
+			if s.stop.Kind != vcpu.StopRequested {
+				own = s.stop
+			}
 		case <-t.C:
-			return errStuck
+			return own, errStuck
 		}
 	}
-	return nil
+	return own, nil
 }
 
 // drain forgets what devices asked for before.
@@ -277,7 +300,7 @@ func (m *Machine) drain() {
 func (m *Machine) powerOff(reason string) {
 	b := m.b
 	if b != nil {
-		if err := m.halt(); err != nil {
+		if _, err := m.halt(); err != nil {
 			// The thread cannot be taken back: its memory stays with it.
 			m.p.log("vm %s: %v; its memory is kept", m.conf.ID, err)
 			b = nil
@@ -304,6 +327,7 @@ func (m *Machine) powerOff(reason string) {
 	m.b, m.cpus = nil, nil
 	m.mu.Unlock()
 	m.running = 0
+	m.reports = nil // a processor that was stuck reports to nobody
 	m.drain()
 	if m.current() != host.StateOff {
 		m.set(host.StateOff, reason)
@@ -313,7 +337,8 @@ func (m *Machine) powerOff(reason string) {
 
 // restart is the reset button, or the guest's own reset.
 func (m *Machine) restart() error {
-	if err := m.halt(); err != nil {
+	if _, err := m.halt(); err != nil {
+		m.release()
 		return err
 	}
 	m.b.clock.Pause()
@@ -325,17 +350,39 @@ func (m *Machine) restart() error {
 	}
 	m.drain()
 	m.set(host.StateRunning, "")
-	m.p.event(m.conf.ID, "info", "reset")
 	m.release()
 	return nil
 }
 
+// guestReset is the guest's own reset. One that resets itself for ever must not
+// push everything else out of the host's event log: the 1st, 2nd, 4th, 8th and so
+// on are events.
+func (m *Machine) guestReset() {
+	if err := m.restart(); err != nil {
+		m.p.log("vm %s: reset: %v", m.conf.ID, err)
+		return
+	}
+	m.resets++
+	if n := m.resets; n&(n-1) == 0 {
+		m.p.event(m.conf.ID, "info", fmt.Sprintf("reset by the guest, %d since the start", n))
+	}
+}
+
 func (m *Machine) pause() error {
-	if err := m.halt(); err != nil {
+	own, err := m.halt()
+	if err != nil {
 		m.release()
 		return err
 	}
 	m.b.clock.Pause()
+	switch own.Kind {
+	case vcpu.StopNone:
+	case vcpu.StopInit:
+		m.later = reqReset
+	default: // it crashed in the same moment
+		m.crash(own.Reason)
+		return &host.StateError{Action: "pause", State: host.StateCrashed}
+	}
 	m.frozen = m.b.cpus[0].TSC()
 	m.set(host.StatePaused, "")
 	return nil
@@ -369,9 +416,7 @@ func (m *Machine) device(r request) {
 	case reqPowerOff:
 		m.powerOff("powered off by the guest")
 	case reqReset:
-		if err := m.restart(); err != nil {
-			m.p.log("vm %s: reset: %v", m.conf.ID, err)
-		}
+		m.guestReset()
 	}
 }
 
@@ -380,8 +425,10 @@ func (m *Machine) report(s stopped) {
 	switch s.stop.Kind {
 	case vcpu.StopRequested:
 		// A device asked; its request is in the queue.
+	case vcpu.StopInit:
+		m.device(reqReset)
 	default:
-		_ = m.halt()
+		_, _ = m.halt()
 		m.b.clock.Pause()
 		m.crash(s.stop.Reason)
 	}
@@ -422,8 +469,9 @@ func (m *Machine) Status() host.Status {
 // counters are exits and CPU time of the powered machine. m.mu is held.
 func (m *Machine) counters() (s host.Status) {
 	for _, c := range m.cpus {
-		idle := c.v.Stats().Idle()
-		s.CPUTime += max(0, c.time()-time.Duration(idle/max(m.p.TSCKHz/1000, 1)*1000))
+		hi, lo := bits.Mul64(c.v.Stats().Idle(m.p.TSC()), 1e6)
+		idle, _ := bits.Div64(hi%max(m.p.TSCKHz, 1), lo, max(m.p.TSCKHz, 1))
+		s.CPUTime += max(0, c.time()-time.Duration(idle&math.MaxInt64))
 	}
 	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {
 		var n uint64

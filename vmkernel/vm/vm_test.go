@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/gmem/gmemtest"
@@ -198,6 +200,115 @@ func TestGuestResets(t *testing.T) {
 	b2 := newBench(t, out(0x64, 0xfe))
 	b2.start()
 	b2.until("reset")
+}
+
+// TestInit: an INIT of the boot processor to itself is a reset, as from the pin.
+func TestInit(t *testing.T) {
+	wrmsr := func(i uint32, v uint64) fakecpu.Step {
+		return fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindWRMSR, InstLen: 2, MSR: vcpu.MSRAccess{Index: i, Value: v}}}
+	}
+	b := newBench(t, wrmsr(0x1b, 0xfee00d00), wrmsr(0x830, 0x4500))
+	b.start()
+	b.until("reset by the guest")
+	b.state(host.StateRunning)
+}
+
+// TestResetStorm: a guest that resets itself for ever must not fill the event log.
+func TestResetStorm(t *testing.T) {
+	b := newBench(t, out(0xcf9, 6))
+	b.f.Loop = true
+	b.start()
+	b.until("reset by the guest, 64 ")
+	n := 7 // 1, 2, 4 and so on; until has read 64
+	_ = b.vm.Stop(context.Background())
+	for len(b.events) > 0 {
+		if strings.Contains(<-b.events, "reset") {
+			n++
+		}
+	}
+	if n > 40 {
+		t.Errorf("%d events", n)
+	}
+}
+
+// stuck is a machine whose processor does not leave its guest until free is closed.
+func stuck(t *testing.T, then vcpu.Kind) (b *bench, free chan bool) {
+	old := stopWait
+	stopWait = time.Millisecond
+	t.Cleanup(func() { stopWait = old })
+	free = make(chan bool)
+	entered := make(chan bool)
+	b = newTable(t, fakecpu.Step{Exit: vcpu.Exit{Kind: then}, Do: func(*fakecpu.Engine) {
+		close(entered)
+		<-free
+	}})
+	var err error
+	if b.vm, err = b.mgr.Create(host.Config{ID: "vm-1", CPUs: 1, MemoryMiB: 8}); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	<-entered
+	return b, free
+}
+
+func TestStuckProcessor(t *testing.T) {
+	b, free := stuck(t, vcpu.KindInterrupt)
+	ctx := context.Background()
+	for range 3 { // the owner stays alive
+		if err := b.vm.Pause(ctx); !errors.Is(err, errStuck) {
+			t.Errorf("pause: %v", err)
+		}
+		if err := b.vm.Reset(ctx); !errors.Is(err, errStuck) {
+			t.Errorf("reset: %v", err)
+		}
+		b.state(host.StateRunning)
+	}
+	close(free)
+	for b.vm.Pause(ctx) != nil {
+		runtime.Gosched()
+	}
+	b.state(host.StatePaused)
+	if err := b.vm.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if b.frames.InUse() != 0 {
+		t.Error("frames left")
+	}
+}
+
+// TestLateReport: a processor that was given up reports when nobody waits for it.
+func TestLateReport(t *testing.T) {
+	b, free := stuck(t, vcpu.KindTripleFault)
+	c := b.vm.(*Machine).cpus[0]
+	if err := b.vm.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	b.state(host.StateOff)
+	if b.frames.InUse() == 0 {
+		t.Error("the memory of a running processor was given back")
+	}
+	close(free)
+	<-c.done
+	if err := b.mgr.Delete("vm-1"); err != nil { // the owner is alive
+		t.Error(err)
+	}
+}
+
+// TestCrashWhilePausing: the machine is not paused with a processor that cannot go on.
+func TestCrashWhilePausing(t *testing.T) {
+	entered := make(chan bool)
+	b := newBench(t, fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindTripleFault}, Do: func(e *fakecpu.Engine) {
+		close(entered)
+		for !e.Kicked() {
+			runtime.Gosched()
+		}
+	}})
+	b.start()
+	<-entered
+	if err := b.vm.Pause(context.Background()); !errors.Is(err, host.ErrState) {
+		t.Errorf("pause: %v", err)
+	}
+	b.state(host.StateCrashed)
 }
 
 func TestPanicOfOurs(t *testing.T) {

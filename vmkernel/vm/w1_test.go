@@ -8,8 +8,8 @@ import (
 )
 
 func TestLocalAPICKeepsToW1(t *testing.T) {
-	w1test.Fast(t, (*localAPIC).ReadMSR, (*localAPIC).WriteMSR, (*localAPIC).Pending, (*localAPIC).Accept,
+	w1test.Fast(t, (*localAPIC).ReadMSR, (*localAPIC).WriteMSR, (*localAPIC).WriteEOI, (*localAPIC).Pending, (*localAPIC).Accept,
 		(*localAPIC).EOI, (*localAPIC).CanSkipEOI, (*localAPIC).TPR, (*localAPIC).SetTPR,
-		(*localAPIC).DeadlineTSC, (*localAPIC).HasEvents, (*cpuIO).FastReadPort, (*machineTime).TSC,
+		(*localAPIC).DeadlineTSC, (*localAPIC).HasEvents, (*cpuIO).FastReadPort, (*cpuIO).FastWritePort, (*machineTime).TSC,
 		(*gmem.Memory).Load, (*gmem.Memory).Store)
 }

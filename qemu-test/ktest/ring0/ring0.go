@@ -26,7 +26,10 @@ import (
 
 func init() {
 	linux.OnExit = func(code int) { linux.PowerOff(uint32(code)) }
-	linux.OnFatal = func(string, *linux.Registers) { linux.PowerOff(archive.Crashed) }
+	linux.OnFatal = func(cause string, r *linux.Registers) {
+		linux.Report(cause, r)
+		linux.PowerOff(archive.Crashed)
+	}
 	if err := mount(); err != nil {
 		fmt.Fprintln(os.Stderr, "ktest:", err)
 		os.Exit(archive.Crashed)

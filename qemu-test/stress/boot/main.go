@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -47,10 +48,12 @@ func run(kernel string, d time.Duration, cpus, mem int) error {
 			return fmt.Errorf("%w; the log is %s/serial.log", err, r.Dir)
 		}
 		fmt.Println(line[1])
-		switch line[1] {
-		case "stress: PASS":
+		switch {
+		case strings.HasPrefix(line[1], "stress: PASS"):
 			return nil
-		case "PANIC: ":
+		case strings.HasPrefix(line[1], "stress: FAIL"):
+			return errors.New("failed")
+		case strings.HasPrefix(line[1], "PANIC: "):
 			return errors.New("the kernel stopped itself")
 		}
 	}

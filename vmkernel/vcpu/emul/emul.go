@@ -53,9 +53,7 @@ func (e *Emulator) fetch(c vcpu.CPU) (*inst, vcpu.Event, vcpu.Result) {
 		return nil, ev, vcpu.Faulted
 	}
 	if off := gpa & 0xfff; off <= 0x1000-16 {
-		lo, ok1 := e.mem.Load(gpa, 8)
-		hi, ok2 := e.mem.Load(gpa+8, 8)
-		if ok1 && ok2 {
+		if lo, hi, ok := e.mem.Load16(gpa); ok {
 			h := &e.cache[(r.RIP^r.RIP>>7)%cacheSize]
 			if h.rip == r.RIP && h.bits == uint8(bits) && lo&h.mlo == h.lo && hi&h.mhi == h.hi {
 				return &h.inst, vcpu.Event{}, vcpu.Done

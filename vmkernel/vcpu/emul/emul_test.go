@@ -210,6 +210,23 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestCodeThatChangedSinceTheExit: what the processor has checked was checked for
+// another instruction.
+func TestCodeThatChangedSinceTheExit(t *testing.T) {
+	r := long()
+	r.c.s.SS.Attr |= 3 << 5 // user code, to which the device is read-only
+	r.ram.PutUint64(0x2018, 3<<30|0x85)
+	r.c.r.GPR[vcpu.RBX], r.c.r.GPR[vcpu.RSI], r.c.r.GPR[vcpu.RDX] = devBase, devBase, 0x80
+	res, ev := r.do(devBase, 0x88, 0x03) // mov [rbx],al, but the exit was a read
+	if res != vcpu.Faulted || ev.Vector != vecPF || len(r.d.log) != 0 {
+		t.Errorf("write to a read-only page: %v %+v %q", res, ev, r.d.log)
+	}
+	res, _ = r.do(devBase, 0x6e) // outsb
+	if res != vcpu.Again || len(r.d.log) != 0 || r.c.r.RIP != codeBase {
+		t.Errorf("OUTS without a check of the port: %v %q", res, r.d.log)
+	}
+}
+
 func TestAcrossTwoPages(t *testing.T) {
 	r := long()
 	r.c.r.GPR[vcpu.RBX] = 4<<20 - 2 // the last bytes of memory, then nothing
@@ -266,19 +283,24 @@ func TestStrings(t *testing.T) {
 func TestStringPorts(t *testing.T) {
 	r := legacy()
 	g := &r.c.r.GPR
-	x := vcpu.Exit{Kind: vcpu.KindPIO}
+	x := vcpu.Exit{Kind: vcpu.KindPIO, PIO: vcpu.PIO{Size: 4}}
 	_ = r.ram.Write(codeBase, bs("f3 6f f3 6c"))
 	_ = r.ram.Write(0x3000, []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	g[vcpu.RSI], g[vcpu.RDI], g[vcpu.RCX], g[vcpu.RDX] = 0x3000, 0x3ffe, 2, 0x1f0
 	if res, ev := r.e.String(r.c, &x); res != vcpu.Done || fmt.Sprint(r.d.log) != "[out 1f0 01020304 out 1f0 05060708]" {
 		t.Error(res, ev, r.d.log)
 	}
-	g[vcpu.RCX] = 4
+	g[vcpu.RCX], x.PIO = 4, vcpu.PIO{Size: 1, In: true}
 	if res, _ := r.e.String(r.c, &x); res != vcpu.Done {
 		t.Error(res)
 	}
 	if v, _ := r.ram.Uint32(0x3ffe); v != 0xf0f0f0f0 {
 		t.Errorf("%x", v)
+	}
+	// The port was checked for one byte to read.
+	r.c.r.RIP = codeBase
+	if res, _ := r.e.String(r.c, &x); res != vcpu.Again || len(r.d.log) != 2 {
+		t.Error(res, r.d.log)
 	}
 	r.c.s.ES.Attr = 0xc091 // read-only
 	g[vcpu.RCX] = 1
@@ -575,7 +597,8 @@ func FuzzEmulator(f *testing.F) {
 			r.c.r.RIP = at
 		}
 		_ = r.ram.Write(at, code[:min(len(code), 64)])
-		x := vcpu.Exit{Kind: vcpu.KindMemory, Mem: vcpu.Memory{GPA: a, Write: true}}
+		x := vcpu.Exit{Kind: vcpu.KindMemory, Mem: vcpu.Memory{GPA: a, Write: true},
+			PIO: vcpu.PIO{Size: []uint8{1, 2, 4, 4}[mode>>6], In: b&1 != 0}}
 		for _, f := range []func(vcpu.CPU, *vcpu.Exit) (vcpu.Result, vcpu.Event){r.e.Memory, r.e.String, r.e.CR} {
 			if res, ev := f(r.c, &x); res == vcpu.Faulted && ev.Type != vcpu.EventException {
 				t.Fatal("a fault that is none")

@@ -13,6 +13,15 @@ func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	if res != vcpu.Done {
 		return res, ev
 	}
+	if in.op == opMov && in.mem && e.mov(c, in, x) {
+		return vcpu.Done, vcpu.Event{}
+	}
+	if in.op == opIns || in.op == opOuts {
+		// INS and OUTS exit for the port before they touch memory. Another
+		// processor has changed the code since: whether this one may use the
+		// port was never checked, so it has to run into its own exit.
+		return vcpu.Again, vcpu.Event{}
+	}
 	if isString(in.op) {
 		return e.str(c, in)
 	}
@@ -20,6 +29,41 @@ func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 		return vcpu.Unable, vcpu.Event{}
 	}
 	return e.exec(c, in, x)
+}
+
+// mov is a MOV between a register and a device whose operand lies where the
+// processor says: nearly every access. False, and nothing has happened, for others.
+func (e *Emulator) mov(c vcpu.CPU, in *inst, x *vcpu.Exit) bool {
+	r, s := c.Regs(), c.Mode()
+	n := in.msize
+	if n == 0 {
+		n = in.size
+	}
+	low := x.Mem.GPA & 0xfff
+	if in.memDst != x.Mem.Write {
+		return false // the code has changed since: the processor checked another access
+	}
+	base, known := baseOf(s, in.seg)
+	if !known || n != 1 && n != 2 && n != 4 && n != 8 || low+uint64(n) > 0x1000 || (base+in.addr(r))&0xfff != low {
+		return false
+	}
+	if in.memDst {
+		v := in.imm
+		if !in.hasImm {
+			v = in.getReg(r)
+		}
+		e.setValue(v)
+		e.io.WriteMMIO(x.Mem.GPA, e.buf[:n])
+	} else {
+		e.setValue(0)
+		e.io.ReadMMIO(x.Mem.GPA, e.buf[:n])
+		in.setReg(r, e.value()&sizeMask(n))
+	}
+	r.RIP += uint64(in.len)
+	if !s.Long() {
+		r.RIP &= 0xffffffff
+	}
+	return true
 }
 
 // getReg is the register operand.

@@ -103,10 +103,12 @@ func (e *Emulator) resolve(c vcpu.CPU, in *inst, x *vcpu.Exit, n uint8, acc acce
 	if in.op >= opBt && in.op <= opBtc && in.hasReg && !in.hasImm {
 		off = in.bitAddr(c.Regs(), off)
 	}
-	if x != nil {
+	// A write needs a walk of its own unless the exit was a write: the code may
+	// have changed since, and the rights were checked for what it was.
+	if x != nil && (acc&accWrite == 0 || x.Mem.Write) {
 		low := x.Mem.GPA & 0xfff
-		flat := c.Mode().Long() && in.seg < segFS
-		if low+uint64(n) <= 0x1000 && (flat && off&0xfff == low || !flat && low != 0) {
+		base, known := baseOf(c.Mode(), in.seg)
+		if low+uint64(n) <= 0x1000 && (known && (base+off)&0xfff == low || !known && low != 0) {
 			t.gpa[0], t.n[0], t.n[1], t.total = x.Mem.GPA, n, 0, n
 			t.dev[0] = true
 			return vcpu.Event{}, true
@@ -115,9 +117,28 @@ func (e *Emulator) resolve(c vcpu.CPU, in *inst, x *vcpu.Exit, n uint8, acc acce
 	return e.locate(c, in.seg, off, n, acc, t)
 }
 
+// baseOf is the base of a segment that the mode has.
+func baseOf(s *vcpu.System, seg uint8) (base uint64, known bool) {
+	switch {
+	case s.Long():
+		return 0, seg < segFS
+	case seg == segDS:
+		return s.DS.Base, true
+	case seg == segSS:
+		return s.SS.Base, true
+	case seg == segCS:
+		return s.CS.Base, true
+	}
+	return 0, false
+}
+
 // locate translates seg:off.
 func (e *Emulator) locate(c vcpu.CPU, seg uint8, off uint64, n uint8, acc access, t *target) (vcpu.Event, bool) {
-	s := c.System()
+	// The mode is enough but for the segments that it lacks.
+	s := c.Mode()
+	if seg == segES && !s.Long() || seg >= segFS {
+		s = c.System()
+	}
 	lin, ev, ok := linear(s, seg, off, n, acc)
 	if !ok {
 		return ev, false

@@ -11,6 +11,9 @@ func (e *Emulator) String(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	if in.op != opIns && in.op != opOuts {
 		return vcpu.Unable, vcpu.Event{}
 	}
+	if in.size != x.PIO.Size || (in.op == opIns) != x.PIO.In {
+		return vcpu.Again, vcpu.Event{} // not what the processor checked the ports for
+	}
 	return e.str(c, in)
 }
 

@@ -114,9 +114,12 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 				x.RIP = e.R.RIP
 			}
 		}
+		rip := e.R.RIP
 		switch e.fast.FastExit(x) {
 		case vcpu.Return:
 			return nil
+		case vcpu.Resume, vcpu.ResumeQuiet:
+			e.Shadow = e.Shadow && e.R.RIP == rip
 		case vcpu.Block:
 			if v, ok := e.fast.PendingInterrupt(); !ok || v == 0 {
 				<-e.kicks
@@ -158,12 +161,16 @@ func (e *Engine) kick() {
 // Kick implements vcpu.Engine.
 func (e *Engine) Kick() { e.kick() }
 
+// Kicked says that a Kick waits to be seen. For any goroutine.
+func (e *Engine) Kicked() bool { return len(e.kicks) > 0 }
+
 // Regs implements vcpu.Engine.
 func (e *Engine) Regs() *vcpu.Regs { return &e.R }
 
 // LoadMode implements vcpu.Engine.
 func (e *Engine) LoadMode(s *vcpu.System) {
 	s.CR0, s.CR3, s.CR4, s.EFER, s.CS, s.SS = e.S.CR0, e.S.CR3, e.S.CR4, e.S.EFER, e.S.CS, e.S.SS
+	s.DS = e.S.DS
 }
 
 // LoadSystem implements vcpu.Engine.
@@ -177,6 +184,9 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 
 // Inject implements vcpu.Engine.
 func (e *Engine) Inject(ev vcpu.Event) { e.Pending = ev }
+
+// DropEvents implements vcpu.Engine.
+func (e *Engine) DropEvents() { e.Pending, e.NMI = vcpu.Event{}, false }
 
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.NMI = true }

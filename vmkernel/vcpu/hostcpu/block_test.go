@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector's instrumentation does not run on the system stack.
+
 package hostcpu
 
 import (

@@ -27,6 +27,7 @@ type Engine struct {
 	ext   svm.ExtendedState
 	dr    [4]uint64
 	aux   uint64 // the guest's TSC_AUX
+	efer  uint64 // the guest's EFER
 
 	where  atomic.Uint32 // CPU + 1 while the guest may run there, else 0
 	kicked atomic.Uint32 // someone wants attention
@@ -172,6 +173,16 @@ func (e *Engine) Inject(ev vcpu.Event) {
 		return
 	}
 	e.queue(svm.MakeEvent(ev.Vector, typ, ev.HasError, ev.Error))
+}
+
+// DropEvents implements vcpu.Engine.
+func (e *Engine) DropEvents() {
+	e.event, e.deferred = 0, 0
+	e.nmi = nmiState{}
+	c := &e.vmcb.Control
+	c.EventInj, c.ExitIntInfo = 0, 0
+	c.Intercept1 &^= svm.Intercept1IRET
+	e.clean &^= svm.CleanIntercepts
 }
 
 // SetNMIPending implements vcpu.Engine.

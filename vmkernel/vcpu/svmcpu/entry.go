@@ -71,7 +71,9 @@ func (e *Engine) consult() {
 
 	if d := e.fast.Deadline(); d != pc.armed {
 		pc.armed = d
-		e.host.SetDeadline(d)
+		if d != 0 {
+			e.host.SetDeadline(d)
+		}
 	}
 	if e.tpr != nil {
 		e.vtpr = e.tpr.TaskPriority() & 15

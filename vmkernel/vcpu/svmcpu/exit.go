@@ -80,6 +80,8 @@ func (e *Engine) decode(x *vcpu.Exit, kind vcpu.Kind) {
 			x.Kind = vcpu.KindWRMSR
 			x.MSR.Value = e.regs.GPR[vcpu.RAX]&0xFFFFFFFF | e.regs.GPR[vcpu.RDX]<<32
 		}
+	case vcpu.KindHypercall:
+		x.CPL = e.vmcb.Save.CPL
 	}
 	if e.f.nrips {
 		x.InstLen = length(e.regs.RIP, c.NRIP)

@@ -50,5 +50,6 @@ func (e *Engine) nmiStepped() (ours bool) {
 		e.regs.RFLAGS &^= reg.RFLAGS_TF // the IRET faulted: our TF is still there
 	}
 	e.vmcb.Save.DR6 &^= reg.DR6_BS
+	e.clean &^= svm.CleanDRx
 	return true
 }

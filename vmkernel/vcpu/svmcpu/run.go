@@ -68,10 +68,10 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		default:
 			e.decode(x, kind)
 		}
-		switch e.fast.FastExit(x) {
-		case vcpu.Resume:
+		switch verdict := e.fast.FastExit(x); verdict {
+		case vcpu.Resume, vcpu.ResumeQuiet:
 			// IN is quiet, OUT may end an interrupt in the PIC.
-			if quiet>>x.Kind&1 == 0 && !(x.Kind == vcpu.KindPIO && x.PIO.In) {
+			if quiet>>x.Kind&1 == 0 && verdict == vcpu.Resume && !(x.Kind == vcpu.KindPIO && x.PIO.In) {
 				e.ask = true
 			}
 			if e.regs.RIP != e.rip {

@@ -260,7 +260,7 @@ func TestDeadlineIsArmedOnce(t *testing.T) {
 }
 
 func TestNMI(t *testing.T) {
-	m := newMachine(t, nil)
+	m := newMachine(t, func(c *Config) { c.Caps.Features |= reg.SVM_VmcbClean })
 	m.e.SetNMIPending()
 	iret := func(v *svm.VMCB) {
 		v.Control.ExitCode = svm.VMEXIT_IRET
@@ -277,8 +277,27 @@ func TestNMI(t *testing.T) {
 	if e := m.entry[1]; e.inj.Valid() || e.iret || e.rflags&reg.RFLAGS_TF == 0 {
 		t.Errorf("stepping over IRET: %+v", e)
 	}
+	if m.entry[2].clean&svm.CleanDRx != 0 {
+		t.Error("DR6 was changed and claimed clean")
+	}
 	if e := m.entry[2]; e.inj.Type() != svm.EventNMI || e.rflags&reg.RFLAGS_TF != 0 {
 		t.Errorf("second NMI: %+v", e)
+	}
+}
+
+func TestDropEvents(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.regs.RFLAGS |= reg.RFLAGS_IF
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventExtInt, Vector: 0x33})
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13, HasError: true})
+	m.e.SetNMIPending()
+	m.e.nmi.stepping = true
+	m.e.DropEvents()
+	m.run(func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_INTR }, func(v *svm.VMCB) { v.Control.ExitCode = svm.VMEXIT_HLT })
+	for i, e := range m.entry {
+		if e.inj.Valid() || e.iret {
+			t.Errorf("entry %d: %+v", i, e)
+		}
 	}
 }
 
@@ -375,36 +394,6 @@ func TestASIDsRunOut(t *testing.T) {
 		t.Error("flush-by-ASID is not used")
 	}
 }
-
-func TestRunAllocatesNothing(t *testing.T) {
-	m := newMachine(t, nil)
-	quiet := *m.f.ops
-	quiet.loadExtended = func(*svm.ExtendedState, *svm.Frame) {}
-	quiet.saveExtended = quiet.loadExtended
-	// On the system stack the doubles are world W1 too.
-	quiet.rdmsr = func(uint32) uint64 { return 0 }
-	quiet.wrmsr = func(uint32, uint64) {}
-	m.host.SetDeadline = func(uint64) {}
-	quiet.enter = func(_ *[16]uint64, f *svm.Frame) { m.f.vmcb(f.VMCB).Control.ExitCode = svm.VMEXIT_NPF }
-	m.e.ops = &quiet
-	m.e.fast = quietFast{}
-	m.e.tpr = nil
-	x := new(vcpu.Exit)
-	if n := testing.AllocsPerRun(100, func() {
-		if err := m.e.Run(x); err != nil {
-			t.Error(err)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations per exit", n)
-	}
-}
-
-type quietFast struct{}
-
-func (quietFast) FastExit(*vcpu.Exit) vcpu.Verdict { return vcpu.Return }
-func (quietFast) PendingInterrupt() (uint8, bool)  { return 0, false }
-func (quietFast) AckInterrupt(uint8)               {}
-func (quietFast) Deadline() uint64                 { return 0 }
 
 func TestFastPathUsesNoXMM(t *testing.T) {
 	w1test.Fast(t, (*Engine).loop, (*Engine).Kick, (*Engine).Regs, (*Engine).SetInterruptShadow, svm.Enter, svm.SaveHost, svm.TakeInterrupts)

@@ -61,6 +61,7 @@ type Engine struct {
 	live      bool // the guest's extended state, CR2 and MSRs are in the processor
 	drUsed    bool // the guest owns the debug registers
 	flush     bool // INVVPID before the next entry
+	fresh     bool // the next entry follows something else than an exit
 	fault     fault
 	failFlags vmx.Flags
 	pae       bool      // the stored state uses PAE paging
@@ -276,6 +277,15 @@ func (e *Engine) Inject(ev vcpu.Event) {
 		return
 	}
 	e.queue(vmx.MakeInfo(ev.Vector, typ, ev.HasError), ev.Error)
+}
+
+// DropEvents implements vcpu.Engine. The VMCS holds no event between two runs: an
+// entry that succeeds takes it, and one that fails takes it out.
+func (e *Engine) DropEvents() {
+	e.event, e.deferred, e.nmiPending = 0, 0, false
+	e.frame.IDTVectoring = 0
+	// The next StoreSystem writes everything, pending debug exceptions too.
+	e.known, e.diff = false, false
 }
 
 // SetNMIPending implements vcpu.Engine.

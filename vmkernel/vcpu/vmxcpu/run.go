@@ -39,7 +39,9 @@ func (e *Engine) loop(x *vcpu.Exit) {
 				continue
 			}
 		}
-		e.prepare(cpu)
+		if e.fresh || e.ask || e.shadow != shadowKeep || e.deadline != 0 || e.t.gen.Load() != e.seen.Load() {
+			e.prepare(cpu)
+		}
 		if fl := e.ops.enter(&e.frame); fl != vmx.Succeed || e.frame.EntryFailed() {
 			e.entryFailed(x, fl)
 			e.leave()
@@ -47,7 +49,11 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		}
 		e.finish()
 
-		if r := e.frame.ExitReason(); r < vmx.NumExitReasons && own[r] {
+		r := e.frame.ExitReason()
+		if r == vmx.Exit_WRMSR && uint32(e.frame.GPR[vcpu.RCX])-uint32(reg.STAR) <= uint32(reg.SFMASK-reg.STAR) && e.ownWRMSR() {
+			continue
+		}
+		if r < vmx.NumExitReasons && own[r] {
 			done, ok := e.ownExit(r, x)
 			if !ok {
 				e.leave()
@@ -59,12 +65,12 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			}
 		}
 		e.decode(x)
-		switch e.fast.FastExit(x) {
-		case vcpu.Resume:
-			if quiet>>x.Kind&1 == 0 {
+		switch verdict := e.fast.FastExit(x); verdict {
+		case vcpu.Resume, vcpu.ResumeQuiet:
+			if verdict == vcpu.Resume && quiet>>x.Kind&1 == 0 {
 				e.ask = true
 			}
-			if e.frame.RIP != e.rip {
+			if e.frame.Interruptible != 0 && e.frame.RIP != e.rip {
 				e.shadow = shadowClear
 			}
 		case vcpu.Block:
@@ -87,7 +93,6 @@ var own = [vmx.NumExitReasons]bool{
 	vmx.Exit_NMI_WINDOW:          true,
 	vmx.Exit_MOV_DR:              true,
 	vmx.Exit_EXCEPTION_OR_NMI:    true,
-	vmx.Exit_WRMSR:               true,
 }
 
 // ownExit handles an exit that is no business of the virtual CPU. done is false
@@ -106,13 +111,17 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 		e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
 	case vmx.Exit_NMI_WINDOW:
 		e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
+	case vmx.Exit_PREEMPTION_TIMER:
+		// A timer that is due exits before the first instruction and before an
+		// external interrupt (28.2): without this a guest whose timer is
+		// always due would hold off the host's interrupts for ever.
+		e.requeue()
+		return e.interruptDone()
 	case vmx.Exit_MOV_DR:
 		if e.drUsed {
 			return false, true
 		}
 		e.giveDR()
-	case vmx.Exit_WRMSR:
-		return e.ownWRMSR(), true
 	case vmx.Exit_EXCEPTION_OR_NMI:
 		if !e.isNMI() {
 			return false, true
@@ -125,10 +134,17 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 	return true, true
 }
 
+// interruptDone is interrupt as the outcome of ownExit.
+func (e *Engine) interruptDone() (done, ok bool) {
+	ok = e.interrupt()
+	return ok, ok
+}
+
 // arrive takes possession of this processor and says which it is. Interrupts are
 // off. first is set where the thread may be another than before.
 func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	cpu = e.host.CPU()
+	e.fresh = true
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
 	if !pc.on && !e.enable(pc) {

@@ -207,6 +207,31 @@ func TestInterruptedDeliveryIsInjectedAgain(t *testing.T) {
 	}
 }
 
+func TestDropEvents(t *testing.T) {
+	m := newMachine(t, nil)
+	m.run(exit(vmx.Exit_HLT))
+	m.e.frame.RFLAGS |= reg.RFLAGS_IF
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventExtInt, Vector: 0x33})
+	m.e.Inject(vcpu.Event{Valid: true, Type: vcpu.EventException, Vector: 13, HasError: true})
+	m.e.SetNMIPending()
+	s := vcpu.System{CR0: reg.CR0_ET}
+	m.e.LoadSystem(&s)
+	m.set(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS, reg.DR6_BS)
+	m.e.DropEvents()
+	if err := m.e.StoreSystem(&s); err != nil {
+		t.Fatal(err)
+	}
+	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
+	for i, e := range m.entry {
+		if e.info.Valid() {
+			t.Errorf("entry %d: %+v", i, e)
+		}
+	}
+	if v := m.get(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS); v != 0 {
+		t.Errorf("pending debug exceptions %#x", v)
+	}
+}
+
 func TestBlockAndKick(t *testing.T) {
 	m := newMachine(t, nil)
 	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
@@ -236,7 +261,7 @@ func TestDeadline(t *testing.T) {
 	m.tsc, m.fast.deadline = 1000, 1000+64
 	m.run(exit(vmx.Exit_PREEMPTION_TIMER, func(m *machine) { m.tsc = 5000 }),
 		exit(vmx.Exit_PREEMPTION_TIMER, func(m *machine) { m.fast.deadline = 0 }), exit(vmx.Exit_HLT))
-	if m.entry[0].timer != 3 || m.entry[1].timer != 0 || m.entry[2].timer != timerMax {
+	if m.entry[0].timer != 3 || m.entry[1].timer != 0 || m.entry[2].timer != longestRun>>5 {
 		t.Errorf("%+v", m.entry)
 	}
 	m = newMachine(t, func(c *Config) {
@@ -247,6 +272,41 @@ func TestDeadline(t *testing.T) {
 	m.run(exit(vmx.Exit_HLT))
 	if len(m.armed) != 1 || m.armed[0] != 99 {
 		t.Errorf("fallback: %v", m.armed)
+	}
+}
+
+// TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts: the preemption timer exits
+// before an external interrupt does.
+func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {
+	m := newMachine(t, nil)
+	m.tsc, m.fast.deadline = 1000, 1
+	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
+	if n := m.count("interrupts"); n != 2 {
+		t.Errorf("the host took interrupts %d times at 2 exits", n)
+	}
+}
+
+// TestBreakpointInTheShadow: with TF set the processor refuses an entry in the shadow
+// of MOV SS unless a single step is pending.
+func TestBreakpointInTheShadow(t *testing.T) {
+	for _, c := range []struct{ tf, want uint64 }{{reg.RFLAGS_TF, reg.DR6_BS}, {0, 0}} {
+		m := newMachine(t, nil)
+		m.run(exit(vmx.Exit_EXCEPTION_OR_NMI, func(m *machine) {
+			m.set(vmx.EXIT_INTERRUPTION_INFO, uint64(vmx.MakeInfo(1, vmx.HardwareException, false)))
+			m.set(vmx.GUEST_INTERRUPTIBILITY, uint64(vmx.BlockingByMOVSS))
+			m.e.frame.RFLAGS = reg.RFLAGS_1 | c.tf
+		}))
+		if v := m.get(vmx.GUEST_PENDING_DEBUG_EXCEPTIONS); v != c.want {
+			t.Errorf("TF %#x: pending %#x", c.tf, v)
+		}
+	}
+}
+
+func TestHypercallHasItsLevel(t *testing.T) {
+	m := newMachine(t, nil)
+	x := m.run(exit(vmx.Exit_VMCALL, func(m *machine) { m.set(vmx.GUEST_SS_ACCESS_RIGHTS, 0xc0f3) }))
+	if x.Kind != vcpu.KindHypercall || x.CPL != 3 {
+		t.Errorf("%+v", x)
 	}
 }
 

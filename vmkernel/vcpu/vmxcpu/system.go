@@ -28,7 +28,7 @@ func (e *Engine) current() {
 func (e *Engine) LoadMode(s *vcpu.System) {
 	if e.pending || e.known {
 		s.CR0, s.CR3, s.CR4, s.EFER = e.sys.CR0, e.sys.CR3, e.sys.CR4, e.sys.EFER
-		s.CS, s.SS = e.sys.CS, e.sys.SS
+		s.CS, s.SS, s.DS = e.sys.CS, e.sys.SS, e.sys.DS
 		return
 	}
 	e.ops.cli()
@@ -76,8 +76,8 @@ var stateFields = [numStateFields]vmx.Field{
 	vmx.GUEST_CR0, vmx.CR0_READ_SHADOW, vmx.GUEST_CR4, vmx.CR4_READ_SHADOW, vmx.GUEST_CR3, vmx.GUEST_IA32_EFER,
 	vmx.GUEST_CS_SELECTOR, vmx.GUEST_CS_BASE, vmx.GUEST_CS_LIMIT, vmx.GUEST_CS_ACCESS_RIGHTS,
 	vmx.GUEST_SS_SELECTOR, vmx.GUEST_SS_BASE, vmx.GUEST_SS_LIMIT, vmx.GUEST_SS_ACCESS_RIGHTS,
-	vmx.GUEST_ES_SELECTOR, vmx.GUEST_ES_BASE, vmx.GUEST_ES_LIMIT, vmx.GUEST_ES_ACCESS_RIGHTS,
 	vmx.GUEST_DS_SELECTOR, vmx.GUEST_DS_BASE, vmx.GUEST_DS_LIMIT, vmx.GUEST_DS_ACCESS_RIGHTS,
+	vmx.GUEST_ES_SELECTOR, vmx.GUEST_ES_BASE, vmx.GUEST_ES_LIMIT, vmx.GUEST_ES_ACCESS_RIGHTS,
 	vmx.GUEST_FS_SELECTOR, vmx.GUEST_FS_BASE, vmx.GUEST_FS_LIMIT, vmx.GUEST_FS_ACCESS_RIGHTS,
 	vmx.GUEST_GS_SELECTOR, vmx.GUEST_GS_BASE, vmx.GUEST_GS_LIMIT, vmx.GUEST_GS_ACCESS_RIGHTS,
 	vmx.GUEST_LDTR_SELECTOR, vmx.GUEST_LDTR_BASE, vmx.GUEST_LDTR_LIMIT, vmx.GUEST_LDTR_ACCESS_RIGHTS,
@@ -87,7 +87,7 @@ var stateFields = [numStateFields]vmx.Field{
 }
 
 const (
-	numModeFields  = 14
+	numModeFields  = 18
 	numStateFields = 47
 )
 
@@ -104,6 +104,7 @@ func (e *Engine) takeMode(s *vcpu.System) {
 	s.CR3, s.EFER = v[4], v[5]
 	takeSegment(&s.CS, v[6:])
 	takeSegment(&s.SS, v[10:])
+	takeSegment(&s.DS, v[14:])
 }
 
 func takeSegment(s *vcpu.Segment, v []uint64) {
@@ -115,8 +116,7 @@ func (e *Engine) readSystem(s *vcpu.System) {
 	e.ops.readMany(stateFields[:], e.values[:])
 	e.takeMode(s)
 	v := &e.values
-	takeSegment(&s.ES, v[14:])
-	takeSegment(&s.DS, v[18:])
+	takeSegment(&s.ES, v[18:])
 	takeSegment(&s.FS, v[22:])
 	takeSegment(&s.GS, v[26:])
 	takeSegment(&s.LDTR, v[30:])

@@ -83,7 +83,11 @@ func (a *APIC) request(vector uint8, level bool) (ok, fresh bool) {
 			tmr.And(^bit)
 		}
 	}
-	return true, a.irr[w&7].Or(bit)&bit == 0
+	fresh = a.irr[w&7].Or(bit)&bit == 0
+	if sum := uint32(1) << (w & 7); a.irrSum.Load()&sum == 0 {
+		a.irrSum.Or(sum)
+	}
+	return true, fresh
 }
 
 // Post delivers something with a delivery mode to this APIC and kicks the CPU

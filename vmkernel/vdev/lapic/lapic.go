@@ -12,12 +12,16 @@ type Config struct {
 	TSCHz   uint64 // guest TSC frequency; 0: 1 GHz
 	TimerHz uint64 // input of the timer's divider; 0: 1 GHz
 	X2APIC  bool   // the CPU has x2APIC mode
+	// MinPeriod is the shortest period of the periodic timer in guest TSC; a
+	// guest that asks for less gets this. 0: no limit (tests).
+	MinPeriod uint64
 }
 
 // APIC is one local APIC. Its ID is its index in the Set.
 type APIC struct {
 	// Shared with every thread.
 	irr    [8]atomic.Uint32
+	irrSum atomic.Uint32 // a bit for each word of irr that may not be 0
 	tmr    [8]atomic.Uint32
 	events atomic.Uint32 // Events
 	errs   atomic.Uint32 // errors since the last write of ESR
@@ -84,6 +88,7 @@ func (a *APIC) Reset() {
 // the ID and the base MSR. Collected events stay: a start-up IPI may already have
 // come. Owner.
 func (a *APIC) Init() {
+	a.irrSum.Store(0)
 	for i := range a.irr {
 		a.irr[i].Store(0)
 		a.tmr[i].Store(0)

@@ -373,6 +373,26 @@ func TestTimer(t *testing.T) { // 11.5.4; TSC 3 GHz, timer 1 GHz
 	}
 }
 
+// TestShortestPeriod: a periodic count of 1 must not make the host look at the timer
+// at every entry.
+func TestShortestPeriod(t *testing.T) {
+	a := NewSet(Config{TSCHz: 3e9, TimerHz: 1e9, MinPeriod: 150_000}).APIC(0)
+	a.Write(SVR, 0x1FF, 0)
+	a.Write(TDCR, 0xB, 0)
+	a.Write(LVTT, 0x20040, 0)
+	a.Write(TMICT, 1, 1000)
+	want(t, "first", a.Deadline(), uint64(151_000))
+	want(t, "fires", a.Expire(151_000), true)
+	want(t, "second", a.Deadline(), uint64(301_000))
+	want(t, "count stays in its range", a.Read(TMCCT, 160_000) <= 1, true)
+	a.Write(LVTT, 0x10040, 0)
+	a.Write(TMICT, 1, 1000)
+	want(t, "one-shot is not limited", a.Deadline(), uint64(1003))
+	a.Write(LVTT, 0x30040, 0) // from one-shot to periodic without a new count
+	want(t, "fires", a.Expire(1003), true)
+	want(t, "limited from then on", a.Deadline(), uint64(151_003))
+}
+
 func TestTSCDeadline(t *testing.T) { // 11.5.4.1
 	_, a, _, _, _ := pair(t)
 	a.SetTSCDeadline(500, 1)

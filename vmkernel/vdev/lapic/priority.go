@@ -4,12 +4,26 @@ import "math/bits"
 
 // highestIRR is the highest requested vector, or -1.
 func (a *APIC) highestIRR() int32 {
-	for w := int32(7); w >= 0; w-- {
+	for sum := a.irrSum.Load() & 0xFF; sum != 0; {
+		w := int32(bits.Len32(sum)) - 1
 		if v := a.irr[w&7].Load(); v != 0 {
 			return w<<5 + int32(bits.Len32(v)) - 1
 		}
+		sum &^= 1 << (w & 7)
 	}
 	return -1
+}
+
+// summarise drops word w from the summary once it is 0. A request that comes in
+// between is found by the second look: request sets the word before the summary.
+func (a *APIC) summarise(w uint8) {
+	if a.irr[w&7].Load() != 0 {
+		return
+	}
+	a.irrSum.And(^(uint32(1) << (w & 7)))
+	if a.irr[w&7].Load() != 0 {
+		a.irrSum.Or(1 << (w & 7))
+	}
 }
 
 func (a *APIC) highestISR() int32 {
@@ -55,6 +69,9 @@ func (a *APIC) Pending() (vector uint8, ok bool) {
 	return uint8(v), true
 }
 
+// NoRequest says that no vector is requested; false may mean either. Any thread.
+func (a *APIC) NoRequest() bool { return a.irrSum.Load() == 0 }
+
 // Requested is the highest vector in IRR whatever the priority, for a TPR
 // threshold or a look before HLT. Owner.
 func (a *APIC) Requested() (vector uint8, ok bool) {
@@ -66,6 +83,7 @@ func (a *APIC) Requested() (vector uint8, ok bool) {
 func (a *APIC) Ack(vector uint8) {
 	w, bit := vector>>5, uint32(1)<<(vector&31)
 	a.irr[w&7].And(^bit)
+	a.summarise(w)
 	a.isr[w&7] |= bit
 	if int32(vector) > a.isrTop {
 		a.isrTop = int32(vector)

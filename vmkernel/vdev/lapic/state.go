@@ -82,6 +82,10 @@ func (a *APIC) LoadState(b []byte) error {
 	a.dfr.Store(dfr)
 	a.icrLow, a.icrHigh, a.esr = r[6], r[7], r[8]
 	a.timer = timer{initial: r[9], divide: r[10], deadline: deadline}
+	a.irrSum.Store(0xFF)
+	for i := range a.irr {
+		a.summarise(uint8(i))
+	}
 	a.isrTop = a.highestISR()
 	a.setTPR(tpr)
 	return nil

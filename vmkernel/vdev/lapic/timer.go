@@ -36,6 +36,11 @@ func (a *APIC) span(count uint32) uint64 {
 	return max(1, scale(uint64(count)<<a.timer.shift(), a.cfg.TSCHz, a.cfg.TimerHz))
 }
 
+// period is the length of a period of the periodic timer. The limit keeps a guest
+// from making the host look at its timer all the time, even with the interrupt
+// masked.
+func (a *APIC) period() uint64 { return max(a.span(a.timer.initial), a.cfg.MinPeriod) }
+
 // after is now+span without wrapping and never 0.
 func after(now, span uint64) uint64 {
 	if t := now + span; t >= span && t != 0 {
@@ -50,7 +55,11 @@ func (a *APIC) writeTMICT(v uint32, now uint64) {
 	}
 	a.timer.initial = v
 	a.timer.deadline = 0
-	if v != 0 {
+	switch {
+	case v == 0:
+	case a.timerMode() == timerPeriodic:
+		a.timer.deadline = after(now, a.period())
+	default:
 		a.timer.deadline = after(now, a.span(v))
 	}
 }
@@ -66,7 +75,7 @@ func (a *APIC) currentCount(now uint64) uint32 {
 		if a.timerMode() != timerPeriodic {
 			return 0
 		}
-		p := a.span(t.initial)
+		p := a.period()
 		left = p - (now-t.deadline)%p
 	}
 	n := scale(left, a.cfg.TimerHz, a.cfg.TSCHz) >> t.shift()
@@ -122,7 +131,7 @@ func (a *APIC) Expire(now uint64) bool {
 		return false
 	}
 	if a.timerMode() == timerPeriodic && t.initial != 0 {
-		p := a.span(t.initial)
+		p := a.period()
 		missed := (now - t.deadline) / p
 		t.deadline = after(t.deadline, scale(missed, p, 1))
 		t.deadline = after(t.deadline, p)

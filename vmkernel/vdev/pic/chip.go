@@ -64,6 +64,10 @@ func (c chip) requests() uint8 {
 	return c.field(fIRR)&^elcr | c.field(fPins)&elcr
 }
 
+// quiet says that no unmasked pin has an edge or a level, whatever ELCR selects:
+// then pending finds nothing. (The cascade pin follows the slave; look at both.)
+func (c chip) quiet() bool { return (c>>fIRR|c>>fPins)&^(c>>fIMR)&0xFF == 0 }
+
 // best is the pin with the highest priority in set, and its rank (0 is the
 // highest); rank 8 means none.
 func (c chip) best(set uint8) (pin, rank uint) {

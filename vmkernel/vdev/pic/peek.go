@@ -5,6 +5,9 @@ import "sync/atomic"
 // Peek is the vector that Ack would give now, without taking it: a processor that
 // cannot be interrupted yet only wants to know. Any thread.
 func (p *PIC) Peek() (vector uint8, ok bool) {
+	if chip(p.master.Load()).quiet() && chip(p.slave.Load()).quiet() {
+		return 0, false // nearly always, and asked before many entries
+	}
 	m, s := p.load()
 	pin, ok := m.pending(true)
 	if !ok {

@@ -25,6 +25,9 @@ func (p *PostCode) Name() string { return "postcode" }
 // Reset implements vbus.Device.
 func (p *PostCode) Reset() { p.last.Store(0) }
 
+// Set is a write of one byte. W1.
+func (p *PostCode) Set(code uint8) { p.last.Store(uint32(code)) }
+
 // Last is the last code.
 func (p *PostCode) Last() uint8 { return uint8(p.last.Load()) }
 

@@ -12,6 +12,8 @@
 //
 // Low memory while a kernel starts:
 //
+//	0x00000  real-mode interrupts, which answer "not supported" (0x00500)
+//	0x00400  words of the BIOS data area: COM1, EBDA, size of low memory
 //	0x01000  Multiboot or PVH information, memory map, module list
 //	0x06000  GDT
 //	0x07000  boot_params ("zero page")
@@ -20,7 +22,8 @@
 //
 // Specifications: Linux Documentation/arch/x86/boot.rst (6.1, protocol 2.15);
 // Xen docs/misc/pvh.pandoc and public/arch-x86/hvm/start_info.h (4.17);
-// Multiboot 0.6.96; ELF gABI 4.1.
+// Multiboot 0.6.96; ELF gABI 4.1; IBM PS/2 and PC BIOS Interface Technical
+// Reference (1991) for the BIOS data area.
 //
 // Not supported: 16-bit entry of bzImage, zImage, kernels below 1 MiB,
 // Multiboot2, compressed ELF, relocation of PVH and Multiboot kernels.

@@ -150,6 +150,9 @@ func Load(e Env, b Boot) (Format, Start, error) {
 	default:
 		s, err = l.multiboot(head)
 	}
+	if err == nil {
+		err = l.bios()
+	}
 	if err != nil {
 		return f, nil, err
 	}

@@ -221,6 +221,15 @@ func TestMultiboot(t *testing.T) {
 		if got := e.str(uint64(e.u32(t, infoAt+16))); got != "xen.gz x=1" {
 			t.Errorf("%q", got)
 		}
+		// Xen finds its place in low memory by the BIOS data area.
+		if ports, ebda, kib := e.u32(t, 0x400)&0xffff, e.u32(t, 0x40e)&0xffff, e.u32(t, 0x413)&0xffff; ports != 0x3f8 || ebda != 0x9fc0 || kib != 639 {
+			t.Errorf("BIOS data area: COM1 at %#x, EBDA segment %#x, %d KiB", ports, ebda, kib)
+		}
+		for vector := range uint64(256) {
+			if got := e.u32(t, 4*vector); got != biosStub {
+				t.Fatalf("BIOS interrupt %#x goes to %#x", vector, got)
+			}
+		}
 		if e.u32(t, infoAt+20) != 2 || e.u32(t, infoAt+44) != 48 || e.u32(t, infoAt+8) != 15<<10 {
 			t.Error("information")
 		}

@@ -169,7 +169,7 @@ func (l *load) multibootInfo(end uint64) error {
 	}
 	b := make([]byte, 120)
 	le.PutUint32(b, mbInfoMemory|mbInfoCmdline|mbInfoModules|mbInfoMap|mbInfoLoader)
-	le.PutUint32(b[4:], 639)
+	le.PutUint32(b[4:], lowKiB)
 	le.PutUint32(b[8:], uint32(upper))
 	le.PutUint32(b[16:], uint32(cmd))
 	le.PutUint32(b[20:], uint32(len(mods)))

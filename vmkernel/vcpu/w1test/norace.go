@@ -1,0 +1,5 @@
+//go:build !race
+
+package w1test
+
+const raced = false
