@@ -123,9 +123,6 @@ func pitMeasure() (best interval) {
 	for i := 0; i < 3; i++ {
 		io.Out8(0x61, io.In8(0x61)&^2|1)
 		io.Out8(0x43, 0xb0)
-		if io.In8(0x61)&outBit != 0 {
-			return interval{} // the output is low until the count ends: no PIT
-		}
 		io.Out8(0x42, count&0xff)
 		apic.ArmCount(0xffff_ffff)
 		start := cpu.RDTSC()
@@ -135,8 +132,8 @@ func pitMeasure() (best interval) {
 		}
 		m := interval{tsc: cpu.RDTSC() - start, apic: uint64(0xffff_ffff - apic.Count()), ns: uint64(count) * 1e9 / pitHz}
 		apic.ArmCount(0)
-		if n == patience {
-			return interval{} // it stands still
+		if n == 0 || n == patience {
+			return interval{} // the output is low until the count ends: no PIT
 		}
 		if best.tsc == 0 || m.tsc < best.tsc {
 			best = m
