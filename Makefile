@@ -41,6 +41,14 @@ build/nics.elf: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/nics.linked ./qemu-test/nics
 	go run ./cmd/mkimage elf build/nics.linked $@
 
+build/bench.elf: build/_overlay/overlay.json FORCE
+	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/bench.linked ./qemu-test/bench/kernel
+	go run ./cmd/mkimage elf build/bench.linked $@
+
+.PHONY: bench
+bench: deps build/basalt.elf build/basalt.img build/basalt build/bench.elf ## what exits, boots and an idle host cost, beside KVM
+	go run ./qemu-test/bench
+
 build/nics.img: build/nics.elf deps
 	go run ./cmd/mkimage image -o $@ build/nics.elf
 

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
+	"runtime/debug"
 
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/pmem"
@@ -17,10 +19,21 @@ func newVMs(e engine, events *host.EventLog, log *slog.Logger) *vm.Manager {
 	if free := pmem.Read().Free; free > reserve {
 		guests = free - reserve
 	}
+	keepReserve()
 	p := ring0.Platform(e.factory, e.why, guests)
 	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
 	p.Event = func(machine, severity, text string) {
 		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})
 	}
 	return vm.NewManager(p)
+}
+
+// keepReserve makes the reserve real: nothing but the host's own page faults takes
+// it, and the collector works harder rather than let the heap grow past it. A page
+// fault without a frame would end the host.
+func keepReserve() {
+	pmem.SetReserve(reserve)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + reserve*3/4)
 }

@@ -93,24 +93,55 @@ func (s *Server) handler() http.Handler {
 				slog.String("path", clip(r.URL.Path, 256)), slog.Int("status", w.status), slog.String("from", r.RemoteAddr),
 				slog.Duration("took", time.Since(start)))
 		}()
-		if err := cleanPath(r); err != nil {
-			writeProblem(w, r, newProblem(http.StatusBadRequest, err.Error()))
-			return
+		r, err := s.admit(cross, r)
+		if err != nil || open(r) {
+			defer s.stranger(w, r, rc, start)()
 		}
-		if err := cross.Check(r); err != nil {
-			writeProblem(w, r, newProblem(http.StatusForbidden, "requests from other web sites are refused"))
+		if err != nil {
+			fail(w, r, err)
 			return
-		}
-		if !open(r) {
-			who, err := s.login(r)
-			if err != nil {
-				fail(w, r, err)
-				return
-			}
-			r = r.WithContext(context.WithValue(r.Context(), keyIdentity, who))
 		}
 		route(mux, w, r)
 	})
+}
+
+// admit refuses what is malformed, comes from another web site or has no login. The
+// request that it gives carries the identity.
+func (s *Server) admit(cross *http.CrossOriginProtection, r *http.Request) (*http.Request, error) {
+	if err := cleanPath(r); err != nil {
+		return r, newProblem(http.StatusBadRequest, err.Error())
+	}
+	if err := cross.Check(r); err != nil {
+		return r, newProblem(http.StatusForbidden, "requests from other web sites are refused")
+	}
+	if open(r) {
+		return r, nil
+	}
+	who, err := s.login(r)
+	if err != nil {
+		return r, err
+	}
+	return r.WithContext(context.WithValue(r.Context(), keyIdentity, who)), nil
+}
+
+// stranger counts a request without a login until its answer is out. Beyond the
+// bound a request is dropped: a client that takes no answers (HTTP/2 lets it say so)
+// would otherwise keep a header of 16 KiB and a goroutine for each stream, thousands
+// on its connections, on a host that has a few dozen MiB for all of this.
+func (s *Server) stranger(w *recorder, r *http.Request, rc *http.ResponseController, start time.Time) (done func()) {
+	select {
+	case s.strangers <- struct{}{}:
+	default:
+		s.Metrics.Refused.Inc()
+		panic(http.ErrAbortHandler)
+	}
+	rc.SetWriteDeadline(start.Add(strangerTimeout))
+	return func() {
+		if w.status != 0 && r.ProtoMajor >= 2 {
+			rc.Flush() // HTTP/2 would wait for the client after the handler's end
+		}
+		<-s.strangers
+	}
 }
 
 func level(status int) slog.Level {

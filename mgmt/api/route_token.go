@@ -31,7 +31,7 @@ type created[T any] struct {
 }
 
 func (s *Server) tokenRoutes(rt *router) {
-	operation(rt, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: prefix + "/tokens", DefaultStatus: http.StatusCreated,
+	operation(rt, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: prefix + "/tokens", DefaultStatus: http.StatusCreated, MaxBodyBytes: maxLogin,
 		Summary: "Log in: user and password give a bearer token", Tags: []string{"tokens"}, Security: []map[string][]string{{}}},
 		func(ctx context.Context, in *tokenIn) (*created[wire.Token], error) {
 			if err := s.Auth.Password(ctx, in.Body.User, in.Body.Password, in.from); err != nil {

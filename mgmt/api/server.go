@@ -21,6 +21,9 @@ import (
 const (
 	DefaultMaxConnections = 256
 	maxJSON               = 1 << 20          // bytes of a JSON body
+	maxLogin              = 4 << 10          // bytes of a login, which anybody may send
+	maxStrangers          = 256              // requests without a login at the same time
+	strangerTimeout       = 15 * time.Second // an answer to one of them
 	maxHeader             = 16 << 10         // bytes of a request's header
 	headerTimeout         = 10 * time.Second // TLS handshake and header
 	idleTimeout           = 75 * time.Second // between requests
@@ -52,6 +55,7 @@ type Server struct {
 	base      context.Context
 	stop      context.CancelFunc
 	followers chan struct{}
+	strangers chan struct{}
 }
 
 // New makes a server.
@@ -59,7 +63,7 @@ func New(c Config) *Server {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = DefaultMaxConnections
 	}
-	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers)}
+	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers), strangers: make(chan struct{}, maxStrangers)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),

@@ -37,6 +37,10 @@ type Store struct {
 	reserve uint64
 	now     func() time.Time
 
+	// filling serialises taking large memory: of two uploads that do not fit
+	// together the first gets all that it needs.
+	filling sync.Mutex
+
 	mu    sync.Mutex
 	files map[string]*content
 	heap  int64 // bytes of small files
@@ -155,13 +159,12 @@ func (s *Store) admitLocked(path string, onlyNew bool) error {
 func (s *Store) take(path string, size int64) (*content, error) {
 	c := &content{store: s, size: size}
 	c.refs.Store(1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if size <= smallFile && s.heap+size <= heapLimit {
-		s.heap += size
+	if s.small(size) {
 		c.heap = make([]byte, size)
 		return c, nil
 	}
+	s.filling.Lock() // chunks are zeroed: the store stays open to others meanwhile
+	defer s.filling.Unlock()
 	tooLarge := func() error {
 		return fmt.Errorf("file %q of %d bytes %w: %d bytes are free", path, size, ErrTooLarge, s.Free())
 	}
@@ -181,6 +184,17 @@ func (s *Store) take(path string, size int64) (*content, error) {
 		c.chunks = append(c.chunks, ch)
 	}
 	return c, nil
+}
+
+// small counts a file of size bytes among those on the Go heap, if it may be one.
+func (s *Store) small(size int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size > smallFile || s.heap+size > heapLimit {
+		return false
+	}
+	s.heap += size
+	return true
 }
 
 func (s *Store) giveBack(c *content) {

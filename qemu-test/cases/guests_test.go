@@ -46,7 +46,19 @@ var guestRows = []struct {
 	{name: "flood", run: floodGuest},
 	{name: "halt", run: haltGuest},
 	// On one CPU: a guest with interrupts off takes turns with the host.
-	{name: "spin", only: "amd-v", run: spinGuest},
+	{name: "spin", run: spinGuest},
+	{name: "msrs", run: says(`readable \d+ refused \d+\r?\ndone`)},
+	{name: "crs", run: says(`refused \d+\r?\ndone`)},
+	{name: "deadline", run: says(`^done`)},
+	{name: "self-nmi", run: says(`^nmi 3\r?\ndone`)},
+	{name: "step", run: says(`^steps 13\r?\ndone`)},
+	{name: "run-hole", run: says(`^ud\r?\ndone`)},
+	{name: "idt-hole", run: crashes("cannot be delivered")},
+	{name: "stk-hole", run: crashes("cannot be delivered")},
+	{name: "storm", run: survives(`masked`)},
+	{name: "rep-hole", run: survives(`moving`)},
+	{name: "resets", run: survives(``)},
+	{name: "self-init", run: survives(`init\r?\ninit`)},
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
 	{name: "xen", run: xenGuest},
@@ -95,6 +107,38 @@ func says(pattern string) func(t *testing.T, n *node) {
 		g := n.micro(t, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
 		g.console().expect(`(?m)` + pattern)
 		n.alive(t)
+	}
+}
+
+// crashes: the machine alone ends, with a reason, and can be switched off.
+func crashes(reason string) func(t *testing.T, n *node) {
+	return func(t *testing.T, n *node) {
+		g := n.micro(t, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+		if vm := g.state("crashed"); !strings.Contains(vm.Reason, reason) {
+			t.Errorf("reason %q", vm.Reason)
+		}
+		n.alive(t)
+	}
+}
+
+// survives: a guest that attacks for ever leaves the host, pause and stop alive.
+func survives(pattern string) func(t *testing.T, n *node) {
+	return func(t *testing.T, n *node) {
+		g := n.micro(t, t.Name()[strings.LastIndex(t.Name(), "/")+1:])
+		g.console().expect(pattern)
+		for range 2 {
+			n.alive(t)
+			n.gc(t)
+		}
+		g.act("pause")
+		if vm := g.show(); vm.State != "paused" {
+			t.Errorf("state %s, %s", vm.State, vm.Reason)
+		}
+		g.act("resume")
+		n.alive(t)
+		if vm := g.act("stop"); vm.State != "off" {
+			t.Errorf("state %s", vm.State)
+		}
 	}
 }
 

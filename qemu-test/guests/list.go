@@ -35,6 +35,22 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
+	// Attacks; see hostile.go.
+	"msrs":      msrs,
+	"crs":       crs,
+	"storm":     storm,
+	"deadline":  deadline,
+	"self-nmi":  selfNMI,
+	"self-init": selfINIT,
+	"resets":    resetStorm,
+	"idt-hole":  idtHole,
+	"stk-hole":  stackHole,
+	"run-hole":  runIntoHole,
+	"rep-hole":  repHole,
+	"step":      step,
+	"db-loop":   dbLoop,
+	"db-stack":  dbStack,
+
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),
 	"loop-out80": loop(func(p *Program) { p.OutB(0x80) }),

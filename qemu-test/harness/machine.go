@@ -40,6 +40,7 @@ type Machine struct {
 	Icount   bool     // QEMU: count instructions, one a nanosecond
 	MIPS     int      // Bochs: instructions in a microsecond of its clock: 1000. At 100, about what Bochs does, waiting for time is cheap.
 	Extra    []string // further arguments or bochsrc lines
+	Debugger string   // Bochs: commands for its debugger instead of "c": go on
 	Dir      string   // where logs go: a new temporary folder
 	Limit    time.Duration
 }

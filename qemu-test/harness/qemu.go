@@ -158,7 +158,7 @@ func (m Machine) bochs(r *Running) error {
 		return err
 	}
 	cont := filepath.Join(m.Dir, "debugger")
-	if err := os.WriteFile(cont, []byte("c\n"), 0o644); err != nil {
+	if err := os.WriteFile(cont, []byte(first("c\n", m.Debugger)), 0o644); err != nil {
 		return err
 	}
 	return r.command(m.Dir, "bochs", "-q", "-rc", cont, "-f", rc)

@@ -88,13 +88,14 @@ func run(list string, s settings, args []string) (int, error) {
 		return 0, errors.New("name a package, or std for the list")
 	}
 	code := 0
+	sum := &summary{to: os.Stdout}
 	if len(std) > 0 {
 		// The tests of package time want a time zone before there are files.
 		cmd := exec.Command("go", w.goTest([]string{"-tags=timetzdata"}, std, flags)...)
 		// Inside the copy's own module, where basalt/... means the copy's.
 		cmd.Dir = filepath.Join(w.goroot, "src")
 		cmd.Env = append(os.Environ(), "GOROOT="+w.goroot, "GOWORK=off", "GOFLAGS=", "GOTOOLCHAIN=local")
-		code = max(code, s.goCommand(cmd))
+		code = max(code, s.goCommand(cmd, sum))
 	}
 	if len(own) > 0 {
 		overlay, err := w.ownOverlay(own)
@@ -104,7 +105,10 @@ func run(list string, s settings, args []string) (int, error) {
 		cmd := exec.Command("go", w.goTest([]string{"-overlay", overlay, "-modfile", filepath.Join(w.dir, "overlay", "go.mod")}, own, flags)...)
 		cmd.Dir = w.module
 		cmd.Env = os.Environ()
-		code = max(code, s.goCommand(cmd))
+		code = max(code, s.goCommand(cmd, sum))
+	}
+	if len(sum.passed)+len(sum.failed) > 1 {
+		fmt.Println(sum)
 	}
 	return code, nil
 }
@@ -128,14 +132,14 @@ func self() string {
 }
 
 // goCommand runs the go command with the settings for the -exec side.
-func (s settings) goCommand(cmd *exec.Cmd) int {
+func (s settings) goCommand(cmd *exec.Cmd, sum *summary) int {
 	b, err := json.Marshal(s)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ktest:", err)
 		return 2
 	}
 	cmd.Env = append(cmd.Env, settingsVariable+"="+string(b), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = sum, os.Stderr
 	err = cmd.Run()
 	var exit *exec.ExitError
 	switch {

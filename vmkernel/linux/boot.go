@@ -101,6 +101,7 @@ func boot(protocol, infoAt, headerAt uint64) {
 	initIDT()
 	initCPU(&bootCPU)
 	mm.init()
+	loadMADT()
 	initClock()
 	sched.init()
 	bootCPU.online = 1
@@ -186,7 +187,11 @@ func initCPU(c *cpuState) {
 	if useXSAVE != 0 {
 		cpu.XSETBV(0, xcr0)
 	}
-	cpu.WriteCR0(cpu.ReadCR0()&^(1<<2|1<<3) | 1<<16 | 1<<5 | 1<<1)
+	// Caches on (INIT leaves CD and NW as they were), EM and TS off; WP NE MP on.
+	cpu.WriteCR0(cpu.ReadCR0()&^(1<<30|1<<29|1<<2|1<<3) | 1<<16 | 1<<5 | 1<<1)
+	if _, _, _, d := cpu.CPUID(1, 0); d&(1<<16) != 0 {
+		cpu.WRMSR(msrPAT, patReset) // firmware may leave another, and another on each processor
+	}
 	cpu.WRMSR(msrEFER, cpu.RDMSR(msrEFER)|1|1<<11) // SCE NXE
 	_, syscallAt, _, _, _ := addresses()
 	cpu.WRMSR(msrSTAR, 0x08<<32)
@@ -195,6 +200,8 @@ func initCPU(c *cpuState) {
 }
 
 const (
+	msrPAT    = 0x277
+	patReset  = 0x0007_0406_0007_0406 // SDM Vol. 3A, 12.12.4: entry 3 is uncached
 	msrEFER   = 0xc000_0080
 	msrSTAR   = 0xc000_0081
 	msrLSTAR  = 0xc000_0082

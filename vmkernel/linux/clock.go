@@ -6,6 +6,7 @@ import (
 	"basalt/arch/x86/apic"
 	"basalt/arch/x86/cpu"
 	"basalt/arch/x86/io"
+	"basalt/drivers/acpi"
 )
 
 // The clock: nanoseconds since boot are (TSC-clockBase)*clockMult>>32; wallBase
@@ -28,20 +29,35 @@ func BootTSC() uint64 { return clockBase }
 func initClock() {
 	clockBase = cpu.RDTSC()
 	tscHz, tscSource = cpuidHz()
-	if tscHz == 0 {
+	if !plausible(tscHz) {
 		tscHz, tscSource = hypervisorHz(), "hypervisor leaf"
 	}
-	apicTicks, tscTicks, ns := pitMeasure()
-	if tscHz == 0 {
-		tscHz, tscSource = muldiv(tscTicks, 1e9, ns), "PIT"
+	// The interval also measures the APIC timer, which has no deadline mode on
+	// many processors. A machine without legacy devices has only the PM timer.
+	m, by := pitMeasure(), "PIT"
+	if hz := muldiv(m.tsc, 1e9, m.ns); !plausible(hz) {
+		m, by = pmMeasure(), "ACPI PM timer"
+	}
+	if !plausible(tscHz) {
+		tscHz, tscSource = muldiv(m.tsc, 1e9, m.ns), by
+	}
+	if !plausible(tscHz) {
+		tscHz, tscSource = 1e9, "nothing: assumed, time is wrong"
 	}
 	if !apic.Deadline {
-		apicMult = muldiv(apicTicks, 1<<32, tscTicks)
+		apicMult = muldiv(m.apic, 1<<32, m.tsc)
+		if apicMult == 0 {
+			apicMult = muldiv(100e6, 1<<32, tscHz) // a usual bus clock
+		}
 	}
 	clockMult = muldiv(1e9, 1<<32, tscHz)
 	wallBase = rtcSeconds() * 1e9
 	sliceTicks = nsToTicks(4e6)
+	lineTicks = nsToTicks(1e6)
 }
+
+// plausible frequencies of a time-stamp counter are 50 MHz to 20 GHz.
+func plausible(hz uint64) bool { return hz >= 50e6 && hz <= 20e9 }
 
 func muldiv(a, b, c uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
@@ -91,42 +107,114 @@ func hypervisorHz() uint64 {
 
 const pitHz = 1193182
 
-// pitMeasure counts TSC and local-APIC ticks while the PIT's channel 2 runs down
-// (8254 data sheet, mode 0), three times, and takes the shortest: a host that was
-// held up makes an interval longer, never shorter.
-func pitMeasure() (apicTicks, tscTicks, ns uint64) {
+// interval is what three clocks counted side by side; zero if there was no clock.
+type interval struct{ apic, tsc, ns uint64 }
+
+// patience bounds a loop that reads a port: 5 ms on an emulator in which a read takes
+// a nanosecond, and some seconds on a machine where nobody answers.
+const patience = 1 << 21
+
+// pitMeasure counts while the PIT's channel 2 runs down (8254 data sheet, mode 0),
+// three times, and takes the shortest: a host that was held up makes an interval
+// longer, never shorter.
+func pitMeasure() (best interval) {
 	const count = pitHz / 200 // 5 ms
-	ns = uint64(count) * 1e9 / pitHz
+	const outBit = 0x20
 	for i := 0; i < 3; i++ {
 		io.Out8(0x61, io.In8(0x61)&^2|1)
 		io.Out8(0x43, 0xb0)
+		if io.In8(0x61)&outBit != 0 {
+			return interval{} // the output is low until the count ends: no PIT
+		}
 		io.Out8(0x42, count&0xff)
 		apic.ArmCount(0xffff_ffff)
 		start := cpu.RDTSC()
 		io.Out8(0x42, count>>8)
-		for n := 0; n < 1<<24 && io.In8(0x61)&0x20 == 0; n++ {
+		n := 0
+		for ; n < patience && io.In8(0x61)&outBit == 0; n++ {
 		}
-		d := cpu.RDTSC() - start
-		a := uint64(0xffff_ffff - apic.Count())
+		m := interval{tsc: cpu.RDTSC() - start, apic: uint64(0xffff_ffff - apic.Count()), ns: uint64(count) * 1e9 / pitHz}
 		apic.ArmCount(0)
-		if tscTicks == 0 || d < tscTicks {
-			tscTicks, apicTicks = d, a
+		if n == patience {
+			return interval{} // it stands still
+		}
+		if best.tsc == 0 || m.tsc < best.tsc {
+			best = m
 		}
 	}
-	return apicTicks, tscTicks, ns
+	return best
 }
 
-// rtcSeconds is Unix time as the CMOS clock has it, in UTC (MC146818A data sheet).
+// pmMeasure counts for 5 ms of the ACPI power management timer (ACPI 6.5, 4.8.3.3),
+// three times, and takes the shortest for its own count.
+func pmMeasure() (best interval) {
+	const pmHz = 3579545
+	var fadt acpi.FADT
+	b, err := tables.Find(physical{}, "FACP")
+	if err != nil || fadt.Parse(b) != nil || fadt.PMTimer.Space != acpi.SpaceIO || fadt.PMTimer.Addr == 0 || fadt.PMTimer.Addr > 0xfffc {
+		return interval{}
+	}
+	port := uint16(fadt.PMTimer.Addr)
+	for i := 0; i < 3; i++ {
+		t0 := io.In32(port)
+		for n := 0; n < patience && io.In32(port) == t0; n++ {
+		}
+		t0 = io.In32(port)
+		apic.ArmCount(0xffff_ffff)
+		start := cpu.RDTSC()
+		ticks, n := uint64(0), 0
+		for ; n < patience && ticks < pmHz/200; n++ {
+			ticks = uint64((io.In32(port) - t0) & 0xff_ffff)
+		}
+		m := interval{tsc: cpu.RDTSC() - start, apic: uint64(0xffff_ffff - apic.Count()), ns: ticks * 1e9 / pmHz}
+		apic.ArmCount(0)
+		if n == patience {
+			return interval{}
+		}
+		if best.tsc == 0 || muldiv(m.tsc, 1e9, m.ns) < muldiv(best.tsc, 1e9, best.ns) {
+			best = m
+		}
+	}
+	return best
+}
+
+// rtcSeconds is Unix time as the CMOS clock has it, in UTC (MC146818A data sheet). A
+// machine without one starts at the beginning of 2026, when this was written.
 func rtcSeconds() uint64 {
+	const none = 1767225600
 	var a, b [8]byte
-	for try := 0; try < 100; try++ {
-		readRTC(&a)
-		readRTC(&b)
+	for try := 0; ; try++ {
+		if !readRTC(&a) || !readRTC(&b) || try == 10 {
+			return none
+		}
 		if a == b {
 			break
 		}
 	}
-	return unixOfRTC(a)
+	if t := unixOfRTC(a); t >= none/2 && t < 1<<32 {
+		return t
+	}
+	return none
+}
+
+// readRTC reads the registers when they do not change; false if that never comes,
+// as on a machine where nobody answers.
+func readRTC(v *[8]byte) bool {
+	const updating = 0x80
+	for n := 0; ; n++ {
+		io.Out8(0x70, 0x0a)
+		if io.In8(0x71)&updating == 0 {
+			break
+		}
+		if n == patience/4 {
+			return false
+		}
+	}
+	for i, r := range [...]uint8{0, 2, 4, 7, 8, 9, 11} {
+		io.Out8(0x70, r)
+		v[i] = io.In8(0x71)
+	}
+	return true
 }
 
 // unixOfRTC converts seconds, minutes, hours, day, month and year of this century
@@ -151,19 +239,6 @@ func unixOfRTC(a [8]byte) uint64 {
 		}
 	}
 	return daysSinceEpoch(2000+int(a[5]), int(a[4]), int(a[3]))*86400 + h*3600 + uint64(a[1])*60 + uint64(a[0])
-}
-
-func readRTC(v *[8]byte) {
-	for n := 0; n < 1<<16; n++ {
-		io.Out8(0x70, 0x0a)
-		if io.In8(0x71)&0x80 == 0 {
-			break
-		}
-	}
-	for i, r := range [...]uint8{0, 2, 4, 7, 8, 9, 11} {
-		io.Out8(0x70, r)
-		v[i] = io.In8(0x71)
-	}
 }
 
 // daysSinceEpoch counts days of the Gregorian calendar from 1970-01-01.

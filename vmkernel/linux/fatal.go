@@ -45,6 +45,7 @@ func die(cause string, f *frame) {
 	if lapicWindow != 0 {
 		apic.BroadcastNMI()
 	}
+	ttyDrain()
 	if OnFatal != nil {
 		OnFatal(cause, r)
 	} else {
@@ -67,6 +68,7 @@ const rebootAfter = 10e9 // nanoseconds
 // ICH9 data sheet, 13.7.5), the keyboard controller, and a triple fault.
 func Reboot() {
 	cpu.CLI()
+	ttyDrain()
 	io.Out8(0xcf9, 2)
 	io.Out8(0xcf9, 6)
 	delay(50e6)

@@ -1,6 +1,10 @@
 package linux
 
-import "basalt/arch/x86/cpu"
+import (
+	"sync/atomic"
+
+	"basalt/arch/x86/cpu"
+)
 
 // The process-wide profiling timer (setitimer(2), ITIMER_PROF), which is what CPU
 // profiles come from. Each processor counts its own busy time and interrupts the
@@ -36,7 +40,8 @@ func setitimer(which uint64, new, old uintptr) int64 {
 		if v[1] >= 1e6 || v[3] >= 1e6 || v[0] > 1<<20 {
 			return -errInval
 		}
-		profileTicks = nsToTicks(v[0]*1e9 + v[1]*1e3)
+		// 2000 samples a second are more than anybody asks for.
+		profileTicks = nsToTicks(max(v[0]*1e9+v[1]*1e3, 500e3))
 		if v[2] == 0 && v[3] == 0 {
 			profileTicks = 0
 		}
@@ -57,7 +62,7 @@ func (c *cpuState) sample(now uint64) {
 	}
 	if now >= c.profileAt {
 		c.profileAt = now + every
-		threadAt(c.cur).pending |= 1 << (sigProf - 1)
+		atomic.OrUint64(&threadAt(c.cur).pending, 1<<(sigProf-1))
 	}
 }
 

@@ -4,17 +4,22 @@ import (
 	"math/bits"
 
 	"basalt/arch/x86/cpu"
+	"basalt/vmkernel/spin"
 )
 
-// The random source of getrandom and AT_RANDOM: RDRAND where the processor has
-// it. Without it, a generator in the manner of the ChaCha20 block function
-// (RFC 8439, 2.3) keyed with the jitter of the time-stamp counter; RandomSource
-// says which, so that the log can warn.
+// The random source of getrandom and AT_RANDOM: a generator in the manner of the
+// ChaCha20 block function (RFC 8439, 2.3) that takes a new key from each block. It is
+// keyed with the jitter of the time-stamp counter and, where the processor has them,
+// RDSEED and RDRAND; RDRAND goes into every block too. So an instruction that stops
+// working later, or always gives the same (some processors do after a sleep), costs
+// fresh entropy but no secrecy. RandomSource says whether it was there at the start.
 var rng struct {
 	hw    bool
 	key   [8]uint32
 	block uint64
 }
+
+var rngLock spin.Mutex
 
 // RandomSource names where random numbers come from.
 func RandomSource() string {
@@ -25,20 +30,39 @@ func RandomSource() string {
 }
 
 func seedRandom() {
-	_, _, c, _ := cpu.CPUID(1, 0)
-	rng.hw = c&(1<<30) != 0
-	if rng.hw {
-		if _, ok := random64(); ok {
-			return
-		}
-		rng.hw = false
-	}
 	for i := 0; i < 4096; i++ {
 		t := cpu.RDTSC()
 		k := &rng.key[i&7]
 		*k = bits.RotateLeft32(*k, 5) ^ uint32(t)*0x9e3779b1 ^ uint32(t>>32)
 		rtcJitter(i)
 	}
+	if max, _, _, _ := cpu.CPUID(0, 0); max >= 7 {
+		if _, b, _, _ := cpu.CPUID(7, 0); b&(1<<18) != 0 {
+			for i := range rng.key {
+				v, _ := cpu.RDSEED()
+				rng.key[i] ^= uint32(v) ^ uint32(v>>32)
+			}
+		}
+	}
+	_, _, c, _ := cpu.CPUID(1, 0)
+	rng.hw = c&(1<<30) != 0 && hardwareWorks()
+	for i := range rng.key {
+		rng.key[i] ^= uint32(random64())
+	}
+}
+
+// hardwareWorks asks for some numbers: a generator that always gives the same one is
+// as good as none.
+func hardwareWorks() bool {
+	first, ok := cpu.RDRAND()
+	for i := 0; i < 16; i++ {
+		if v, good := cpu.RDRAND(); good && ok && v != first {
+			return true
+		} else if good {
+			first, ok = v, true
+		}
+	}
+	return false
 }
 
 // rtcJitter takes a varying time.
@@ -48,30 +72,24 @@ func rtcJitter(i int) {
 	}
 }
 
-func random64() (uint64, bool) {
-	for i := 0; i < 64; i++ {
+// random64 is fresh entropy; 0 if there is none at the moment.
+func random64() uint64 {
+	for i := 0; rng.hw && i < 16; i++ {
 		if v, ok := cpu.RDRAND(); ok {
-			return v, true
+			return v
 		}
 	}
-	return 0, false
+	return 0
 }
 
+// fillRandom fills b, which does not fault. Interrupts are off.
 func fillRandom(b []byte) {
+	rngLock.Lock()
 	for i := 0; i < len(b); {
+		fresh := random64()
+		rng.key[0] ^= uint32(fresh)
+		rng.key[1] ^= uint32(fresh >> 32)
 		var v [16]uint32
-		if rng.hw {
-			r, ok := random64()
-			if !ok {
-				die("RDRAND gives no numbers any more", nil)
-			}
-			v[0], v[1] = uint32(r), uint32(r>>32)
-			for k := 0; k < 8 && i < len(b); k++ {
-				b[i] = byte(v[k/4] >> (8 * uint(k&3)))
-				i++
-			}
-			continue
-		}
 		chacha(&v)
 		// The first half of the block is the next key, the second is output.
 		copy(rng.key[:], v[:8])
@@ -80,6 +98,7 @@ func fillRandom(b []byte) {
 			i++
 		}
 	}
+	rngLock.Unlock()
 }
 
 func chacha(v *[16]uint32) {

@@ -77,7 +77,6 @@ func MADT() *acpi.MADT { return &madt }
 // startOthers starts the other processors one after the other (SDM Vol. 3A, 9.4.4
 // "MP Initialization Example").
 func startOthers() {
-	loadMADT()
 	sched.cpus[0] = bootCPU.self
 	sched.ncpu = 1
 	if madt.NCPUs < 2 {
@@ -154,6 +153,7 @@ func apAddress() (entry uintptr)
 // PowerOff leaves QEMU or Bochs; on a machine it halts. The code goes to QEMU's
 // isa-debug-exit device where there is one. World W1.
 func PowerOff(code uint32) {
+	ttyDrain()
 	io.Out32(0x501, code)
 	io.Out16(0x604, 0x2000)
 	io.Out16(0xb004, 0x2000)

@@ -418,8 +418,8 @@ func prlimit(old uintptr) int64 {
 }
 
 func getrandom(buf, n uintptr) int64 {
-	if n > 1<<16 {
-		n = 1 << 16
+	if n > 1<<12 {
+		n = 1 << 12 // interrupts are off; callers ask again for the rest
 	}
 	if !mm.ensure(buf, n) {
 		return -errFault

@@ -7,8 +7,9 @@ import (
 	"basalt/vmkernel/pmem"
 )
 
-// MaxThreads bounds the runtime's threads; the runtime itself stops at 10000.
-const MaxThreads = 1024
+// MaxThreads bounds the runtime's threads; the runtime itself stops at 10000, and
+// ends when it cannot have one more. 1024 machines may run, each with a thread.
+const MaxThreads = 2048
 
 const maxCPUs = 64
 
@@ -33,7 +34,7 @@ func newThread() *thread {
 		}
 		sched.threads[i] = threadTaken // while we look for memory
 		sched.lock.Unlock()
-		pa, ok := pmem.Alloc(threadFrames, pageSize, 0)
+		pa, ok := pmem.AllocHost(threadFrames, pageSize, 0)
 		if !ok {
 			sched.lock.Lock()
 			sched.threads[i] = 0

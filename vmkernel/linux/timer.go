@@ -100,11 +100,19 @@ func (c *cpuState) setTimer() {
 	if w := c.sampleTime(); w < at {
 		at = w
 	}
+	if ttyBehind() {
+		if w := cpu.RDTSC() + lineTicks; w < at {
+			at = w
+		}
+	}
 	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
 		return
 	}
 	c.arm(at)
 }
+
+// lineTicks is how long the serial line takes for most of its FIFO: a millisecond.
+var lineTicks uint64 = 1 << 20
 
 func (c *cpuState) arm(at uint64) {
 	c.armed = at
@@ -116,8 +124,8 @@ func (c *cpuState) arm(at uint64) {
 	ticks := uint64(1)
 	if at > now {
 		d := at - now
-		if d > 1<<40 {
-			d = 1 << 40
+		if d > 1<<31 {
+			d = 1 << 31 // it fires early, finds nothing to do and is set again
 		}
 		ticks = d * apicMult >> 32
 		if ticks == 0 {
@@ -148,6 +156,7 @@ func (c *cpuState) tick() {
 	}
 	now := cpu.RDTSC()
 	c.sample(now)
+	ttyTick()
 	if sched.timers.n > 0 {
 		sched.lock.Lock()
 		sched.expire(now)

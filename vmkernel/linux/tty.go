@@ -16,9 +16,14 @@ const com1 = 0x3f8
 // logSize is how many bytes of the log are kept.
 const logSize = 64 << 10
 
+// The log is a ring; the serial line follows behind it at its own speed, from Log,
+// from the timer and, when the host ends, in one go. Nobody waits for the line.
 var tty struct {
 	present bool
+	fifo    uint32 // bytes that the transmitter takes at once
 	n       uint64 // bytes ever written
+	sent    uint64 // of them over the line; what it lost sight of counts too
+	cr      bool   // the carriage return before the next byte is out
 	ring    [logSize]byte
 }
 
@@ -32,43 +37,119 @@ func ttyInit() {
 	io.Out8(com1+4, 3)
 	io.Out8(com1+7, 0x5a)
 	tty.present = io.In8(com1+7) == 0x5a
+	tty.fifo = 1
+	if io.In8(com1+2)>>6 == 3 {
+		tty.fifo = 16
+	}
 }
 
-func ttyByte(b byte) {
-	tty.ring[tty.n%logSize] = b
-	tty.n++
-	if !tty.present {
-		return
-	}
-	if b == '\n' {
-		serialByte('\r')
-	}
-	serialByte(b)
-}
+// Bits of the line status register.
+const (
+	lsrHoldingEmpty = 0x20
+	lsrAllSent      = 0x40
+)
 
+//go:nosplit
 func serialByte(b byte) {
-	for i := 0; i < 1<<16 && io.In8(com1+5)&0x20 == 0; i++ {
+	for i := 0; i < 1<<16 && io.In8(com1+5)&lsrHoldingEmpty == 0; i++ {
 	}
 	io.Out8(com1, b)
 }
 
-func ttyWrite(b []byte) {
-	for _, c := range b {
-		ttyByte(c)
+// ttyPut appends to the log. The lock is held, or nobody else runs.
+//
+//go:nosplit
+func ttyPut(b byte) {
+	tty.ring[tty.n%logSize] = b
+	tty.n++
+}
+
+// ttyPump gives the line what it can take at this moment, max bytes at most. The
+// lock is held, or nobody else runs.
+//
+//go:nosplit
+func ttyPump(max int) {
+	if !tty.present {
+		tty.sent = tty.n
+	}
+	if tty.n-tty.sent > logSize {
+		tty.sent = tty.n - logSize
+	}
+	room := uint32(0)
+	for ; max > 0 && tty.sent != tty.n; max-- {
+		if room == 0 {
+			if io.In8(com1+5)&lsrHoldingEmpty == 0 {
+				return
+			}
+			room = tty.fifo
+		}
+		room--
+		b := tty.ring[tty.sent%logSize]
+		if b == '\n' && !tty.cr {
+			tty.cr = true
+			io.Out8(com1, '\r')
+			continue
+		}
+		tty.cr = false
+		tty.sent++
+		io.Out8(com1, b)
 	}
 }
 
+// ttyBehind says that the line has not got the whole log yet.
+func ttyBehind() bool { return tty.sent != tty.n && tty.present }
+
+// ttyTick goes on with the line from the timer.
+func ttyTick() {
+	if ttyBehind() && ttyLock.TryLock() {
+		ttyPump(256)
+		ttyLock.Unlock()
+	}
+}
+
+// ttyDrain waits for the line, for the end of the host. It takes no lock: whoever
+// has it may be dead.
+func ttyDrain() {
+	const most = 8 << 10 // less than a second
+	if tty.n-tty.sent > most {
+		tty.sent = tty.n - most
+	}
+	for idle := 0; ttyBehind() && idle < 1<<16; idle++ {
+		before := tty.sent
+		if ttyPump(64); tty.sent != before {
+			idle = 0
+		}
+	}
+	for i := 0; tty.present && i < 1<<16 && io.In8(com1+5)&lsrAllSent == 0; i++ {
+	}
+}
+
+// ttyString is for start-up and the end, when there is one processor.
 func ttyString(s string) {
 	for i := 0; i < len(s); i++ {
-		ttyByte(s[i])
+		ttyPut(s[i])
+	}
+	ttyDrain()
+}
+
+// Log writes to the log; the serial line follows. Up to 1 KiB stays together.
+func Log(b []byte) {
+	var piece [1024]byte
+	for len(b) > 0 {
+		n := copy(piece[:], b) // b may be memory that faults, piece is not
+		logPiece(&piece, n)
+		b = b[n:]
 	}
 }
 
-// Log writes to the log and to the serial line, one writer at a time.
-func Log(b []byte) {
+//go:nosplit
+func logPiece(p *[1024]byte, n int) {
 	on := irqOff()
 	ttyLock.Lock()
-	ttyWrite(b)
+	for i := 0; i < n; i++ {
+		ttyPut(p[i])
+	}
+	ttyPump(2 * len(p))
 	ttyLock.Unlock()
 	irqOn(on)
 }
@@ -78,18 +159,10 @@ func Log(b []byte) {
 func ReadLog(max int) []byte {
 	max = min(max, logSize)
 	b := make([]byte, max)
-	on := irqOff()
-	ttyLock.Lock()
-	n := uint64(max)
-	if tty.n < n {
-		n = tty.n
+	for i := 0; i < max; i += 512 {
+		b[i] = 1 // now nothing of it faults under the lock
 	}
-	for i := uint64(0); i < n; i++ {
-		b[i] = tty.ring[(tty.n-n+i)%logSize]
-	}
-	whole := n == tty.n
-	ttyLock.Unlock()
-	irqOn(on)
+	n, whole := copyLog(b)
 	b = b[:n]
 	for i := 0; !whole && i < len(b); i++ {
 		if b[i] == '\n' {
@@ -97,6 +170,25 @@ func ReadLog(max int) []byte {
 		}
 	}
 	return b
+}
+
+// copyLog fills b with the newest bytes; whole says that there are no others.
+//
+//go:nosplit
+func copyLog(b []byte) (n uint64, whole bool) {
+	on := irqOff()
+	ttyLock.Lock()
+	n = uint64(len(b))
+	if tty.n < n {
+		n = tty.n
+	}
+	for i := uint64(0); i < n; i++ {
+		b[i] = tty.ring[(tty.n-n+i)%logSize]
+	}
+	whole = n == tty.n
+	ttyLock.Unlock()
+	irqOn(on)
+	return n, whole
 }
 
 // RawByte sends a byte over the serial line without the log. World W1.

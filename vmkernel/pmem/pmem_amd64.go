@@ -276,7 +276,15 @@ func takeAll(i uint32) {
 // Alloc takes n zeroed frames that are physically contiguous and whose address
 // is a multiple of align (a power of two, at least 4096) and below limit (0: no
 // limit). It leaves the reserve alone and looks at every block in the worst case.
-func Alloc(n int, align, limit uint64) (pa uint64, ok bool) {
+func Alloc(n int, align, limit uint64) (pa uint64, ok bool) { return alloc(n, align, limit, true) }
+
+// AllocHost is Alloc for what the host itself cannot do without: it may take the
+// reserve.
+func AllocHost(n int, align, limit uint64) (pa uint64, ok bool) {
+	return alloc(n, align, limit, false)
+}
+
+func alloc(n int, align, limit uint64, modest bool) (pa uint64, ok bool) {
 	if n <= 0 || align&(align-1) != 0 {
 		return 0, false
 	}
@@ -284,7 +292,7 @@ func Alloc(n int, align, limit uint64) (pa uint64, ok bool) {
 		align = Frame
 	}
 	on := lock()
-	if !refuse(uint64(n)) {
+	if !modest || !refuse(uint64(n)) {
 		pa, ok = search(uint64(n), align, limit)
 	}
 	if ok {

@@ -7,6 +7,7 @@ const (
 	atFDCWD           = -100
 	atSymlinkNofollow = 0x100
 	atRemovedir       = 0x200
+	atEaccess         = 0x200
 	atSymlinkFollow   = 0x400
 	atEmptyPath       = 0x1000
 )
@@ -38,7 +39,12 @@ func pathCalls(t *[maxNumber]handler) {
 		return 0, files.Access(dir, path, uint32(a[2]))
 	}
 	t[syscall.SYS_FACCESSAT] = onPath(0, 1, access)
-	t[sysFaccessat2] = onPath(0, 1, access)
+	t[sysFaccessat2] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+		if a[3]&^(atEaccess|atSymlinkNofollow|atEmptyPath) != 0 {
+			return 0, syscall.EINVAL
+		}
+		return access(dir, path, a)
+	})
 	t[syscall.SYS_ACCESS] = func(a *args) (uintptr, Errno, bool) {
 		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) {
 			return 0, files.Access(dir, path, uint32(a[1]))

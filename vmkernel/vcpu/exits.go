@@ -94,7 +94,12 @@ func (v *VCPU) exitMemory() outcome {
 		// found either.
 		return v.shutdown("page tables are where there is no memory")
 	}
-	return v.result(v.Emul.Memory(v, &v.x))
+	res, ev := v.Emul.Memory(v, &v.x)
+	if res == Done {
+		v.retired(v.regs)
+		return carryOn
+	}
+	return v.result(res, ev)
 }
 
 func (v *VCPU) exitHypercall() outcome {

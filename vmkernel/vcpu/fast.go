@@ -63,24 +63,26 @@ func fastMSR(i uint32) bool {
 	return i-msrX2APICFirst <= msrX2APICLast-msrX2APICFirst || i == msrTSCDeadline
 }
 
-// next is RIP behind the instruction of this exit. ok is false when its length is
-// not known, when something has to happen at its end, or when RIP may have to wrap
-// at 4 GiB: then ordinary Go looks. The interrupt shadow ends with the instruction:
-// engines see to that when Fast answers Resume and has moved RIP.
-func (v *VCPU) next(x *Exit, r *Regs) (rip uint64, ok bool) {
-	n := x.InstLen
-	if n == 0 {
-		if n = v.lengths.get(x.Kind, r.RIP); n == 0 {
-			return 0, false
-		}
+// lengthOf is the length of the instruction of this exit, 0 when it is not known.
+func (v *VCPU) lengthOf(x *Exit) uint8 {
+	if x.InstLen != 0 {
+		return x.InstLen
 	}
+	return v.lengths.get(x.Kind, x.RIP)
+}
+
+// next is RIP behind an instruction of n bytes. ok is false when its length is not
+// known, when something has to happen at its end, or when RIP may have to wrap at
+// 4 GiB: then ordinary Go looks. The interrupt shadow ends with the instruction:
+// engines see to that when Fast answers Resume and has moved RIP.
+func next(n uint8, r *Regs) (rip uint64, ok bool) {
 	rip = r.RIP + uint64(n)
-	return rip, r.RFLAGS&(FlagTF|FlagRF) == 0 && rip>>32 == r.RIP>>32
+	return rip, n != 0 && r.RFLAGS&(FlagTF|FlagRF)|(rip^r.RIP)>>32 == 0
 }
 
 func (v *VCPU) fastCPUID(x *Exit) Verdict {
 	r := v.regs
-	next, ok := v.next(x, r)
+	next, ok := next(v.lengthOf(x), r)
 	// Leaf 0xD shows the size for the current XCR0, which some engines know only
 	// when ordinary Go runs.
 	if !ok || uint32(r.GPR[RAX]) == 0xd {
@@ -93,10 +95,7 @@ func (v *VCPU) fastCPUID(x *Exit) Verdict {
 
 // fastHLT leaves RIP at the HLT: AckInterrupt or wake moves it past.
 func (v *VCPU) fastHLT(x *Exit) Verdict {
-	n := x.InstLen
-	if n == 0 {
-		n = v.lengths.get(x.Kind, x.RIP)
-	}
+	n := v.lengthOf(x)
 	if n == 0 {
 		return Return
 	}
@@ -148,7 +147,7 @@ func (v *VCPU) wake() {
 
 func (v *VCPU) fastWRMSR(x *Exit) Verdict {
 	r := v.regs
-	next, ok := v.next(x, r)
+	next, ok := next(v.lengthOf(x), r)
 	if !ok {
 		return Return
 	}
@@ -168,7 +167,7 @@ func (v *VCPU) fastWRMSR(x *Exit) Verdict {
 // fastEOI is the most frequent WRMSR.
 func (v *VCPU) fastEOI(x *Exit) Verdict {
 	r := v.regs
-	next, ok := v.next(x, r)
+	next, ok := next(v.lengthOf(x), r)
 	if !ok {
 		return Return
 	}
@@ -188,7 +187,7 @@ func (v *VCPU) fastEOI(x *Exit) Verdict {
 
 func (v *VCPU) fastRDMSR(x *Exit) Verdict {
 	r := v.regs
-	next, ok := v.next(x, r)
+	next, ok := next(v.lengthOf(x), r)
 	if !ok {
 		return Return
 	}
@@ -213,7 +212,7 @@ const (
 // fastHypercall: there is no hypercall that we carry.
 func (v *VCPU) fastHypercall(x *Exit) Verdict {
 	r := v.regs
-	next, ok := v.next(x, r)
+	next, ok := next(v.lengthOf(x), r)
 	if !ok {
 		return Return
 	}
@@ -235,7 +234,7 @@ func (v *VCPU) fastPIO(x *Exit) Verdict {
 		return Return
 	}
 	r := v.regs
-	next, ok := v.next(x, r)
+	next, ok := next(v.lengthOf(x), r)
 	if !ok {
 		return Return
 	}

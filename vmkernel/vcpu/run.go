@@ -86,15 +86,21 @@ func (v *VCPU) handle() outcome {
 	}
 	v.stats.inGo[k].Add(1)
 	v.mode, v.full = false, false
-	cut := v.x.Event
 	v.queued.Valid = false
+	if v.x.Event.Valid && k != KindException {
+		return v.handleCut(k)
+	}
+	return table[k].handler(v)
+}
+
+// handleCut is handle for an exit that cut the delivery of an event short.
+func (v *VCPU) handleCut(k Kind) outcome {
+	cut := v.x.Event
 	out := table[k].handler(v)
-	if cut.Valid && k != KindException {
-		if !v.queued.Valid {
-			v.queued = cut
-		} else if v.queued.Type == EventException {
-			return v.combine(cut, out)
-		}
+	if !v.queued.Valid {
+		v.queued = cut
+	} else if v.queued.Type == EventException {
+		return v.combine(cut, out)
 	}
 	return out
 }

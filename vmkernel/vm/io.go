@@ -44,7 +44,7 @@ func (c *cpuIO) WriteMMIO(gpa uint64, data []byte) {
 
 // Backed maps the frame of a first touch.
 func (c *cpuIO) Backed(gpa uint64, _ bool) (bool, error) {
-	if !c.b.mem.Contains(gpa, 1) {
+	if gpa >= c.b.low && gpa < fourGiB || !c.b.mem.Contains(gpa, 1) {
 		return false, nil
 	}
 	var err error

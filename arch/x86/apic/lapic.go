@@ -82,11 +82,18 @@ func Init(mapped uintptr, spurious uint8) {
 	_, _, c, _ := cpu.CPUID(1, 0)
 	X2 = c&(1<<21) != 0
 	Deadline = c&(1<<24) != 0
-	base := cpu.RDMSR(IA32_APIC_BASE) | baseEnable
-	if X2 {
-		base |= baseExtd
+	// One step at a time: from off straight to x2APIC is a fault (SDM Vol. 3A,
+	// 11.12.5 "x2APIC State Transitions"). Firmware may have gone there already.
+	base := cpu.RDMSR(IA32_APIC_BASE)
+	if base&baseEnable == 0 {
+		base |= baseEnable
+		cpu.WRMSR(IA32_APIC_BASE, base)
 	}
-	cpu.WRMSR(IA32_APIC_BASE, base)
+	if base&baseExtd != 0 {
+		X2 = true
+	} else if X2 {
+		cpu.WRMSR(IA32_APIC_BASE, base|baseExtd)
+	}
 	write(regTPR, 0)
 	write(regLINT0, lvtMasked)
 	write(regLINT1, lvtMasked)

@@ -28,8 +28,8 @@ func VMPTRST() uint64
 // VMREAD reads a field of the current VMCS.
 func VMREAD(f Field) (v uint64, fl Flags)
 
-// ReadFields reads f[i] of the current VMCS into v[i]; a field that the processor
-// lacks reads as 0. v is at least as long as f. One call for many fields costs a
+// ReadFields reads f[i] of the current VMCS into v[i]; for a field that the
+// processor lacks v[i] stays as it is. v is at least as long as f. One call for many fields costs a
 // sixth of as many calls.
 //
 //go:noescape

@@ -67,17 +67,23 @@ TEXT ·ReadFields(SB), NOSPLIT, $0-48
 	MOVQ	f_base+0(FP), SI
 	MOVQ	f_len+8(FP), CX
 	MOVQ	v_base+24(FP), DI
-	TESTQ	CX, CX
-	JZ	readdone
-readnext:
+	MOVQ	CX, BX
+	SHRQ	$1, CX
+	JZ	readlast
+readpair:
 	MOVL	(SI), DX
-	XORL	BX, BX
-	BYTE $0x0f; BYTE $0x78; BYTE $0xd3 // vmread %rdx, %rbx
-	MOVQ	BX, (DI)
-	ADDQ	$4, SI
-	ADDQ	$8, DI
+	BYTE $0x0f; BYTE $0x78; BYTE $0x17 // vmread %rdx, (%rdi)
+	MOVL	4(SI), DX
+	BYTE $0x0f; BYTE $0x78; BYTE $0x57; BYTE $8 // vmread %rdx, 8(%rdi)
+	ADDQ	$8, SI
+	ADDQ	$16, DI
 	DECQ	CX
-	JNZ	readnext
+	JNZ	readpair
+readlast:
+	TESTQ	$1, BX
+	JZ	readdone
+	MOVL	(SI), DX
+	BYTE $0x0f; BYTE $0x78; BYTE $0x17 // vmread %rdx, (%rdi)
 readdone:
 	RET
 

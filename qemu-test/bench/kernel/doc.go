@@ -5,11 +5,14 @@
 //
 //	main.go    settings, and the order of the measurements
 //	guest.go   one guest from start to its last line
+//	linux.go   a Linux kernel from its start to its power-off
 //	allocs.go  allocations and exits while a guest does one of everything
 //
 // Settings (command line, or basalt.conf on a disk image):
 //
 //	mitigations=off   as in the VMkernel
+//	linux=BYTES       boot the kernel of that size in the first module, with the
+//	                  initramfs behind it
 //	guest=NAME        run this guest until the machine is stopped, for profiles
 //
 // Output, one fact a line:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"basalt/boot/config"
 	"basalt/vmkernel/linux"
@@ -37,7 +38,19 @@ func run() error {
 	p := ring0.Platform(f, "", pmem.Read().Free-64<<20)
 	p.Pin = nil
 	p.Log = func(format string, a ...any) { fmt.Printf("log: "+format+"\n", a...) }
+	off := make(chan string, 16)
+	p.Event = func(_, _, text string) {
+		if text != "started" {
+			select {
+			case off <- text:
+			default:
+			}
+		}
+	}
 	m := vm.NewManager(p)
+	if n, err := strconv.Atoi(value(text, "linux")); err == nil {
+		return boots(m, n, off)
+	}
 	if name := value(text, "guest"); name != "" {
 		return forever(m, name)
 	}

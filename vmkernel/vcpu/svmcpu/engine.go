@@ -27,6 +27,7 @@ type Engine struct {
 	ext   svm.ExtendedState
 	dr    [4]uint64
 	aux   uint64 // the guest's TSC_AUX
+	efer  uint64 // the guest's EFER
 
 	where  atomic.Uint32 // CPU + 1 while the guest may run there, else 0
 	kicked atomic.Uint32 // someone wants attention

@@ -10,7 +10,7 @@ import (
 func (e *Engine) LoadMode(s *vcpu.System) {
 	v := &e.vmcb.Save
 	s.CR0, s.CR3, s.CR4 = v.CR0, v.CR3, v.CR4
-	s.EFER = v.EFER &^ reg.EFER_SVME
+	s.EFER = e.efer
 	loadSegment(&s.CS, &v.CS)
 	loadSegment(&s.SS, &v.SS)
 	loadSegment(&s.DS, &v.DS)
@@ -49,13 +49,20 @@ func (e *Engine) LoadSystem(s *vcpu.System) {
 // to the processor: it would make all of the guest's memory uncached (15.25.8).
 func (e *Engine) StoreSystem(s *vcpu.System) error {
 	v, c := &e.vmcb.Save, &e.vmcb.Control
-	if v.CR0 != s.CR0 || v.CR3 != s.CR3 || v.CR4 != s.CR4 || v.EFER != s.EFER|reg.EFER_SVME {
+	if v.CR0 != s.CR0 || v.CR3 != s.CR3 || v.CR4 != s.CR4 || e.efer != s.EFER {
 		// A change of paging by MOV would have flushed (7.3.3, 5.5.3).
 		e.flush, e.tag = true, true
 	}
 	v.CR0 = s.CR0&^(reg.CR0_CD|reg.CR0_NW) | reg.CR0_ET
 	v.CR3, v.CR4 = s.CR3, s.CR4
+	e.efer = s.EFER
 	v.EFER = s.EFER | reg.EFER_SVME
+	if s.CR0&reg.CR0_PG == 0 {
+		// LME means nothing before paging is on, and both are written through
+		// us. QEMU 7.2 loses the host's CR0 at an exit from a guest that has LME
+		// without PAE and paging.
+		v.EFER &^= reg.EFER_LME
+	}
 	v.CR2 = s.CR2
 	if e.tpr == nil { // else Fast keeps CR8
 		c.VTPR = uint8(s.CR8) & 15

@@ -130,6 +130,31 @@ func TestDecodeMSR(t *testing.T) {
 	}
 }
 
+// TestLMEWaitsForPaging: a guest that has EFER.LME without PAE and paging ends the
+// host under QEMU 7.2.
+func TestLMEWaitsForPaging(t *testing.T) {
+	m := newMachine(t, nil)
+	var s vcpu.System
+	m.e.LoadSystem(&s)
+	s.CR0, s.EFER = reg.CR0_PE|reg.CR0_ET, reg.EFER_LME|reg.EFER_SCE
+	for _, c := range []struct{ cr0, efer, want uint64 }{
+		{reg.CR0_PE | reg.CR0_ET, reg.EFER_LME | reg.EFER_SCE, reg.EFER_SCE},
+		{reg.CR0_PG | reg.CR0_PE | reg.CR0_ET, reg.EFER_LME | reg.EFER_LMA, reg.EFER_LME | reg.EFER_LMA},
+	} {
+		s.CR0, s.EFER = c.cr0, c.efer
+		if err := m.e.StoreSystem(&s); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.e.vmcb.Save.EFER; got != c.want|reg.EFER_SVME {
+			t.Errorf("the processor has %#x, want %#x", got, c.want)
+		}
+		var l vcpu.System
+		if m.e.LoadSystem(&l); l.EFER != c.efer {
+			t.Errorf("the guest sees %#x, want %#x", l.EFER, c.efer)
+		}
+	}
+}
+
 func TestDecodeHypercall(t *testing.T) {
 	m := newMachine(t, nil)
 	m.run(func(v *svm.VMCB) { v.Control.ExitCode, v.Save.CPL = svm.VMEXIT_VMMCALL, 3 })

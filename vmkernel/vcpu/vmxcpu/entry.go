@@ -5,8 +5,15 @@ import (
 	"basalt/arch/x86/vmx"
 )
 
-// timerMax never fires before the next host interrupt.
-const timerMax = 0xffffffff
+// longestRun bounds a stay in the guest, in TSC ticks: 5 to 17 ms on real and
+// emulated machines. Host interrupts end it earlier where they may; but they are
+// not all there is between a guest that never leaves by itself and the host
+// (Bochs 2.7 keeps interrupts masked after an entry with RFLAGS.IF clear, whatever
+// external-interrupt exiting says).
+const longestRun uint64 = 1 << 24
+
+// timerMax is longestRun as the preemption timer counts it.
+func (e *Engine) timerMax() uint64 { return max(longestRun>>e.f.caps.PreemptionShift, 1) }
 
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {
@@ -28,13 +35,12 @@ func (e *Engine) prepare(cpu int) {
 		e.dropNested()
 		e.seen.Store(gen)
 	}
-	e.known = false
 }
 
 // prepareFresh does what only ordinary Go, another thread or a change of processor
 // makes necessary: none of it changes between two exits that stay in the loop. W1.
 func (e *Engine) prepareFresh(cpu int) {
-	e.fresh = false
+	e.fresh, e.known = false, false
 	if e.pending {
 		e.writeSystem()
 		e.ask = true
@@ -74,12 +80,15 @@ func (e *Engine) consult(cpu int) {
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
 	e.frame.Mitigate &^= vmx.MitigateIBPB
-	if e.shadowTPR {
-		if t := *e.vtpr >> 4; uint64(t) != e.threshold {
-			e.tpr.SetTaskPriority(t)
-			e.ask = true
-		}
+	if e.shadowTPR && uint64(*e.vtpr>>4) != e.threshold {
+		e.taskPriority()
 	}
+}
+
+// taskPriority passes on a CR8 that the guest has written. W1.
+func (e *Engine) taskPriority() {
+	e.tpr.SetTaskPriority(*e.vtpr >> 4)
+	e.ask = true
 }
 
 // arm makes the guest leave at Fast's deadline: by the preemption timer, or by the
@@ -93,20 +102,22 @@ func (e *Engine) arm(cpu int) {
 		}
 		return
 	}
-	if e.deadline = d; d == 0 && e.timer != timerMax {
-		e.timer = timerMax
-		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
+	if e.deadline = d; d == 0 {
+		if most := e.timerMax(); e.timer != most {
+			e.timer = most
+			e.wr(vmx.PREEMPTION_TIMER_VALUE, most)
+		}
 	}
 }
 
 // setTimer loads the preemption timer, which starts anew at every entry and
 // counts TSC ticks shifted right. W1.
 func (e *Engine) setTimer() {
-	v := uint64(timerMax)
+	v := e.timerMax()
 	now, shift := e.host.RDTSC(), e.f.caps.PreemptionShift
 	if e.deadline <= now {
 		v = 0
-	} else if n := (e.deadline-now)>>shift + 1; n < timerMax {
+	} else if n := (e.deadline-now)>>shift + 1; n < v {
 		v = n
 	}
 	if v != e.timer {

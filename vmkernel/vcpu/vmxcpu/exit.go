@@ -98,7 +98,10 @@ func (e *Engine) decode(x *vcpu.Exit) {
 	if reason < vmx.NumExitReasons && kinds[reason] != vcpu.KindNone {
 		x.Kind = kinds[reason]
 	}
-	e.decodeVectoring(x)
+	x.Event.Valid = false
+	if vmx.InterruptionInfo(f.IDTVectoring).Valid() {
+		e.decodeVectoring(x)
+	}
 	switch reason {
 	case vmx.Exit_EPT_VIOLATION:
 		e.decodeMemory(x, q)
@@ -133,13 +136,10 @@ func (e *Engine) decode(x *vcpu.Exit) {
 	}
 }
 
-// decodeVectoring sets x.Event to what was being delivered, if anything.
+// decodeVectoring sets x.Event to what was being delivered.
 func (e *Engine) decodeVectoring(x *vcpu.Exit) {
 	i := vmx.InterruptionInfo(e.frame.IDTVectoring)
-	x.Event.Valid = i.Valid()
-	if !i.Valid() {
-		return
-	}
+	x.Event.Valid = true
 	x.Event.Vector, x.Event.HasError = i.Vector(), i.HasError()
 	x.Event.Error, x.Event.InstLen = 0, 0
 	if i.HasError() {
@@ -163,13 +163,10 @@ func (e *Engine) decodeVectoring(x *vcpu.Exit) {
 func (e *Engine) decodeMemory(x *vcpu.Exit, q vmx.Qualification) {
 	x.Mem.GPA = e.rd(vmx.GUEST_PHYSICAL_ADDRESS)
 	x.Raw.Info2 = x.Mem.GPA
-	x.Mem.HasGVA = q.EPTLinearValid()
-	if x.Mem.HasGVA {
-		x.Mem.GVA = e.rd(vmx.GUEST_LINEAR_ADDRESS)
-	}
+	x.Mem.HasGVA = false // nobody asks: a VMREAD saved
 	x.Mem.Read, x.Mem.Write, x.Mem.Fetch = q.EPTRead(), q.EPTWrite(), q.EPTFetch()
 	x.Mem.Present = q.EPTPresent()
-	x.Mem.PageWalk = x.Mem.HasGVA && !q.EPTFinal()
+	x.Mem.PageWalk = q.EPTLinearValid() && !q.EPTFinal()
 	if q.NMIUnblocking() && !x.Event.Valid {
 		// The access was of an IRET that had opened NMIs (28.2.3).
 		e.blockNMI()

@@ -39,7 +39,9 @@ func (e *Engine) loop(x *vcpu.Exit) {
 				continue
 			}
 		}
-		e.prepare(cpu)
+		if e.fresh || e.ask || e.shadow != shadowKeep || e.deadline != 0 || e.t.gen.Load() != e.seen.Load() {
+			e.prepare(cpu)
+		}
 		if fl := e.ops.enter(&e.frame); fl != vmx.Succeed || e.frame.EntryFailed() {
 			e.entryFailed(x, fl)
 			e.leave()
@@ -47,7 +49,11 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		}
 		e.finish()
 
-		if r := e.frame.ExitReason(); r < vmx.NumExitReasons && own[r] {
+		r := e.frame.ExitReason()
+		if r == vmx.Exit_WRMSR && uint32(e.frame.GPR[vcpu.RCX])-uint32(reg.STAR) <= uint32(reg.SFMASK-reg.STAR) && e.ownWRMSR() {
+			continue
+		}
+		if r < vmx.NumExitReasons && own[r] {
 			done, ok := e.ownExit(r, x)
 			if !ok {
 				e.leave()
@@ -61,10 +67,10 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		e.decode(x)
 		switch verdict := e.fast.FastExit(x); verdict {
 		case vcpu.Resume, vcpu.ResumeQuiet:
-			if quiet>>x.Kind&1 == 0 && verdict == vcpu.Resume {
+			if verdict == vcpu.Resume && quiet>>x.Kind&1 == 0 {
 				e.ask = true
 			}
-			if e.frame.RIP != e.rip && e.frame.Interruptible != 0 {
+			if e.frame.Interruptible != 0 && e.frame.RIP != e.rip {
 				e.shadow = shadowClear
 			}
 		case vcpu.Block:
@@ -87,7 +93,6 @@ var own = [vmx.NumExitReasons]bool{
 	vmx.Exit_NMI_WINDOW:          true,
 	vmx.Exit_MOV_DR:              true,
 	vmx.Exit_EXCEPTION_OR_NMI:    true,
-	vmx.Exit_WRMSR:               true,
 }
 
 // ownExit handles an exit that is no business of the virtual CPU. done is false
@@ -117,8 +122,6 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 			return false, true
 		}
 		e.giveDR()
-	case vmx.Exit_WRMSR:
-		return e.ownWRMSR(), true
 	case vmx.Exit_EXCEPTION_OR_NMI:
 		if !e.isNMI() {
 			return false, true

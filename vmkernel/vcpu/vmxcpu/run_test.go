@@ -261,7 +261,7 @@ func TestDeadline(t *testing.T) {
 	m.tsc, m.fast.deadline = 1000, 1000+64
 	m.run(exit(vmx.Exit_PREEMPTION_TIMER, func(m *machine) { m.tsc = 5000 }),
 		exit(vmx.Exit_PREEMPTION_TIMER, func(m *machine) { m.fast.deadline = 0 }), exit(vmx.Exit_HLT))
-	if m.entry[0].timer != 3 || m.entry[1].timer != 0 || m.entry[2].timer != timerMax {
+	if m.entry[0].timer != 3 || m.entry[1].timer != 0 || m.entry[2].timer != longestRun>>5 {
 		t.Errorf("%+v", m.entry)
 	}
 	m = newMachine(t, func(c *Config) {

@@ -101,9 +101,9 @@ func (e *Engine) initVMCS() {
 	e.wr(vmx.GUEST_INTERRUPTIBILITY, 0)
 	e.frame.Interruptible = 0
 	if c.Pin&vmx.PinPreemptionTimer != 0 {
-		e.wr(vmx.PREEMPTION_TIMER_VALUE, timerMax)
+		e.wr(vmx.PREEMPTION_TIMER_VALUE, e.timerMax())
 	}
-	e.timer = timerMax
+	e.timer = e.timerMax()
 }
 
 // setProc writes the primary controls if they changed. W1.

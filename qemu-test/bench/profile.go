@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"basalt/qemu-test/harness"
+)
+
+// profile is what one exit executes, on average: instructions altogether, and of
+// those the ones that cost far more than one instruction's time.
+type profile struct {
+	total float64
+	ops   map[string]float64
+}
+
+// expensive are the mnemonics counted; the first ends and begins an exit.
+var expensive = [2][]string{
+	{"vmrun", "vmload", "vmsave", "xsave", "xrstor", "xsetbv", "rdmsr", "wrmsr"},
+	{"vmresume", "vmread", "vmwrite", "xsave", "xrstor", "xsetbv", "rdmsr", "wrmsr"},
+}
+
+// loops are the guests that make one kind of exit for ever.
+var loops = [...]string{"loop-cpuid", "loop-eoi", "loop-uart", "loop-mmio"}
+
+// profiles traces each loop on both engines.
+func (b *bench) profiles(ctx context.Context, r *report) error {
+	for i, g := range loops {
+		b.note("profile: %s", g)
+		var err error
+		if r.profiles[0][i], err = b.profileQEMU(ctx, g); err != nil {
+			return err
+		}
+		if r.profiles[1][i], err = b.profileBochs(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// average makes a profile from the mnemonics in order of execution.
+func average(ops []string, count []string) profile {
+	p := profile{ops: map[string]float64{}}
+	exits, start := 0, -1
+	pending := map[string]int{}
+	for i, op := range ops {
+		if op == count[0] {
+			if start >= 0 {
+				exits++
+				for k, n := range pending {
+					p.ops[k] += float64(n)
+				}
+				p.total += float64(i - start)
+			}
+			start = i
+			clear(pending)
+		}
+		if start >= 0 {
+			pending[op]++
+		}
+	}
+	for k := range p.ops {
+		p.ops[k] /= float64(max(exits, 1))
+	}
+	p.total /= float64(max(exits, 1))
+	return p
+}
+
+// bochsStep is one line of the debugger's trace.
+var bochsStep = regexp.MustCompile(`^\(0\)\.\[\d+\] \[\S+\] \S+ \([^)]*\): ([a-z0-9]+)`)
+
+func (b *bench) profileBochs(ctx context.Context, guest string) (profile, error) {
+	disk, err := b.disk(ctx, "guest="+guest)
+	if err != nil {
+		return profile{}, err
+	}
+	// The guest stops in the debugger once, when its loop begins.
+	r, err := harness.Machine{Emulator: harness.Bochs, NIC: "none", Disk: disk, Dir: b.folder("trace-bochs-" + guest), MIPS: 100, Limit: 2 * time.Minute,
+		Debugger: "c\ntrace on\ns 60000\nq\n", Extra: []string{"magic_break: enabled=1"}}.Start(ctx)
+	if err != nil {
+		return profile{}, err
+	}
+	defer r.Stop()
+	if err := r.Wait(ctx); err != nil {
+		return profile{}, err
+	}
+	f, err := os.Open(filepath.Join(r.Dir, "emulator.log"))
+	if err != nil {
+		return profile{}, err
+	}
+	defer f.Close()
+	var ops []string
+	for in := bufio.NewScanner(f); in.Scan(); {
+		if m := bochsStep.FindSubmatch(in.Bytes()); m != nil {
+			ops = append(ops, string(m[1]))
+		}
+	}
+	return average(ops, expensive[1]), nil
+}
+
+// qemuStep is one line of QEMU's execution log with one instruction a block.
+var qemuStep = regexp.MustCompile(`^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/`)
+
+func (b *bench) profileQEMU(ctx context.Context, guest string) (profile, error) {
+	log := b.folder("trace-qemu-" + guest + ".log")
+	r, err := harness.Machine{Icount: true, NIC: "none", Dir: b.folder("trace-qemu-" + guest), Limit: 2 * time.Minute,
+		Kernel: filepath.Join(b.build, "bench.elf"), Append: "guest=" + guest, Extra: []string{"-singlestep", "-D", log}}.Start(ctx)
+	if err != nil {
+		return profile{}, err
+	}
+	defer r.Stop()
+	if _, err := r.WaitFor(ctx, "looping"); err != nil {
+		return profile{}, err
+	}
+	for _, items := range []string{"exec,nochain", "none"} {
+		if _, err := r.QMP("human-monitor-command", map[string]any{"command-line": "log " + items}); err != nil {
+			return profile{}, err
+		}
+		// How long does not matter: the log is cut to whole exits.
+		time.Sleep(300 * time.Millisecond)
+	}
+	r.Stop()
+	f, err := os.Open(log)
+	if err != nil {
+		return profile{}, err
+	}
+	defer f.Close()
+	names, err := b.mnemonics()
+	if err != nil {
+		return profile{}, err
+	}
+	var ops []string
+	for in := bufio.NewScanner(f); in.Scan(); {
+		if m := qemuStep.FindSubmatch(in.Bytes()); m != nil {
+			pc, _ := strconv.ParseUint(string(m[1]), 16, 64)
+			ops = append(ops, names(pc))
+		}
+	}
+	return average(ops, expensive[0]), nil
+}
+
+// encodings are the expensive instructions as they stand in our assembly.
+var encodings = []struct {
+	bytes, op string
+}{
+	{"\x0f\x01\xd8", "vmrun"}, {"\x0f\x01\xda", "vmload"}, {"\x0f\x01\xdb", "vmsave"}, {"\x0f\x01\xd1", "xsetbv"},
+	{"\x48\x0f\xae\x27", "xsave"}, {"\x48\x0f\xae\x2f", "xrstor"}, {"\x0f\x32", "rdmsr"}, {"\x0f\x30", "wrmsr"},
+}
+
+// mnemonics names the expensive instructions of the linked kernel by address.
+func (b *bench) mnemonics() (func(pc uint64) string, error) {
+	f, err := elf.Open(filepath.Join(b.build, "bench.linked"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	s := f.Section(".text")
+	if s == nil {
+		return nil, fmt.Errorf("bench.linked has no text")
+	}
+	text, err := s.Data()
+	if err != nil {
+		return nil, err
+	}
+	return func(pc uint64) string {
+		if pc < s.Addr || pc-s.Addr >= uint64(len(text)) {
+			return ""
+		}
+		for _, e := range encodings {
+			if bytes.HasPrefix(text[pc-s.Addr:], []byte(e.bytes)) {
+				return e.op
+			}
+		}
+		return ""
+	}, nil
+}
+
+// list is the counts in a fixed order.
+func (p profile) list(count []string) string {
+	var out []string
+	for _, op := range count {
+		if n := p.ops[op]; n > 0 {
+			out = append(out, fmt.Sprintf("%s %.3g", strings.ToUpper(op), n))
+		}
+	}
+	return strings.Join(out, ", ")
+}
