@@ -59,8 +59,9 @@ var guestRows = []struct {
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
 	{name: "self-init", run: survives(`init\r?\ninit`)},
-	{name: "two", run: twoGuests},
-	{name: "life", run: lifeCycle},
+	// These need a second processor's worth of time in a Bochs of one.
+	{name: "two", only: "amd-v", run: twoGuests},
+	{name: "life", only: "amd-v", run: lifeCycle},
 	{name: "xen", run: xenGuest},
 	{name: "debian", run: debianGuest},
 	// Two kernels at once take a Bochs too long.
@@ -184,11 +185,7 @@ func floodGuest(t *testing.T, n *node) {
 	var last uint64
 	for range 5 {
 		n.alive(t)
-		vm := g.show()
-		if vm.State != "running" || vm.ExitsTotal <= last {
-			t.Fatalf("%s with %d exits after %d", vm.State, vm.ExitsTotal, last)
-		}
-		last = vm.ExitsTotal
+		last = g.progress(last)
 		if l := len(g.log()); l > 256<<10 {
 			t.Fatalf("the log has %d bytes", l)
 		}
@@ -217,14 +214,11 @@ func haltGuest(t *testing.T, n *node) {
 func spinGuest(t *testing.T, n *node) {
 	g := n.micro(t, "spin")
 	g.console().expect(`spinning`)
-	before := g.show()
+	exits := g.show().ExitsTotal
 	for range 3 {
 		n.alive(t)
 		n.gc(t)
-	}
-	vm := g.show()
-	if vm.State != "running" || vm.CPUTimeSeconds <= before.CPUTimeSeconds {
-		t.Errorf("%s, CPU time from %v to %v s", vm.State, before.CPUTimeSeconds, vm.CPUTimeSeconds)
+		exits = g.progress(exits) // the host's ticks
 	}
 	g.act("pause")
 	if vm := g.show(); vm.State != "paused" {

@@ -142,6 +142,25 @@ func (g *guest) state(want ...string) wire.VM {
 	}
 }
 
+// progress waits until the running machine has had more exits than before.
+func (g *guest) progress(before uint64) uint64 {
+	g.t.Helper()
+	for end := time.Now().Add(guestWait); ; {
+		vm := g.show()
+		if vm.State == "running" && vm.ExitsTotal > before {
+			return vm.ExitsTotal
+		}
+		if vm.State != "running" || time.Now().After(end) {
+			g.t.Fatalf("the machine is %s with %d exits after %d", vm.State, vm.ExitsTotal, before)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-g.Exited():
+			g.t.Fatal("the host is gone")
+		}
+	}
+}
+
 // console attaches to the console from its beginning.
 func (g *guest) console() *terminal {
 	g.t.Helper()

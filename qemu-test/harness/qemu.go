@@ -29,6 +29,7 @@ func (m Machine) qemu(r *Running) error {
 		"-serial", "file:serial.log",
 		"-qmp", "unix:" + r.qmp + ",server=on,wait=off",
 		"-device", "isa-debug-exit,iobase=0x501",
+		"-d", "cpu_reset", "-D", "reset.log", // a triple fault leaves its registers there
 	}
 	if m.Icount {
 		args = append(args, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm")
