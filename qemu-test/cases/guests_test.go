@@ -58,7 +58,6 @@ var guestRows = []struct {
 	{name: "storm", run: survives(`masked`)},
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
-	{name: "self-init", run: survives(`init\r?\ninit`)},
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
 	{name: "xen", run: xenGuest},
