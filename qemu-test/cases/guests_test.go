@@ -58,7 +58,6 @@ var guestRows = []struct {
 	{name: "storm", run: survives(`masked`)},
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
-	{name: "self-init", run: survives(`init\r?\ninit`)},
 	// These need a second processor's worth of time in a Bochs of one.
 	{name: "two", only: "amd-v", run: twoGuests},
 	{name: "life", only: "amd-v", run: lifeCycle},
