@@ -70,6 +70,11 @@ func (b *bench) first(ctx context.Context, memMiB int) (float64, error) {
 	defer r.Stop()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	// A connection made before the host has its address would be repeated by
+	// QEMU's network after 6 seconds.
+	if _, err := r.WaitFor(ctx, `msg=ready`); err != nil {
+		return 0, err
+	}
 	if err := answer(ctx, r.Ports[0]); err != nil {
 		return 0, fmt.Errorf("%w\n%s", err, harness.Tail(r.Log(), 10))
 	}
