@@ -25,7 +25,7 @@ func (m Machine) qemu(r *Running) error {
 		"-accel", "tcg" + map[bool]string{true: ",thread=multi"}[m.CPUs > 1],
 		"-machine", m.Type, "-cpu", m.CPUModel,
 		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.MemMiB),
-		"-display", "none", "-no-reboot", "-nodefaults", "-vga", "std",
+		"-display", "none", "-no-reboot", "-nodefaults", "-vga", m.vga(),
 		"-serial", "file:serial.log",
 		"-qmp", "unix:" + r.qmp + ",server=on,wait=off",
 		"-device", "isa-debug-exit,iobase=0x501",
@@ -176,4 +176,12 @@ func bochsROM(firmware string) string {
 		return ""
 	}
 	return ", address=0xffe00000"
+}
+
+// vga is the machine's graphics card; a microvm has no bus for one.
+func (m Machine) vga() string {
+	if strings.HasPrefix(m.Type, "microvm") {
+		return "none"
+	}
+	return "std"
 }
