@@ -99,7 +99,10 @@ var own = [vmx.NumExitReasons]bool{
 // when it is after all; ok is false when the processor is lost.
 func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 	switch e.ask = true; reason {
-	case vmx.Exit_EXTERNAL_INTERRUPT:
+	case vmx.Exit_EXTERNAL_INTERRUPT, vmx.Exit_PREEMPTION_TIMER:
+		// A timer that is due exits before the first instruction and before an
+		// external interrupt (28.2): the host's interrupts have their turn here
+		// too, or a guest whose timer is always due would hold them off for ever.
 		e.requeue()
 		if !e.interrupt() {
 			return false, false
@@ -111,12 +114,6 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 		e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
 	case vmx.Exit_NMI_WINDOW:
 		e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
-	case vmx.Exit_PREEMPTION_TIMER:
-		// A timer that is due exits before the first instruction and before an
-		// external interrupt (28.2): without this a guest whose timer is
-		// always due would hold off the host's interrupts for ever.
-		e.requeue()
-		return e.interruptDone()
 	case vmx.Exit_MOV_DR:
 		if e.drUsed {
 			return false, true
@@ -132,12 +129,6 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 	}
 	e.requeue() // inject looks at what is due
 	return true, true
-}
-
-// interruptDone is interrupt as the outcome of ownExit.
-func (e *Engine) interruptDone() (done, ok bool) {
-	ok = e.interrupt()
-	return ok, ok
 }
 
 // arrive takes possession of this processor and says which it is. Interrupts are

@@ -537,3 +537,13 @@ func TestFactoryRefuses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTimerExitsAreCounted: what the guard takes from a guest that never leaves by
+// itself shows in its statistics.
+func TestTimerExitsAreCounted(t *testing.T) {
+	m := newMachine(t, nil)
+	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
+	if len(m.fast.kinds) == 0 || m.fast.kinds[0] != vcpu.KindInterrupt {
+		t.Errorf("%v", m.fast.kinds)
+	}
+}
