@@ -71,13 +71,12 @@ func run(o options) error {
 			return err
 		}
 	}
-	if err := ov.write(); err != nil {
-		return err
-	}
 	if o.mod {
-		return writeModule(dir)
+		if err := writeModule(dir); err != nil {
+			return err
+		}
 	}
-	return nil
+	return ov.write() // last: to make, overlay.json says that everything is there
 }
 
 // outsideCache gives a path of goroot that the go command lets an overlay replace

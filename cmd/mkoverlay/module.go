@@ -33,12 +33,10 @@ var goDecls = []string{
 
 // writeModule writes dir/go.mod, dir/go.sum and dir/xsys.
 func writeModule(dir string) error {
+	// On a fresh machine it is not in the module cache yet: this puts it there.
 	var mod struct{ Dir string }
-	if err := goJSON(&mod, "list", "-m", "-json", xsys); err != nil {
+	if err := goJSON(&mod, "mod", "download", "-json", xsys); err != nil {
 		return err
-	}
-	if mod.Dir == "" {
-		return fmt.Errorf("mkoverlay: %s is not in the module cache (run go mod download)", xsys)
 	}
 	var env struct{ GOMOD string }
 	if err := goJSON(&env, "env", "-json", "GOMOD"); err != nil {
