@@ -165,3 +165,31 @@ func TestAllocationsTakeNoGoMemory(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+func TestFramesAreClearedAndNoMore(t *testing.T) {
+	boot(t)
+	pa, ok := AllocLarge()
+	if !ok {
+		t.Fatal("no frame")
+	}
+	frame := Bytes(pa, Large)
+	for i := range frame {
+		frame[i] = 0xA5
+	}
+	const part = 3 * 512
+	zeroAround(Virt(pa)+512, part)
+	for i, v := range frame {
+		if in := i >= 512 && i < 512+part; in != (v == 0) {
+			t.Fatalf("byte %d is %#x", i, v)
+		}
+	}
+	Free(pa, framesPerBlock)
+	if again, ok := AllocLarge(); !ok || again != pa {
+		t.Fatalf("frame %#x, %v, want %#x again", again, ok, pa)
+	}
+	for i, v := range frame {
+		if v != 0 {
+			t.Fatalf("byte %d of a new frame is %#x", i, v)
+		}
+	}
+}
