@@ -339,13 +339,6 @@ TEXT ·Park(SB),NOSPLIT,$0-25
 	SETEQ expired+24(FP)
 	RET
 
-// func Unpark(word *uint32)
-TEXT ·Unpark(SB),NOSPLIT,$0-8
-	MOVQ $0x62000002, AX
-	MOVQ word+0(FP), DI
-	SYSCALL
-	RET
-
 // apEntry is where boot/ap brings another processor: BX its cpuState, SP the top
 // of its handler stack, our own page tables.
 TEXT ·apEntry(SB),NOSPLIT|NOFRAME,$0

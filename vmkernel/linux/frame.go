@@ -130,6 +130,8 @@ func at(va uintptr) unsafe.Pointer {
 }
 
 // SAFETY: va is a thread that newThread made; its frames are never freed.
+//
+//go:nosplit
 func threadAt(va uintptr) *thread { return (*thread)(at(va)) }
 
 // SAFETY: va is a processor that newCPU made; they live for ever.
@@ -139,6 +141,8 @@ func cpuAt(va uintptr) *cpuState { return (*cpuState)(at(va)) }
 
 // this is the processor that runs the caller, which has interrupts off or does
 // not mind being moved.
+//
+//go:nosplit
 func this() *cpuState { return cpuAt(gsBase()) }
 
 // gsBase reads the first word of GS: the address of this processor's cpuState.

@@ -12,6 +12,7 @@ const (
 	futexPrivate = 128
 )
 
+//go:nosplit
 func bucket(va uintptr) int { return int((va>>2 ^ va>>10) & 255) }
 
 // futex is the system call: wait while *va is val, or wake up to val threads.
@@ -49,27 +50,29 @@ func (c *cpuState) futex(t *thread, va uintptr, op, val uint32, timeout uintptr)
 		sched.lock.Unlock()
 		return 0, false
 	case futexWake:
-		return c.futexWake(va, val), true
+		sched.lock.Lock()
+		woken := sched.wakeFutex(va, val)
+		sched.lock.Unlock()
+		return woken, true
 	}
 	return -errNoSys, true
 }
 
-// futexWake makes up to n threads that wait for va runnable.
-func (c *cpuState) futexWake(va uintptr, n uint32) int64 {
-	woken := int64(0)
-	sched.lock.Lock()
-	q := &sched.futexes[bucket(va)]
+// wakeFutex makes up to n threads that wait for va runnable. The lock is held.
+//
+//go:nosplit
+func (s *scheduler) wakeFutex(va uintptr, n uint32) (woken int64) {
+	q := &s.futexes[bucket(va)]
 	for p := q.head; p != 0 && uint32(woken) < n; {
 		w := threadAt(p)
 		p = w.next
 		if w.futex == va {
 			q.remove(w)
 			w.futex = 0
-			sched.wakeUp(w, 0)
+			s.wakeUp(w, 0)
 			woken++
 		}
 	}
-	sched.lock.Unlock()
 	return woken
 }
 

@@ -67,6 +67,8 @@ func (c *cpuState) sample(now uint64) {
 }
 
 // sampleTime is when sample wants the timer, or never.
+//
+//go:nosplit
 func (c *cpuState) sampleTime() uint64 {
 	every := profileTicks
 	if every == 0 || c.cur == c.idle {

@@ -42,6 +42,7 @@ func (s *scheduler) first(t *thread) {
 	leave(c)
 }
 
+//go:nosplit
 func (q *queue) push(t *thread) {
 	t.next = 0
 	if q.tail != 0 {
@@ -52,6 +53,7 @@ func (q *queue) push(t *thread) {
 	q.tail = t.self
 }
 
+//go:nosplit
 func (q *queue) remove(t *thread) bool {
 	prev := uintptr(0)
 	for va := q.head; va != 0; va = threadAt(va).next {
@@ -73,6 +75,8 @@ func (q *queue) remove(t *thread) bool {
 }
 
 // ready puts t on the run queue and gets a processor to look. The lock is held.
+//
+//go:nosplit
 func (s *scheduler) ready(t *thread) {
 	t.state = stateRunnable
 	q := queue{s.head, s.tail}
@@ -112,6 +116,8 @@ func (s *scheduler) ready(t *thread) {
 }
 
 // shorten bounds what is left of a slice that nobody contested so far.
+//
+//go:nosplit
 func (s *scheduler) shorten(c *cpuState) {
 	now := cpu.RDTSC()
 	if c.sliceEnd == 0 || c.sliceEnd > now+sliceTicks {
@@ -176,7 +182,7 @@ func leave(c *cpuState) {
 	if atomic.LoadUint32(&c.flush) != 0 {
 		c.answerFlush()
 	}
-	if t.pending&^t.mask != 0 && t.inSig == 0 {
+	if t.signalDue() {
 		deliver(t)
 	}
 	c.setTimer()
@@ -198,6 +204,8 @@ const (
 )
 
 // wakeUp makes a blocked thread runnable with a result. The lock is held.
+//
+//go:nosplit
 func (s *scheduler) wakeUp(t *thread, result int64) {
 	if t.heap != 0 {
 		s.timers.remove(t)

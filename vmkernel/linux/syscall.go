@@ -50,7 +50,6 @@ const (
 	sysPrlimit64     = 302
 	sysGetrandom     = 318
 	sysBasaltPark    = 0x62000001
-	sysBasaltUnpark  = 0x62000002
 	sysBasaltDevice  = 0x62000003
 	sysBasaltDirect  = 0x62000004
 )
@@ -142,8 +141,6 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 			return 1, true
 		}
 		return 0, true
-	case sysBasaltUnpark:
-		return c.futexWake(uintptr(a0), 1), true
 	}
 	if r, ok := c.processCall(t, f.rax, a0, a1, a2); ok {
 		return r, true

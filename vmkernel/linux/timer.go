@@ -11,8 +11,10 @@ type timerHeap struct {
 	t [MaxThreads]uintptr
 }
 
+//go:nosplit
 func (h *timerHeap) less(i, j int) bool { return threadAt(h.t[i]).wake < threadAt(h.t[j]).wake }
 
+//go:nosplit
 func (h *timerHeap) swap(i, j int) {
 	h.t[i], h.t[j] = h.t[j], h.t[i]
 	threadAt(h.t[i]).heap = uint32(i) + 1
@@ -27,6 +29,7 @@ func (h *timerHeap) add(t *thread) {
 	h.up(h.n - 1)
 }
 
+//go:nosplit
 func (h *timerHeap) up(i int) {
 	for i > 0 && h.less(i, (i-1)/2) {
 		h.swap(i, (i-1)/2)
@@ -34,6 +37,7 @@ func (h *timerHeap) up(i int) {
 	}
 }
 
+//go:nosplit
 func (h *timerHeap) down(i int) {
 	for {
 		c := 2*i + 1
@@ -51,6 +55,7 @@ func (h *timerHeap) down(i int) {
 	}
 }
 
+//go:nosplit
 func (h *timerHeap) remove(t *thread) {
 	i := int(t.heap) - 1
 	h.n--
@@ -87,6 +92,8 @@ func (s *scheduler) expire(now uint64) {
 // setTimer arms the local timer for what comes first: the end of the slice if
 // someone waits for a processor, the earliest sleeper, or a deadline that the
 // run loop of a virtual CPU asked for. It leaves an earlier setting alone.
+//
+//go:nosplit
 func (c *cpuState) setTimer() {
 	at := ^uint64(0)
 	if sched.queued > 0 && c.cur != c.idle {
@@ -114,6 +121,7 @@ func (c *cpuState) setTimer() {
 // lineTicks is how long the serial line takes for most of its FIFO: a millisecond.
 var lineTicks uint64 = 1 << 20
 
+//go:nosplit
 func (c *cpuState) arm(at uint64) {
 	c.armed = at
 	if apic.Deadline {

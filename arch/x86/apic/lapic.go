@@ -153,10 +153,14 @@ func TimerVector(vector uint8) {
 }
 
 // ArmDeadline fires at a TSC value (TSC-deadline mode); 0 stops the timer.
+//
+//go:nosplit
 func ArmDeadline(tsc uint64) { cpu.WRMSR(IA32_TSC_DEADLINE, tsc) }
 
 // ArmCount fires after count ticks of the timer's clock (one-shot mode); 0 stops
 // the timer.
+//
+//go:nosplit
 func ArmCount(count uint32) { write(regInitial, count) }
 
 // Count is what is left of a one-shot count.
