@@ -51,7 +51,7 @@ func parks(stop *atomic.Bool, count *atomic.Uint64) error {
 	<-over
 	<-over
 	if b := bad.Load(); b != 0 {
-		return fmt.Errorf("Unpark changed a register of its caller: %#x", b)
+		return fmt.Errorf("linux.Unpark changed a register of its caller: %#x", b)
 	}
 	if count.Load() == 0 {
 		return errors.New("nobody had a turn")

@@ -34,6 +34,7 @@
 //	0x7f00_0000_0000 down  other mappings
 //	0xffff_8000_0000_0000  all physical memory, writable, never executable
 //	0xffff_c000_0000_0000  device windows, uncached
+//	0xffff_e000_0000_0000  the kernel's own stacks, with unmapped addresses below each
 //
 // # Not supported
 //

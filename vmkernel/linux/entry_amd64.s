@@ -32,7 +32,7 @@ TEXT ·start(SB),NOSPLIT|NOFRAME,$0
 	REP; STOSB
 	// This processor.
 	LEAQ ·bootCPU(SB), BX
-	LEAQ ·bootStack(SB), R8 // the stub's stack is not in our own tables
+	LEAQ ·bootStack+const_bootStackGuard(SB), R8 // the stub's stack is not in our own tables
 	LEAQ const_bootStackSize(R8), R9
 	MOVQ R9, SP
 	CALL ·useCPU(SB)
@@ -134,7 +134,7 @@ TEXT ·dead(SB),NOSPLIT|NOFRAME,$0
 	MOVQ cpuState_self(GS), AX
 	MOVQ cpuState_istDF(GS), CX
 	MOVQ CX, (cpuState_g+8)(AX)
-	SUBQ $16384, CX
+	SUBQ $const_istStack, CX
 	MOVQ CX, (cpuState_g+0)(AX)
 	ADDQ $1024, CX
 	MOVQ CX, (cpuState_g+16)(AX)
@@ -354,6 +354,14 @@ TEXT ·apAddress(SB),NOSPLIT,$0-8
 	LEAQ ·apEntry(SB), AX
 	MOVQ AX, entry+0(FP)
 	RET
+
+// func overflowForTest()
+//
+// overflowForTest pushes for ever, by bytes, so that the assembler does not count.
+TEXT ·overflowForTest(SB),NOSPLIT,$0-0
+push:
+	PUSHRAX
+	JMP push
 
 // func inHandler() bool
 TEXT ·inHandler(SB),NOSPLIT,$0-1

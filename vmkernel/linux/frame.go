@@ -139,6 +139,9 @@ func threadAt(va uintptr) *thread { return (*thread)(at(va)) }
 //go:nosplit
 func cpuAt(va uintptr) *cpuState { return (*cpuState)(at(va)) }
 
+func bootStackAt() uintptr   { return uintptr(unsafe.Pointer(&bootStack)) }
+func earlyStacksAt() uintptr { return uintptr(unsafe.Pointer(&earlyStacks)) }
+
 // this is the processor that runs the caller, which has interrupts off or does
 // not mind being moved.
 //

@@ -87,6 +87,7 @@ func (m *memory) init() {
 	m.areas = pmem.Virt(pa)
 	m.device = deviceBase
 	cpu.WriteCR3(root)
+	m.guardBootStack()
 	lazy := uintptr(eager+pageSize-1) &^ (pageSize - 1)
 	if end := uintptr(image.BSSEnd+pageSize-1) &^ (pageSize - 1); end > lazy {
 		m.insert(lazy, end, protRead|protWrite)
