@@ -251,4 +251,9 @@ func daysSinceEpoch(y, m, d int) uint64 {
 func wallNow() uint64 { return uint64(Uptime()) + wallBase }
 
 // Uptime is the time since the kernel's entry.
-func Uptime() (ns int64) { return int64(ticksToNS(cpu.RDTSC() - clockBase)) }
+func Uptime() (ns int64) {
+	if clockGuarded != 0 {
+		return int64(guardedNS())
+	}
+	return int64(ticksToNS(cpu.RDTSC() - clockBase))
+}

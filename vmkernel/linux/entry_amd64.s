@@ -290,6 +290,8 @@ TEXT ·enter(SB),NOSPLIT,$0-0
 
 // vdsoClock is clock_gettime in the C calling convention: DI clock, SI timespec.
 TEXT ·vdsoClock(SB),NOSPLIT|NOFRAME,$0
+	CMPL ·clockGuarded(SB), $0
+	JNE  guarded
 	RDTSC
 	SHLQ $32, DX
 	ORQ  DX, AX
@@ -298,6 +300,7 @@ TEXT ·vdsoClock(SB),NOSPLIT|NOFRAME,$0
 	SHRQ $32, AX
 	SHLQ $32, DX
 	ORQ  DX, AX
+have:
 	TESTQ DI, DI
 	JNE  monotonic
 	ADDQ ·wallBase(SB), AX
@@ -309,6 +312,32 @@ monotonic:
 	MOVQ DX, 8(SI)
 	XORL AX, AX
 	RET
+guarded: // guardedNS
+	MOVQ cpuState_self(GS), CX
+	RDTSC
+	SHLQ $32, DX
+	ORQ  DX, AX
+	SUBQ cpuState_tscOffset(GS), AX
+	CMPQ cpuState_self(GS), CX
+	JNE  guarded
+	MOVQ ·clockBase(SB), CX
+	CMPQ AX, CX
+	CMOVQCS CX, AX
+	SUBQ CX, AX
+	MULQ ·clockMult(SB)
+	SHRQ $32, AX
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, CX
+	MOVQ ·clockLast(SB), AX
+later:
+	CMPQ CX, AX
+	JLS  have
+	LOCK
+	CMPXCHGQ CX, ·clockLast(SB)
+	JNE  later
+	MOVQ CX, AX
+	JMP  have
 
 // func loadSegments(tss uint16)
 //

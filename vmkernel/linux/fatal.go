@@ -102,7 +102,7 @@ func crashNow() {
 	case CrashOverflow:
 		overflowForTest()
 	case CrashRecursion:
-		recurseForTest(1 << 20)
+		crashForTest = Crash(recurseForTest(1 << 20))
 	}
 }
 

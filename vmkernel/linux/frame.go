@@ -112,6 +112,11 @@ type cpuState struct {
 	istNMI    uintptr
 	istDF     uintptr
 	istMC     uintptr
+	tscOffset uint64 // ticks that this counter is ahead of the first processor's
+	tscLow    int64
+	tscHigh   int64
+	tscState  uint32
+	_         uint32
 }
 
 const (

@@ -1,10 +1,6 @@
 package linux
 
-import (
-	"sync/atomic"
-
-	"basalt/arch/x86/cpu"
-)
+import "sync/atomic"
 
 const (
 	futexWait    = 0
@@ -29,7 +25,7 @@ func (c *cpuState) futex(t *thread, va uintptr, op, val uint32, timeout uintptr)
 			}
 			// SAFETY: readable backed the 16 bytes of the runtime's timespec.
 			ts := (*[2]int64)(at(timeout))
-			deadline = ticksAfter(ts[0], ts[1])
+			deadline = c.ticksAfter(ts[0], ts[1])
 		}
 		if !mm.readable(va, 4) {
 			return -errFault, true
@@ -87,20 +83,20 @@ func (c *cpuState) sleep(t *thread, ts uintptr) (int64, bool) {
 		return 0, true
 	}
 	sched.lock.Lock()
-	t.wake = ticksAfter(v[0], v[1])
+	t.wake = c.ticksAfter(v[0], v[1])
 	sched.timers.add(t)
 	c.block(t, waitSleep)
 	sched.lock.Unlock()
 	return 0, false
 }
 
-// ticksAfter is the TSC value that many seconds and nanoseconds from now.
-func ticksAfter(sec, nsec int64) uint64 {
+// ticksAfter is the time in ticks that many seconds and nanoseconds from now.
+func (c *cpuState) ticksAfter(sec, nsec int64) uint64 {
 	if sec < 0 || nsec < 0 {
-		return cpu.RDTSC()
+		return c.now()
 	}
 	if sec > 1<<30 {
 		sec = 1 << 30
 	}
-	return cpu.RDTSC() + nsToTicks(uint64(sec)*1e9+uint64(nsec)) + 1
+	return c.now() + nsToTicks(uint64(sec)*1e9+uint64(nsec)) + 1
 }

@@ -119,7 +119,7 @@ func (s *scheduler) ready(t *thread) {
 //
 //go:nosplit
 func (s *scheduler) shorten(c *cpuState) {
-	now := cpu.RDTSC()
+	now := c.now()
 	if c.sliceEnd == 0 || c.sliceEnd > now+sliceTicks {
 		c.sliceEnd = now + sliceTicks
 	}

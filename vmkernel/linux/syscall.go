@@ -1,10 +1,6 @@
 package linux
 
-import (
-	"unsafe"
-
-	"basalt/arch/x86/cpu"
-)
+import "unsafe"
 
 // System call numbers (Linux, arch/x86/entry/syscalls/syscall_64.tbl).
 const (
@@ -279,9 +275,12 @@ func (c *cpuState) park(t *thread, va uintptr, val uint32, deadline uint64) (int
 	if !mm.readable(va, 4) {
 		return -errFault, true
 	}
+	if deadline != 0 {
+		deadline -= c.tscOffset // the run loop's is of its own processor
+	}
 	sched.lock.Lock()
 	// SAFETY: readable backed the word.
-	if *(*uint32)(at(va)) != val || deadline != 0 && cpu.RDTSC() >= deadline {
+	if *(*uint32)(at(va)) != val || deadline != 0 && c.now() >= deadline {
 		sched.lock.Unlock()
 		return -errAgain, true
 	}

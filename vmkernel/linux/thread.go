@@ -3,7 +3,6 @@ package linux
 import (
 	"unsafe"
 
-	"basalt/arch/x86/cpu"
 	"basalt/vmkernel/pmem"
 )
 
@@ -119,7 +118,7 @@ func initCPUThreads(c *cpuState) {
 
 // switchTo makes t the thread that resume loads.
 func (c *cpuState) switchTo(t *thread) {
-	now := cpu.RDTSC()
+	now := c.now()
 	old := threadAt(c.cur)
 	old.ran += now - old.started
 	t.started = now

@@ -108,7 +108,7 @@ func (c *cpuState) setTimer() {
 		at = w
 	}
 	if ttyBehind() {
-		if w := cpu.RDTSC() + lineTicks; w < at {
+		if w := c.now() + lineTicks; w < at {
 			at = w
 		}
 	}
@@ -124,6 +124,7 @@ var lineTicks uint64 = 1 << 20
 //go:nosplit
 func (c *cpuState) arm(at uint64) {
 	c.armed = at
+	at += c.tscOffset // the timer goes by this processor's counter
 	if apic.Deadline {
 		apic.ArmDeadline(at)
 		return
@@ -150,6 +151,9 @@ func (c *cpuState) arm(at uint64) {
 // latest, so that a guest in front of it is left. Interrupts are off.
 func SetDeadline(tsc uint64) {
 	c := this()
+	if tsc != 0 {
+		tsc -= c.tscOffset
+	}
 	if tsc != 0 && (c.armed == 0 || tsc < c.armed) {
 		c.arm(tsc)
 	}
@@ -161,7 +165,7 @@ func (c *cpuState) tick() {
 	if crashForTest != 0 {
 		crashNow()
 	}
-	now := cpu.RDTSC()
+	now := c.now()
 	c.sample(now)
 	ttyTick()
 	if sched.timers.n > 0 {

@@ -12,6 +12,9 @@ func TestNothingUnderALockCanBePreempted(t *testing.T) {
 }
 
 func TestLogWithoutASerialLine(t *testing.T) {
+	if CPUs() != 0 {
+		t.Skip("the kernel's own log is in use")
+	}
 	old := tty
 	defer func() { tty = old }()
 	for i := range 3 * logSize {
