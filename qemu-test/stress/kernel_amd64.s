@@ -38,7 +38,7 @@ TEXT ·liveUnpark(SB), 0, $16-16
 	FILL(10, X10); FILL(11, X11); FILL(12, X12); FILL(13, X13); FILL(14, X14)
 	MOVQ word+0(FP), AX
 	MOVQ AX, 0(SP)
-	CALL basalt∕vmkernel∕linux·Unpark(SB)
+	CALL ·unpark(SB)
 	XORL CX, CX
 	TEST(0, X0); TEST(1, X1); TEST(2, X2); TEST(3, X3); TEST(4, X4)
 	TEST(5, X5); TEST(6, X6); TEST(7, X7); TEST(8, X8); TEST(9, X9)

@@ -14,6 +14,13 @@ import (
 // vector registers. lost is not 0 if one of them, or the interrupt flag, is changed.
 func liveUnpark(word *uint32) (lost uint64)
 
+// unpark is what liveUnpark calls: assembly reaches Go of its own package only.
+//
+//go:nosplit
+func unpark(word *uint32) { linux.Unpark(word) }
+
+var _ = unpark
+
 // parks passes a turn to and fro between two threads that sleep like virtual CPUs.
 // A wake-up that is lost ends the run: nobody else wakes them.
 func parks(stop *atomic.Bool, count *atomic.Uint64) error {

@@ -154,20 +154,7 @@ func leave(c *cpuState) {
 	t := threadAt(c.cur)
 	if c.gone != 0 || c.resched != 0 {
 		sched.lock.Lock()
-		stays := c.gone == 0 && t.self != c.idle
-		c.gone, c.resched = 0, 0
-		if stays {
-			if n := sched.pick(c); n != nil {
-				sched.ready(t)
-				t = n
-			}
-		} else {
-			n := sched.pick(c)
-			if n == nil {
-				n = threadAt(c.idle)
-			}
-			t = n
-		}
+		t = c.choose(t)
 		t.state = stateRunning
 		if t.self == c.idle {
 			sched.idleSet |= 1 << c.id
@@ -186,6 +173,25 @@ func leave(c *cpuState) {
 		deliver(t)
 	}
 	c.setTimer()
+}
+
+// choose says which thread goes on where t ran. The lock is held.
+func (c *cpuState) choose(t *thread) *thread {
+	stays := c.gone == 0 && t.self != c.idle
+	c.gone, c.resched = 0, 0
+	n := sched.pick(c)
+	switch {
+	case n == nil && stays:
+		// Who waits may not run here. The slice begins anew, or setTimer would ask
+		// for an interrupt in the past, again and again, and t would get nowhere.
+		c.sliceEnd = c.now() + sliceTicks
+		return t
+	case n == nil:
+		return threadAt(c.idle)
+	case stays:
+		sched.ready(t)
+	}
+	return n
 }
 
 // block takes the running thread off its processor. The lock is held and the

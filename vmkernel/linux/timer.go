@@ -95,6 +95,17 @@ func (s *scheduler) expire(now uint64) {
 //
 //go:nosplit
 func (c *cpuState) setTimer() {
+	at := c.wanted()
+	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
+		return
+	}
+	c.arm(at)
+}
+
+// wanted is when this package wants the timer, or never.
+//
+//go:nosplit
+func (c *cpuState) wanted() uint64 {
 	at := ^uint64(0)
 	if sched.queued > 0 && c.cur != c.idle {
 		at = c.sliceEnd
@@ -112,10 +123,7 @@ func (c *cpuState) setTimer() {
 			at = w
 		}
 	}
-	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
-		return
-	}
-	c.arm(at)
+	return at
 }
 
 // lineTicks is how long the serial line takes for most of its FIFO: a millisecond.
