@@ -93,7 +93,7 @@ func (m *memory) fault(va uintptr, code uint64) bool {
 	lo := va &^ (2<<20 - 1)
 	if a.lo <= lo && a.hi >= lo+2<<20 && a.hi-a.lo >= largeAtSize && a.prot&protWrite != 0 && a.prot&areaSmall == 0 {
 		if pa, ok := pmem.AllocLargeHost(); ok {
-			if m.place(lo, pa, 2<<20, a.prot) {
+			if ok, _ := m.place(lo, pa, 2<<20, a.prot); ok {
 				return true
 			}
 			pmem.Free(pa, 512)
@@ -103,27 +103,34 @@ func (m *memory) fault(va uintptr, code uint64) bool {
 	if !ok {
 		die("out of memory: no frame for a page fault", nil)
 	}
-	if !m.place(va&^(pageSize-1), pa, pageSize, a.prot) {
+	if ok, full := m.place(va&^(pageSize-1), pa, pageSize, a.prot); full {
+		// The access would fault again, and again.
+		die("out of memory: no frame for a page table", nil)
+	} else if !ok {
 		pmem.Free(pa, 1)
 	}
 	return true
 }
 
-// place maps a new frame if the area is still there and nothing is mapped.
-func (m *memory) place(va uintptr, pa, size uint64, prot uint32) bool {
+// place maps a new frame if the area is still there and nothing is mapped. full says
+// that there was no frame for a table.
+func (m *memory) place(va uintptr, pa, size uint64, prot uint32) (ok, full bool) {
 	m.lock.Lock()
 	i := m.find(va)
-	ok := i < m.n && m.area(i).lo <= va && m.area(i).hi >= va+uintptr(size) && m.area(i).prot == prot
+	ok = i < m.n && m.area(i).lo <= va && m.area(i).hi >= va+uintptr(size) && m.area(i).prot == prot
 	if ok {
 		_, e, span, present := m.tables.Walk(frames{}, uint64(va))
 		ok = !present && e == 0 && span >= size
 	}
-	ok = ok && m.tables.Map(frames{}, uint64(va), pa, size, bitsOf(prot)&^paging.P)
+	if ok {
+		ok = m.tables.Map(frames{}, uint64(va), pa, size, bitsOf(prot)&^paging.P)
+		full = !ok
+	}
 	if ok {
 		m.backed += size
 	}
 	m.lock.Unlock()
-	return ok
+	return ok, full
 }
 
 // ensure backs [va, va+n) so that a handler may write there.

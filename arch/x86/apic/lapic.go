@@ -132,6 +132,9 @@ func BroadcastNMI() { command(0, 4<<8|icrAssert|icrAllOther) }
 //go:nosplit
 func command(id, low uint32) {
 	if X2 {
+		// This WRMSR waits for no store: the target could be there before what it
+		// is to find (SDM Vol. 3A, 11.12.3 "MSR Access in x2APIC Mode").
+		cpu.Fence()
 		cpu.WRMSR(x2apicMSR+regICRLow>>4, uint64(id)<<32|uint64(low))
 		return
 	}

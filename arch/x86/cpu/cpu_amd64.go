@@ -15,6 +15,9 @@ func RDTSC() uint64
 // RDTSCOrdered reads the time-stamp counter after everything before it has happened.
 func RDTSCOrdered() uint64
 
+// Fence makes every store before it visible before anything behind it happens.
+func Fence()
+
 // XGETBV reads an extended control register (0 is XCR0).
 func XGETBV(index uint32) uint64
 
