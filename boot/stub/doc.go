@@ -23,7 +23,7 @@
 //	CS   selector 0x08, 64-bit code; SS DS ES FS GS selector 0x10, flat data
 //	IDT  none of ours: load one before anything may fault
 //	CR0  PE MP NE WP PG set, EM TS CD NW clear
-//	CR4  PAE OSFXSR OSXMMEXCPT set (UEFI: the firmware's other bits remain)
+//	CR4  PAE OSFXSR OSXMMEXCPT and nothing else
 //	EFER LME LMA, NXE where CPUID says so; x87 and MXCSR at their defaults
 //
 // # Memory (physical)
@@ -56,6 +56,13 @@
 // Specification" version 2.0, Intel SDM Vol. 3A "Initializing IA-32e Mode"
 // (edition 085).
 //
+// # Five-level page tables
+//
+// Firmware may run with CR4.LA57 set. It cannot be changed in IA-32e mode, so the
+// UEFI entry then turns paging off and goes the way of the 32-bit entries. Those
+// have paging off anyway, and take nothing of CR4 over. Other processors start with
+// CR4 zero.
+//
 // Not supported: processors without long mode (the stub writes "no 64-bit
-// mode" to COM1 and stops), firmware that runs with five-level page tables.
+// mode" to COM1 and stops).
 package stub

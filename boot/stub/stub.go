@@ -19,10 +19,11 @@ const (
 	cr0PE, cr0MP, cr0EM, cr0TS, cr0NE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 5
 	cr0WP, cr0NW, cr0CD, cr0PG        = 1 << 16, 1 << 29, 1 << 30, 1 << 31
 	cr4PAE, cr4OSFXSR, cr4OSXMMEXCPT  = 1 << 5, 1 << 9, 1 << 10
+	cr4LA57                           = 1 << 12
 	efer, eferLME, eferNXE            = 0xc0000080, 1 << 8, 1 << 11
 	cpuidLM, cpuidNX                  = 1 << 29, 1 << 20 // leaf 0x80000001, EDX
 	ptePresent, pteWrite, ptePS       = 1, 2, 0x80
-	selCode, selData                  = 0x08, 0x10
+	selCode, selData, selCode32       = 0x08, 0x10, 0x18
 	mb2Magic                          = 0x36d76289
 	com1                              = 0x3f8
 )
@@ -50,6 +51,7 @@ func Build(h Header) (*Blob, error) {
 	longMode(c)
 	pageTables(c)
 	entry64(c)
+	leave57(c)
 	noLongMode(c)
 	tablesData(c)
 	c.PadTo(FileSize)
@@ -148,8 +150,7 @@ func longMode(c *asm.Code) {
 	c.Mov(asm.BX, asm.DX, "keep for NX")
 
 	c.Call("pagetables", "")
-	c.Raw("mov eax, cr4", 0x0f, 0x20, 0xe0)
-	c.OpI(asm.Or, asm.AX, cr4PAE|cr4OSFXSR|cr4OSXMMEXCPT, "")
+	c.MovRI(asm.AX, cr4PAE|cr4OSFXSR|cr4OSXMMEXCPT, "nothing of the loader's stays: four levels")
 	c.Raw("mov cr4, eax", 0x0f, 0x22, 0xe0)
 	c.MovRI(asm.AX, tables, "PML4")
 	c.Raw("mov cr3, eax", 0x0f, 0x22, 0xd8)
@@ -211,6 +212,9 @@ func entry64(c *asm.Code) {
 	c.Mov64(asm.BP, asm.SI, "information")
 	c.MovRI(asm.SI, ProtocolUEFI, "protocol")
 	c.MovRI(asm.SP, StackTop, "")
+	c.Raw("mov rax, cr4", 0x0f, 0x20, 0xe0)
+	c.TestI(asm.AX, cr4LA57, "five levels of page tables?")
+	c.Jcc(asm.CNE, "leave57", "only without paging can that be changed")
 	c.Call("pagetables", "the firmware's tables are still in use")
 	c.MovRI(asm.AX, 0x80000001, "extended features")
 	c.Raw("", 0x0f, 0xa2)
@@ -221,8 +225,7 @@ func entry64(c *asm.Code) {
 	c.OpI(asm.Or, asm.AX, eferNXE, "")
 	c.Raw("", 0x0f, 0x30)
 	c.Label("nonx64")
-	c.Raw("mov rax, cr4", 0x0f, 0x20, 0xe0)
-	c.OpI64(asm.Or, asm.AX, cr4PAE|cr4OSFXSR|cr4OSXMMEXCPT, "")
+	c.MovRI(asm.AX, cr4PAE|cr4OSFXSR|cr4OSXMMEXCPT, "nothing of the firmware's stays")
 	c.Raw("mov cr4, rax", 0x0f, 0x22, 0xe0)
 	c.Raw("mov rax, cr0", 0x0f, 0x20, 0xc0)
 	cr0Bits(c)
@@ -255,6 +258,36 @@ func entry64(c *asm.Code) {
 	c.JmpMem(asm.Ref("entry"), "the kernel")
 }
 
+// leave57 leaves long mode, switches five-level page tables off and goes the way of
+// the 32-bit entries (SDM Vol. 3A, 4.1.1: LA57 cannot be changed in IA-32e mode).
+func leave57(c *asm.Code) {
+	c.SetMode(64)
+	c.Label("leave57")
+	c.MovRI(asm.AX, cr4PAE|cr4LA57, "not PCIDE: paging could not be turned off")
+	c.Raw("mov cr4, rax", 0x0f, 0x22, 0xe0)
+	c.LGDT(asm.Ref("gdtr"), "")
+	c.MovRI(asm.AX, selCode32, "")
+	c.Push(asm.AX, "new CS")
+	c.Lea(asm.AX, asm.Ref("compatible"), "")
+	c.Push(asm.AX, "new RIP")
+	c.Raw("far return: compatibility mode", 0x48, 0xcb)
+
+	c.SetMode(32)
+	c.Label("compatible")
+	c.MovRI(asm.AX, selData, "")
+	c.Raw("mov ds, eax", 0x8e, 0xd8)
+	c.Raw("mov es, eax", 0x8e, 0xc0)
+	c.Raw("mov ss, eax", 0x8e, 0xd0)
+	c.Raw("mov eax, cr0", 0x0f, 0x20, 0xc0)
+	c.OpI(asm.And, asm.AX, ^uint32(cr0PG), "")
+	c.Raw("mov cr0, eax: paging off; we run where we are mapped", 0x0f, 0x22, 0xc0)
+	c.MovRI(asm.CX, efer, "")
+	c.Raw("", 0x0f, 0x32)
+	c.OpI(asm.And, asm.AX, ^uint32(eferLME), "")
+	c.Raw("", 0x0f, 0x30)
+	c.Jmp("start32", "ESI protocol, EBP information")
+}
+
 // noLongMode says so on COM1 and stops.
 func noLongMode(c *asm.Code) {
 	c.SetMode(32)
@@ -282,8 +315,9 @@ func tablesData(c *asm.Code) {
 	c.Data64("null", 0)
 	c.Data64("0x08: 64-bit code", 0x00af9b000000ffff)
 	c.Data64("0x10: flat data", 0x00cf93000000ffff)
+	c.Data64("0x18: 32-bit code", 0x00cf9b000000ffff)
 	c.Label("gdtr")
-	c.Data("limit", 23, 0)
+	c.Data("limit", 31, 0)
 	c.Addr64("base", "gdt")
 	c.Align(4)
 	c.Label("mxcsr")

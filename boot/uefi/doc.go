@@ -26,6 +26,8 @@
 // Specification: UEFI 2.10: sections 4 (tables), 7 (boot services), 12.9 (GOP),
 // 13.4-13.5 (files); "PE Format" (Microsoft) for the file.
 //
-// Not supported: Secure Boot signatures, firmware with five-level page tables
-// (refused by name), 32-bit firmware.
+// Firmware may run with five-level page tables (CR4.LA57): the loader says so and
+// gives the same tables a fifth level; boot/stub switches it off.
+//
+// Not supported: Secure Boot signatures, 32-bit firmware.
 package uefi

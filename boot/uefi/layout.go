@@ -4,12 +4,13 @@ package uefi
 const (
 	lowCode    = 0x00000 // the code that runs after the boot services
 	lowTables  = 0x01000 // PML4, PDPT, four page directories
-	lowStack   = 0x07000
-	lowInfo    = 0x08000 // boot/info's structure
-	lowConfig  = 0x09000
-	lowCmdLine = 0x19000
-	lowMap     = 0x1a000
-	lowKernel  = 0x3a000 // basalt.elf
+	lowPML5    = 0x07000 // above the PML4, for firmware with five levels
+	lowStack   = 0x08000
+	lowInfo    = 0x09000 // boot/info's structure
+	lowConfig  = 0x0a000
+	lowCmdLine = 0x1a000
+	lowMap     = 0x1b000
+	lowKernel  = 0x3b000 // basalt.elf
 
 	configLimit  = lowCmdLine - lowConfig
 	cmdLineLimit = lowMap - lowCmdLine

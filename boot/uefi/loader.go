@@ -58,16 +58,20 @@ func start(c *asm.Code) {
 	c.Lea(asm.CX, asm.Ref("hello"), "")
 	c.Call("print", "")
 	c.Raw("mov rax, cr4", 0x0f, 0x20, 0xe0)
-	c.TestI(asm.AX, 1<<12, "LA57: five-level page tables?")
-	fail(c, asm.CNE, "five-level page tables are not supported")
+	c.TestI(asm.AX, cr4LA57, "five-level page tables?")
+	c.Jcc(asm.CE, "fourlevels", "")
+	c.Lea(asm.CX, asm.Ref("fivelevels"), "")
+	c.Call("print", "")
+	c.Label("fourlevels")
 }
+
+const cr4LA57 = 1 << 12
 
 var saved = []asm.Reg{asm.BX, asm.BP, asm.DI, asm.SI, asm.R12, asm.R13, asm.R14, asm.R15}
 
 // failTexts are the messages of the bad ends, each with a label of its own.
 
 var failTexts = []string{
-	"five-level page tables are not supported",
 	"no loaded image protocol",
 	"no volume that can be read",
 	"basalt.elf not found",
@@ -437,6 +441,12 @@ func exitBootServices(c *asm.Code) {
 	c.OpI64(asm.Add, asm.AX, 0x200000, "")
 	c.OpI64(asm.Sub, asm.CX, 1, "")
 	c.Jcc(asm.CNE, "lowpage", "")
+	// RDI = the PML5, which low loads if the firmware has five levels.
+	c.Raw("", 0x31, 0xc0)
+	c.MovRI(asm.CX, pageSize/8, "")
+	c.Raw("clear it", 0xf3, 0x48, 0xab)
+	c.Lea(asm.AX, asm.At(rLow, lowTables+(present|write)), "")
+	c.Store64(asm.At(rLow, lowPML5), asm.AX, "PML5[0] -> PML4")
 
 	c.MovRI(rCount, 8, "tries")
 	c.Label("again")
@@ -474,7 +484,12 @@ const lowCodeSize = 0x100
 func low(c *asm.Code) {
 	c.Align(16)
 	c.Label("lowcode")
+	c.Raw("mov rax, cr4", 0x0f, 0x20, 0xe0)
+	c.TestI(asm.AX, cr4LA57, "five levels?")
 	c.Lea(asm.AX, asm.At(rLow, lowTables), "")
+	c.Jcc(asm.CE, "lowroot", "no; the stub switches them off")
+	c.Lea(asm.AX, asm.At(rLow, lowPML5), "")
+	c.Label("lowroot")
 	c.Raw("mov cr3, rax", 0x0f, 0x22, 0xd8)
 	c.Lea(asm.SP, asm.At(rLow, lowInfo), "top of the stack")
 	c.Lea(asm.BX, asm.At(rLow, lowKernel), "the ELF header")
@@ -530,6 +545,7 @@ func variables(c *asm.Code) {
 	text("newline", "\r\n")
 	text("hello", "loading")
 	text("leaving", "entering the kernel")
+	text("fivelevels", "the firmware has five-level page tables; the kernel switches them off")
 	for _, f := range failTexts {
 		text("text: "+f, f)
 	}

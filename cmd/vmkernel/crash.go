@@ -30,7 +30,11 @@ func crashOnRequest() {
 			}
 			select {}
 		case "fault": // an exception inside the kernel's own handlers
-			linux.CrashForTest()
+			linux.CrashForTest(linux.CrashFault)
+		case "overflow": // a stack of the kernel that grows past its end
+			linux.CrashForTest(linux.CrashOverflow)
+		case "recursion": // the same in Go, which looks at the bound
+			linux.CrashForTest(linux.CrashRecursion)
 		}
 	}
 }

@@ -37,6 +37,7 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	hz, source := linux.TSCHz()
 	log.Info("Basalt "+version.Version, "cpus", linux.CPUs(), "MiB", linux.Facts().UsableBytes()>>20, "TSC MHz", hz/1e6, "by", source,
 		"boot", linux.Facts().Protocol, "random", linux.RandomSource())
+	logTSC(log)
 	for _, w := range settings.Warnings {
 		log.Warn(w)
 	}

@@ -25,6 +25,8 @@ var crashRows = []row{
 	{name: "panic", want: []string{`panic: the command line asked for it`, `goroutine`, `crashOnRequest`, `Kernel trace`}},
 	{name: "fatal", want: []string{`concurrent map writes`, `goroutine`}},
 	{name: "fault", want: []string{`(?i)exception|fault`, `RIP`}},
+	{name: "overflow", want: []string{`stack overflow: a processor's handler stack`, `overflowForTest`}},
+	{name: "recursion", want: []string{`stack overflow: a processor's handler stack`, `recurseForTest`}},
 }
 
 // TestCrash: the purple screen has the report, and so has the serial line.

@@ -31,7 +31,7 @@ func main() {
 	workers := []worker{
 		{"churn", churn}, {"channels", channels}, {"mutexes", mutexes}, {"timers", timers},
 		{"netpoll", netpoll}, {"faults", faults}, {"spin", spin}, {"stacks", stacks}, {"gc", collect},
-		{"frames", frames}, {"windows", windows}, {"threads", threads}, {"floats", floats}, {"logs", logs},
+		{"frames", frames}, {"windows", windows}, {"threads", threads}, {"floats", floats}, {"logs", logs}, {"parks", parks}, {"pinned", pinned},
 	}
 	if *only != "" {
 		workers = slices.DeleteFunc(workers, func(w worker) bool {

@@ -26,11 +26,7 @@ var (
 	facts    info.Facts
 	image    bootHeader
 	stopped  uint32
-
-	bootStack [bootStackSize / 16][2]uint64
 )
-
-const bootStackSize = 32 << 10
 
 // Facts are the boot facts, for the VMkernel proper. They do not change.
 func Facts() *info.Facts { return &facts }
@@ -92,13 +88,15 @@ func boot(protocol, infoAt, headerAt uint64) {
 	}
 	if uintptr(unsafe.Pointer(&bootCPU))+unsafe.Sizeof(bootCPU) > uintptr(image.DataEnd+eagerBSS) ||
 		uintptr(unsafe.Pointer(&sched))+unsafe.Sizeof(sched) > uintptr(image.DataEnd+eagerBSS) ||
-		uintptr(unsafe.Pointer(&bootStack))+bootStackSize > uintptr(image.DataEnd+eagerBSS) {
+		bootStackAt()+unsafe.Sizeof(bootStack) > uintptr(image.DataEnd+eagerBSS) ||
+		earlyStacksAt()+unsafe.Sizeof(earlyStacks) > uintptr(image.DataEnd+eagerBSS) {
 		die("boot: eagerBSS is too small for this image", nil)
 	}
 	maskPIC()
 	detect()
 	initMemory()
 	initIDT()
+	bootCPU.useEarlyStacks()
 	initCPU(&bootCPU)
 	mm.init()
 	loadMADT()

@@ -6,7 +6,6 @@ import (
 	"basalt/arch/x86/apic"
 	"basalt/arch/x86/cpu"
 	"basalt/arch/x86/io"
-	"basalt/drivers/acpi"
 )
 
 // The clock: nanoseconds since boot are (TSC-clockBase)*clockMult>>32; wallBase
@@ -33,19 +32,16 @@ func initClock() {
 		tscHz, tscSource = hypervisorHz(), "hypervisor leaf"
 	}
 	// The interval also measures the APIC timer, which has no deadline mode on
-	// many processors. A machine without legacy devices has only the PM timer.
-	m, by := pitMeasure(), "PIT"
-	if hz := muldiv(m.tsc, 1e9, m.ns); !plausible(hz) {
-		m, by = pmMeasure(), "ACPI PM timer"
-	}
+	// many processors.
+	m, by := bestInterval()
 	if !plausible(tscHz) {
-		tscHz, tscSource = muldiv(m.tsc, 1e9, m.ns), by
+		tscHz, tscSource = m.hz(), by
 	}
 	if !plausible(tscHz) {
 		tscHz, tscSource = 1e9, "nothing: assumed, time is wrong"
 	}
 	if !apic.Deadline {
-		apicMult = muldiv(m.apic, 1<<32, m.tsc)
+		apicMult = muldiv(m.apic, 1<<32, m.apicTSC)
 		if apicMult == 0 {
 			apicMult = muldiv(100e6, 1<<32, tscHz) // a usual bus clock
 		}
@@ -103,76 +99,6 @@ func hypervisorHz() uint64 {
 	}
 	khz, _, _, _ := cpu.CPUID(0x4000_0010, 0)
 	return uint64(khz) * 1000
-}
-
-const pitHz = 1193182
-
-// interval is what three clocks counted side by side; zero if there was no clock.
-type interval struct{ apic, tsc, ns uint64 }
-
-// patience bounds a loop that reads a port: 5 ms on an emulator in which a read takes
-// a nanosecond, and some seconds on a machine where nobody answers.
-const patience = 1 << 21
-
-// pitMeasure counts while the PIT's channel 2 runs down (8254 data sheet, mode 0),
-// three times, and takes the shortest: a host that was held up makes an interval
-// longer, never shorter.
-func pitMeasure() (best interval) {
-	const count = pitHz / 200 // 5 ms
-	const outBit = 0x20
-	for i := 0; i < 3; i++ {
-		io.Out8(0x61, io.In8(0x61)&^2|1)
-		io.Out8(0x43, 0xb0)
-		io.Out8(0x42, count&0xff)
-		apic.ArmCount(0xffff_ffff)
-		start := cpu.RDTSC()
-		io.Out8(0x42, count>>8)
-		n := 0
-		for ; n < patience && io.In8(0x61)&outBit == 0; n++ {
-		}
-		m := interval{tsc: cpu.RDTSC() - start, apic: uint64(0xffff_ffff - apic.Count()), ns: uint64(count) * 1e9 / pitHz}
-		apic.ArmCount(0)
-		if n == 0 || n == patience {
-			return interval{} // the output is low until the count ends: no PIT
-		}
-		if best.tsc == 0 || m.tsc < best.tsc {
-			best = m
-		}
-	}
-	return best
-}
-
-// pmMeasure counts for 5 ms of the ACPI power management timer (ACPI 6.5, 4.8.3.3),
-// three times, and takes the shortest for its own count.
-func pmMeasure() (best interval) {
-	const pmHz = 3579545
-	var fadt acpi.FADT
-	b, err := tables.Find(physical{}, "FACP")
-	if err != nil || fadt.Parse(b) != nil || fadt.PMTimer.Space != acpi.SpaceIO || fadt.PMTimer.Addr == 0 || fadt.PMTimer.Addr > 0xfffc {
-		return interval{}
-	}
-	port := uint16(fadt.PMTimer.Addr)
-	for i := 0; i < 3; i++ {
-		t0 := io.In32(port)
-		for n := 0; n < patience && io.In32(port) == t0; n++ {
-		}
-		t0 = io.In32(port)
-		apic.ArmCount(0xffff_ffff)
-		start := cpu.RDTSC()
-		ticks, n := uint64(0), 0
-		for ; n < patience && ticks < pmHz/200; n++ {
-			ticks = uint64((io.In32(port) - t0) & 0xff_ffff)
-		}
-		m := interval{tsc: cpu.RDTSC() - start, apic: uint64(0xffff_ffff - apic.Count()), ns: ticks * 1e9 / pmHz}
-		apic.ArmCount(0)
-		if n == patience {
-			return interval{}
-		}
-		if best.tsc == 0 || muldiv(m.tsc, 1e9, m.ns) < muldiv(best.tsc, 1e9, best.ns) {
-			best = m
-		}
-	}
-	return best
 }
 
 // rtcSeconds is Unix time as the CMOS clock has it, in UTC (MC146818A data sheet). A
@@ -251,4 +177,9 @@ func daysSinceEpoch(y, m, d int) uint64 {
 func wallNow() uint64 { return uint64(Uptime()) + wallBase }
 
 // Uptime is the time since the kernel's entry.
-func Uptime() (ns int64) { return int64(ticksToNS(cpu.RDTSC() - clockBase)) }
+func Uptime() (ns int64) {
+	if clockGuarded != 0 {
+		return int64(guardedNS())
+	}
+	return int64(ticksToNS(cpu.RDTSC() - clockBase))
+}

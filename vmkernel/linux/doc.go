@@ -23,6 +23,8 @@
 //
 // sched.lock (threads, run queue, futexes, timers, descriptors) and mm.lock (areas
 // and page tables) are spin locks taken with interrupts off, never both at once.
+// Unpark takes sched.lock outside any handler, from run loops and ordinary Go: what it
+// calls is nosplit and uses no vector register (a test looks at the object code).
 // Nothing slow happens under them: frames are zeroed and other processors'
 // translations flushed outside.
 //
@@ -34,6 +36,13 @@
 //	0x7f00_0000_0000 down  other mappings
 //	0xffff_8000_0000_0000  all physical memory, writable, never executable
 //	0xffff_c000_0000_0000  device windows, uncached
+//	0xffff_e000_0000_0000  the kernel's own stacks, with unmapped addresses below each
+//
+// # Time
+//
+// Everything is in ticks of the first processor's time-stamp counter; tsc.go says what
+// happens where the others do not agree with it. A virtual CPU reads its processor's
+// own counter, and is pinned there.
 //
 // # Not supported
 //

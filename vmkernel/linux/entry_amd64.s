@@ -32,7 +32,7 @@ TEXT ·start(SB),NOSPLIT|NOFRAME,$0
 	REP; STOSB
 	// This processor.
 	LEAQ ·bootCPU(SB), BX
-	LEAQ ·bootStack(SB), R8 // the stub's stack is not in our own tables
+	LEAQ ·bootStack+const_bootStackGuard(SB), R8 // the stub's stack is not in our own tables
 	LEAQ const_bootStackSize(R8), R9
 	MOVQ R9, SP
 	CALL ·useCPU(SB)
@@ -134,7 +134,7 @@ TEXT ·dead(SB),NOSPLIT|NOFRAME,$0
 	MOVQ cpuState_self(GS), AX
 	MOVQ cpuState_istDF(GS), CX
 	MOVQ CX, (cpuState_g+8)(AX)
-	SUBQ $16384, CX
+	SUBQ $const_istStack, CX
 	MOVQ CX, (cpuState_g+0)(AX)
 	ADDQ $1024, CX
 	MOVQ CX, (cpuState_g+16)(AX)
@@ -290,6 +290,8 @@ TEXT ·enter(SB),NOSPLIT,$0-0
 
 // vdsoClock is clock_gettime in the C calling convention: DI clock, SI timespec.
 TEXT ·vdsoClock(SB),NOSPLIT|NOFRAME,$0
+	CMPL ·clockGuarded(SB), $0
+	JNE  guarded
 	RDTSC
 	SHLQ $32, DX
 	ORQ  DX, AX
@@ -298,6 +300,7 @@ TEXT ·vdsoClock(SB),NOSPLIT|NOFRAME,$0
 	SHRQ $32, AX
 	SHLQ $32, DX
 	ORQ  DX, AX
+have:
 	TESTQ DI, DI
 	JNE  monotonic
 	ADDQ ·wallBase(SB), AX
@@ -309,6 +312,32 @@ monotonic:
 	MOVQ DX, 8(SI)
 	XORL AX, AX
 	RET
+guarded: // guardedNS
+	MOVQ cpuState_self(GS), CX
+	RDTSC
+	SHLQ $32, DX
+	ORQ  DX, AX
+	SUBQ cpuState_tscOffset(GS), AX
+	CMPQ cpuState_self(GS), CX
+	JNE  guarded
+	MOVQ ·clockBase(SB), CX
+	CMPQ AX, CX
+	CMOVQCS CX, AX
+	SUBQ CX, AX
+	MULQ ·clockMult(SB)
+	SHRQ $32, AX
+	SHLQ $32, DX
+	ORQ  DX, AX
+	MOVQ AX, CX
+	MOVQ ·clockLast(SB), AX
+later:
+	CMPQ CX, AX
+	JLS  have
+	LOCK
+	CMPXCHGQ CX, ·clockLast(SB)
+	JNE  later
+	MOVQ CX, AX
+	JMP  have
 
 // func loadSegments(tss uint16)
 //
@@ -339,13 +368,6 @@ TEXT ·Park(SB),NOSPLIT,$0-25
 	SETEQ expired+24(FP)
 	RET
 
-// func Unpark(word *uint32)
-TEXT ·Unpark(SB),NOSPLIT,$0-8
-	MOVQ $0x62000002, AX
-	MOVQ word+0(FP), DI
-	SYSCALL
-	RET
-
 // apEntry is where boot/ap brings another processor: BX its cpuState, SP the top
 // of its handler stack, our own page tables.
 TEXT ·apEntry(SB),NOSPLIT|NOFRAME,$0
@@ -361,6 +383,14 @@ TEXT ·apAddress(SB),NOSPLIT,$0-8
 	LEAQ ·apEntry(SB), AX
 	MOVQ AX, entry+0(FP)
 	RET
+
+// func overflowForTest()
+//
+// overflowForTest pushes for ever, by bytes, so that the assembler does not count.
+TEXT ·overflowForTest(SB),NOSPLIT,$0-0
+push:
+	PUSHRAX
+	JMP push
 
 // func inHandler() bool
 TEXT ·inHandler(SB),NOSPLIT,$0-1

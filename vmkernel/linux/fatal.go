@@ -79,10 +79,42 @@ func Reboot() {
 	halt()
 }
 
-// CrashForTest causes an exception inside a handler, which nothing can mend.
-func CrashForTest() { crashForTest = 1 }
+// Crash is what CrashForTest does inside a handler: nothing can mend it.
+type Crash uint32
 
-var crashForTest uint32
+// The ways to end: a store to page 0, pushing below the stack, recursion in Go.
+const (
+	CrashFault Crash = 1 + iota
+	CrashOverflow
+	CrashRecursion
+)
+
+// CrashForTest ends the host inside the next timer interrupt.
+func CrashForTest(c Crash) { crashForTest = c }
+
+var crashForTest Crash
+
+func crashNow() {
+	switch crashForTest {
+	case CrashFault:
+		// SAFETY: none is meant: page 0 is not mapped.
+		*(*uint32)(at(uintptr(crashForTest))) = 0
+	case CrashOverflow:
+		overflowForTest()
+	case CrashRecursion:
+		crashForTest = Crash(recurseForTest(1 << 20))
+	}
+}
+
+func overflowForTest()
+
+// recurseForTest fills the stack by calls that look at its bound.
+func recurseForTest(n int) int {
+	if n == 0 {
+		return 0
+	}
+	return recurseForTest(n-1) + n
+}
 
 // Report writes the cause and the registers over the serial line, past the log:
 // before there is a screen, or when the screen's report failed itself. World W1.
@@ -138,4 +170,9 @@ func halt() {
 }
 
 // handleNested gets a fault inside a handler, or a double fault.
-func handleNested(f *frame) { die("exception inside the kernel", f) }
+func handleNested(f *frame) {
+	if cause, ok := overflow(f, uintptr(cpu.ReadCR2())); ok {
+		die(cause, f)
+	}
+	die("exception inside the kernel", f)
+}

@@ -271,7 +271,7 @@ func (c *cpuState) epollWait(t *thread, epfd uint64, buf uintptr, max uint64, ms
 	t.epfd, t.epbuf, t.epmax = uint32(epfd), buf, max
 	ep.waiters.push(t)
 	if ms > 0 {
-		t.wake = ticksAfter(int64(ms/1000), int64(ms%1000)*1e6)
+		t.wake = c.ticksAfter(int64(ms/1000), int64(ms%1000)*1e6)
 		sched.timers.add(t)
 	}
 	c.block(t, waitEpoll)

@@ -112,6 +112,11 @@ type cpuState struct {
 	istNMI    uintptr
 	istDF     uintptr
 	istMC     uintptr
+	tscOffset uint64 // ticks that this counter is ahead of the first processor's
+	tscLow    int64
+	tscHigh   int64
+	tscState  uint32
+	_         uint32
 }
 
 const (
@@ -130,6 +135,8 @@ func at(va uintptr) unsafe.Pointer {
 }
 
 // SAFETY: va is a thread that newThread made; its frames are never freed.
+//
+//go:nosplit
 func threadAt(va uintptr) *thread { return (*thread)(at(va)) }
 
 // SAFETY: va is a processor that newCPU made; they live for ever.
@@ -137,8 +144,13 @@ func threadAt(va uintptr) *thread { return (*thread)(at(va)) }
 //go:nosplit
 func cpuAt(va uintptr) *cpuState { return (*cpuState)(at(va)) }
 
+func bootStackAt() uintptr   { return uintptr(unsafe.Pointer(&bootStack)) }
+func earlyStacksAt() uintptr { return uintptr(unsafe.Pointer(&earlyStacks)) }
+
 // this is the processor that runs the caller, which has interrupts off or does
 // not mind being moved.
+//
+//go:nosplit
 func this() *cpuState { return cpuAt(gsBase()) }
 
 // gsBase reads the first word of GS: the address of this processor's cpuState.

@@ -1,10 +1,6 @@
 package linux
 
-import (
-	"sync/atomic"
-
-	"basalt/arch/x86/cpu"
-)
+import "sync/atomic"
 
 const (
 	futexWait    = 0
@@ -12,6 +8,7 @@ const (
 	futexPrivate = 128
 )
 
+//go:nosplit
 func bucket(va uintptr) int { return int((va>>2 ^ va>>10) & 255) }
 
 // futex is the system call: wait while *va is val, or wake up to val threads.
@@ -28,7 +25,7 @@ func (c *cpuState) futex(t *thread, va uintptr, op, val uint32, timeout uintptr)
 			}
 			// SAFETY: readable backed the 16 bytes of the runtime's timespec.
 			ts := (*[2]int64)(at(timeout))
-			deadline = ticksAfter(ts[0], ts[1])
+			deadline = c.ticksAfter(ts[0], ts[1])
 		}
 		if !mm.readable(va, 4) {
 			return -errFault, true
@@ -49,27 +46,29 @@ func (c *cpuState) futex(t *thread, va uintptr, op, val uint32, timeout uintptr)
 		sched.lock.Unlock()
 		return 0, false
 	case futexWake:
-		return c.futexWake(va, val), true
+		sched.lock.Lock()
+		woken := sched.wakeFutex(va, val)
+		sched.lock.Unlock()
+		return woken, true
 	}
 	return -errNoSys, true
 }
 
-// futexWake makes up to n threads that wait for va runnable.
-func (c *cpuState) futexWake(va uintptr, n uint32) int64 {
-	woken := int64(0)
-	sched.lock.Lock()
-	q := &sched.futexes[bucket(va)]
+// wakeFutex makes up to n threads that wait for va runnable. The lock is held.
+//
+//go:nosplit
+func (s *scheduler) wakeFutex(va uintptr, n uint32) (woken int64) {
+	q := &s.futexes[bucket(va)]
 	for p := q.head; p != 0 && uint32(woken) < n; {
 		w := threadAt(p)
 		p = w.next
 		if w.futex == va {
 			q.remove(w)
 			w.futex = 0
-			sched.wakeUp(w, 0)
+			s.wakeUp(w, 0)
 			woken++
 		}
 	}
-	sched.lock.Unlock()
 	return woken
 }
 
@@ -84,20 +83,20 @@ func (c *cpuState) sleep(t *thread, ts uintptr) (int64, bool) {
 		return 0, true
 	}
 	sched.lock.Lock()
-	t.wake = ticksAfter(v[0], v[1])
+	t.wake = c.ticksAfter(v[0], v[1])
 	sched.timers.add(t)
 	c.block(t, waitSleep)
 	sched.lock.Unlock()
 	return 0, false
 }
 
-// ticksAfter is the TSC value that many seconds and nanoseconds from now.
-func ticksAfter(sec, nsec int64) uint64 {
+// ticksAfter is the time in ticks that many seconds and nanoseconds from now.
+func (c *cpuState) ticksAfter(sec, nsec int64) uint64 {
 	if sec < 0 || nsec < 0 {
-		return cpu.RDTSC()
+		return c.now()
 	}
 	if sec > 1<<30 {
 		sec = 1 << 30
 	}
-	return cpu.RDTSC() + nsToTicks(uint64(sec)*1e9+uint64(nsec)) + 1
+	return c.now() + nsToTicks(uint64(sec)*1e9+uint64(nsec)) + 1
 }

@@ -1,10 +1,6 @@
 package linux
 
-import (
-	"sync/atomic"
-
-	"basalt/arch/x86/cpu"
-)
+import "sync/atomic"
 
 // The process-wide profiling timer (setitimer(2), ITIMER_PROF), which is what CPU
 // profiles come from. Each processor counts its own busy time and interrupts the
@@ -67,6 +63,8 @@ func (c *cpuState) sample(now uint64) {
 }
 
 // sampleTime is when sample wants the timer, or never.
+//
+//go:nosplit
 func (c *cpuState) sampleTime() uint64 {
 	every := profileTicks
 	if every == 0 || c.cur == c.idle {
@@ -74,7 +72,7 @@ func (c *cpuState) sampleTime() uint64 {
 		return ^uint64(0)
 	}
 	if c.profileAt == 0 {
-		c.profileAt = cpu.RDTSC() + every
+		c.profileAt = c.now() + every
 	}
 	return c.profileAt
 }

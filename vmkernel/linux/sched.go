@@ -42,6 +42,7 @@ func (s *scheduler) first(t *thread) {
 	leave(c)
 }
 
+//go:nosplit
 func (q *queue) push(t *thread) {
 	t.next = 0
 	if q.tail != 0 {
@@ -52,6 +53,7 @@ func (q *queue) push(t *thread) {
 	q.tail = t.self
 }
 
+//go:nosplit
 func (q *queue) remove(t *thread) bool {
 	prev := uintptr(0)
 	for va := q.head; va != 0; va = threadAt(va).next {
@@ -73,6 +75,8 @@ func (q *queue) remove(t *thread) bool {
 }
 
 // ready puts t on the run queue and gets a processor to look. The lock is held.
+//
+//go:nosplit
 func (s *scheduler) ready(t *thread) {
 	t.state = stateRunnable
 	q := queue{s.head, s.tail}
@@ -112,8 +116,10 @@ func (s *scheduler) ready(t *thread) {
 }
 
 // shorten bounds what is left of a slice that nobody contested so far.
+//
+//go:nosplit
 func (s *scheduler) shorten(c *cpuState) {
-	now := cpu.RDTSC()
+	now := c.now()
 	if c.sliceEnd == 0 || c.sliceEnd > now+sliceTicks {
 		c.sliceEnd = now + sliceTicks
 	}
@@ -148,20 +154,7 @@ func leave(c *cpuState) {
 	t := threadAt(c.cur)
 	if c.gone != 0 || c.resched != 0 {
 		sched.lock.Lock()
-		stays := c.gone == 0 && t.self != c.idle
-		c.gone, c.resched = 0, 0
-		if stays {
-			if n := sched.pick(c); n != nil {
-				sched.ready(t)
-				t = n
-			}
-		} else {
-			n := sched.pick(c)
-			if n == nil {
-				n = threadAt(c.idle)
-			}
-			t = n
-		}
+		t = c.choose(t)
 		t.state = stateRunning
 		if t.self == c.idle {
 			sched.idleSet |= 1 << c.id
@@ -176,10 +169,29 @@ func leave(c *cpuState) {
 	if atomic.LoadUint32(&c.flush) != 0 {
 		c.answerFlush()
 	}
-	if t.pending&^t.mask != 0 && t.inSig == 0 {
+	if t.signalDue() {
 		deliver(t)
 	}
 	c.setTimer()
+}
+
+// choose says which thread goes on where t ran. The lock is held.
+func (c *cpuState) choose(t *thread) *thread {
+	stays := c.gone == 0 && t.self != c.idle
+	c.gone, c.resched = 0, 0
+	n := sched.pick(c)
+	switch {
+	case n == nil && stays:
+		// Who waits may not run here. The slice begins anew, or setTimer would ask
+		// for an interrupt in the past, again and again, and t would get nowhere.
+		c.sliceEnd = c.now() + sliceTicks
+		return t
+	case n == nil:
+		return threadAt(c.idle)
+	case stays:
+		sched.ready(t)
+	}
+	return n
 }
 
 // block takes the running thread off its processor. The lock is held and the
@@ -198,6 +210,8 @@ const (
 )
 
 // wakeUp makes a blocked thread runnable with a result. The lock is held.
+//
+//go:nosplit
 func (s *scheduler) wakeUp(t *thread, result int64) {
 	if t.heap != 0 {
 		s.timers.remove(t)

@@ -60,6 +60,14 @@ func raise(t *thread, sig int, code int32, addr uint64) {
 	push(t, sig, code, addr)
 }
 
+// signalDue says that a signal's handler can run now. A thread that has interrupts off
+// is in the middle of something, as a run loop with a guest's registers live, and
+// handlers run with interrupts on. It is asked again at the next interrupt: who made
+// the signal pending has sent one.
+func (t *thread) signalDue() bool {
+	return t.pending&^t.mask != 0 && t.inSig == 0 && t.frame.rflags&(1<<9) != 0
+}
+
 // deliver starts the handler of the lowest pending signal.
 func deliver(t *thread) {
 	for sig := 1; sig < numSigs; sig++ {

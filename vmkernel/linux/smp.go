@@ -99,6 +99,7 @@ func startOthers() {
 		initCPUThreads(c)
 		ap.Write(code, ap.Start{CR3: mm.tables.Root, CPU: uint64(c.self), Stack: uint64(c.kstack), Entry: uint64(entry)})
 		if startOne(c) {
+			syncTSC(c)
 			sched.cpus[c.id] = c.self
 			sched.ncpu++
 			sched.idleSet |= 1 << c.id
@@ -144,6 +145,7 @@ func apMain() {
 	initCPU(c)
 	initAPIC(c)
 	atomic.StoreUint32(&c.online, 1)
+	answerTSC()
 	c.useHandlerStack()
 	enter()
 }

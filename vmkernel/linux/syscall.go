@@ -1,10 +1,6 @@
 package linux
 
-import (
-	"unsafe"
-
-	"basalt/arch/x86/cpu"
-)
+import "unsafe"
 
 // System call numbers (Linux, arch/x86/entry/syscalls/syscall_64.tbl).
 const (
@@ -50,7 +46,6 @@ const (
 	sysPrlimit64     = 302
 	sysGetrandom     = 318
 	sysBasaltPark    = 0x62000001
-	sysBasaltUnpark  = 0x62000002
 	sysBasaltDevice  = 0x62000003
 	sysBasaltDirect  = 0x62000004
 )
@@ -142,8 +137,6 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 			return 1, true
 		}
 		return 0, true
-	case sysBasaltUnpark:
-		return c.futexWake(uintptr(a0), 1), true
 	}
 	if r, ok := c.processCall(t, f.rax, a0, a1, a2); ok {
 		return r, true
@@ -282,9 +275,12 @@ func (c *cpuState) park(t *thread, va uintptr, val uint32, deadline uint64) (int
 	if !mm.readable(va, 4) {
 		return -errFault, true
 	}
+	if deadline != 0 {
+		deadline -= c.tscOffset // the run loop's is of its own processor
+	}
 	sched.lock.Lock()
 	// SAFETY: readable backed the word.
-	if *(*uint32)(at(va)) != val || deadline != 0 && cpu.RDTSC() >= deadline {
+	if *(*uint32)(at(va)) != val || deadline != 0 && c.now() >= deadline {
 		sched.lock.Unlock()
 		return -errAgain, true
 	}

@@ -3,7 +3,6 @@ package linux
 import (
 	"unsafe"
 
-	"basalt/arch/x86/cpu"
 	"basalt/vmkernel/pmem"
 )
 
@@ -85,21 +84,18 @@ func newCPU(id, apicID uint32) *cpuState {
 	return c
 }
 
-const handlerStack = 32 << 10
-
 // initCPUThreads gives a processor its stacks and its idle thread.
 func initCPUThreads(c *cpuState) {
-	stacks, ok := pmem.Alloc((handlerStack+4*pageSize*3)/pageSize, pageSize, 0)
 	idle := newThread()
-	if !ok || idle == nil {
+	ok := idle != nil
+	for kind, at := range [numStacks]*uintptr{&c.kstack, &c.istNMI, &c.istDF, &c.istMC} {
+		top, have := mm.newStack(c.id, kind)
+		*at = top
+		ok = ok && have
+	}
+	if !ok {
 		die("boot: no memory for a processor", nil)
 	}
-	base := pmem.Virt(stacks)
-	c.istNMI = base + 4*pageSize
-	c.istDF = base + 8*pageSize
-	c.istMC = base + 12*pageSize
-	low := base + 12*pageSize
-	c.kstack = low + handlerStack
 	setTSS(c, 1, c.istNMI)
 	setTSS(c, 2, c.istDF)
 	setTSS(c, 3, c.istMC)
@@ -122,7 +118,7 @@ func initCPUThreads(c *cpuState) {
 
 // switchTo makes t the thread that resume loads.
 func (c *cpuState) switchTo(t *thread) {
-	now := cpu.RDTSC()
+	now := c.now()
 	old := threadAt(c.cur)
 	old.ran += now - old.started
 	t.started = now

@@ -11,8 +11,10 @@ type timerHeap struct {
 	t [MaxThreads]uintptr
 }
 
+//go:nosplit
 func (h *timerHeap) less(i, j int) bool { return threadAt(h.t[i]).wake < threadAt(h.t[j]).wake }
 
+//go:nosplit
 func (h *timerHeap) swap(i, j int) {
 	h.t[i], h.t[j] = h.t[j], h.t[i]
 	threadAt(h.t[i]).heap = uint32(i) + 1
@@ -27,6 +29,7 @@ func (h *timerHeap) add(t *thread) {
 	h.up(h.n - 1)
 }
 
+//go:nosplit
 func (h *timerHeap) up(i int) {
 	for i > 0 && h.less(i, (i-1)/2) {
 		h.swap(i, (i-1)/2)
@@ -34,6 +37,7 @@ func (h *timerHeap) up(i int) {
 	}
 }
 
+//go:nosplit
 func (h *timerHeap) down(i int) {
 	for {
 		c := 2*i + 1
@@ -51,6 +55,7 @@ func (h *timerHeap) down(i int) {
 	}
 }
 
+//go:nosplit
 func (h *timerHeap) remove(t *thread) {
 	i := int(t.heap) - 1
 	h.n--
@@ -87,7 +92,20 @@ func (s *scheduler) expire(now uint64) {
 // setTimer arms the local timer for what comes first: the end of the slice if
 // someone waits for a processor, the earliest sleeper, or a deadline that the
 // run loop of a virtual CPU asked for. It leaves an earlier setting alone.
+//
+//go:nosplit
 func (c *cpuState) setTimer() {
+	at := c.wanted()
+	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
+		return
+	}
+	c.arm(at)
+}
+
+// wanted is when this package wants the timer, or never.
+//
+//go:nosplit
+func (c *cpuState) wanted() uint64 {
 	at := ^uint64(0)
 	if sched.queued > 0 && c.cur != c.idle {
 		at = c.sliceEnd
@@ -101,21 +119,20 @@ func (c *cpuState) setTimer() {
 		at = w
 	}
 	if ttyBehind() {
-		if w := cpu.RDTSC() + lineTicks; w < at {
+		if w := c.now() + lineTicks; w < at {
 			at = w
 		}
 	}
-	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
-		return
-	}
-	c.arm(at)
+	return at
 }
 
 // lineTicks is how long the serial line takes for most of its FIFO: a millisecond.
 var lineTicks uint64 = 1 << 20
 
+//go:nosplit
 func (c *cpuState) arm(at uint64) {
 	c.armed = at
+	at += c.tscOffset // the timer goes by this processor's counter
 	if apic.Deadline {
 		apic.ArmDeadline(at)
 		return
@@ -142,6 +159,9 @@ func (c *cpuState) arm(at uint64) {
 // latest, so that a guest in front of it is left. Interrupts are off.
 func SetDeadline(tsc uint64) {
 	c := this()
+	if tsc != 0 {
+		tsc -= c.tscOffset
+	}
 	if tsc != 0 && (c.armed == 0 || tsc < c.armed) {
 		c.arm(tsc)
 	}
@@ -151,10 +171,9 @@ func SetDeadline(tsc uint64) {
 func (c *cpuState) tick() {
 	c.armed = 0
 	if crashForTest != 0 {
-		// SAFETY: none is meant: page 0 is not mapped.
-		*(*uint32)(at(uintptr(crashForTest))) = 0
+		crashNow()
 	}
-	now := cpu.RDTSC()
+	now := c.now()
 	c.sample(now)
 	ttyTick()
 	if sched.timers.n > 0 {

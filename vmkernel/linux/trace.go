@@ -50,6 +50,18 @@ func Trace(r *Registers, frame func(pc uint64, symbol string, offset uint64)) {
 	}
 }
 
+// inMorestack says that pc is in the runtime's code behind a failed stack check.
+func inMorestack(pc uint64) bool {
+	const want = "runtime.morestack"
+	// SAFETY: as in Trace.
+	f := (*runtime.Func)(findfunc(uintptr(pc)).fn)
+	if f == nil {
+		return false
+	}
+	name := f.Name()
+	return len(name) >= len(want) && name[:len(want)] == want
+}
+
 // mapped says that the page of va is in the tables.
 func mapped(va uintptr) bool {
 	if va>>47 != 0 && va>>47 != 0x1ffff {

@@ -97,6 +97,8 @@ func ttyPump(max int) {
 }
 
 // ttyBehind says that the line has not got the whole log yet.
+//
+//go:nosplit
 func ttyBehind() bool { return tty.sent != tty.n && tty.present }
 
 // ttyTick goes on with the line from the timer.

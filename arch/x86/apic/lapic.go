@@ -132,6 +132,9 @@ func BroadcastNMI() { command(0, 4<<8|icrAssert|icrAllOther) }
 //go:nosplit
 func command(id, low uint32) {
 	if X2 {
+		// This WRMSR waits for no store: the target could be there before what it
+		// is to find (SDM Vol. 3A, 11.12.3 "MSR Access in x2APIC Mode").
+		cpu.Fence()
 		cpu.WRMSR(x2apicMSR+regICRLow>>4, uint64(id)<<32|uint64(low))
 		return
 	}
@@ -153,10 +156,14 @@ func TimerVector(vector uint8) {
 }
 
 // ArmDeadline fires at a TSC value (TSC-deadline mode); 0 stops the timer.
+//
+//go:nosplit
 func ArmDeadline(tsc uint64) { cpu.WRMSR(IA32_TSC_DEADLINE, tsc) }
 
 // ArmCount fires after count ticks of the timer's clock (one-shot mode); 0 stops
 // the timer.
+//
+//go:nosplit
 func ArmCount(count uint32) { write(regInitial, count) }
 
 // Count is what is left of a one-shot count.

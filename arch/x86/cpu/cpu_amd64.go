@@ -12,6 +12,12 @@ func WRMSR(index uint32, value uint64)
 // RDTSC reads the time-stamp counter.
 func RDTSC() uint64
 
+// RDTSCOrdered reads the time-stamp counter after everything before it has happened.
+func RDTSCOrdered() uint64
+
+// Fence makes every store before it visible before anything behind it happens.
+func Fence()
+
 // XGETBV reads an extended control register (0 is XCR0).
 func XGETBV(index uint32) uint64
 

@@ -21,22 +21,23 @@ func main() {
 	d := flag.Duration("time", 10*time.Minute, "how long to stress")
 	cpus := flag.Int("cpus", 4, "processors of the machine")
 	mem := flag.Int("mem", 512, "memory of the machine in MiB")
+	only := flag.String("only", "", "comma-separated workers; all if empty")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: boot [flags] STRESS.ELF")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *d, *cpus, *mem); err != nil {
+	if err := run(flag.Arg(0), *only, *d, *cpus, *mem); err != nil {
 		fmt.Fprintln(os.Stderr, "stress:", err)
 		os.Exit(1)
 	}
 }
 
-func run(kernel string, d time.Duration, cpus, mem int) error {
+func run(kernel, only string, d time.Duration, cpus, mem int) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	m := harness.Machine{Kernel: kernel, CPUs: cpus, MemMiB: mem, NIC: "none",
-		Append: "-- -time " + d.String(), Limit: 2*d + time.Minute}
+		Append: "-- -time " + d.String() + " -only=" + only, Limit: 2*d + time.Minute}
 	r, err := m.Start(ctx)
 	if err != nil {
 		return err

@@ -20,7 +20,8 @@ type Host struct {
 	// reaches deadline (0: for ever). It may wake for no reason. W1;
 	// interrupts are on.
 	Park func(word *uint32, val uint32, deadline uint64)
-	// Unpark wakes who sleeps on word. W1.
+	// Unpark wakes who sleeps on word. W1; it may be called with interrupts off and
+	// a guest's extended state in the processor.
 	Unpark func(word *uint32)
 
 	// Alloc gives n zeroed contiguous 4 KiB frames aligned to align frames.

@@ -275,6 +275,21 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// TestDeadlineOutlivesTheHostsTimer: one timer serves the host and every engine, so
+// an interrupt may be the end of a setting that stood for the guest's deadline too.
+func TestDeadlineOutlivesTheHostsTimer(t *testing.T) {
+	m := newMachine(t, func(c *Config) {
+		c.Caps.Pin.May &^= vmx.PinPreemptionTimer
+		c.Caps.Controls.Pin &^= vmx.PinPreemptionTimer
+	})
+	m.fast.deadline = 99
+	m.run(exit(vmx.Exit_EXTERNAL_INTERRUPT), exit(vmx.Exit_HLT))
+	m.run(exit(vmx.Exit_HLT))
+	if len(m.armed) != 3 || m.armed[1] != 99 || m.armed[2] != 99 {
+		t.Errorf("set %v: want 99 at the start, after the interrupt and after ordinary Go", m.armed)
+	}
+}
+
 // TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts: the preemption timer exits
 // before an external interrupt does.
 func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {

@@ -2,6 +2,7 @@ package w1test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -47,6 +48,7 @@ func TestCheckFindsWhatItLooksFor(t *testing.T) {
 		{"pointer write", writesPointer, false, "gcWriteBarrier"},
 		{"allocation", allocates, false, "newobject"},
 		{"float", float, true, "uses X0"},
+		{"system call", syscall.RawSyscall, true, "system call"},
 	} {
 		got := strings.Join(violations(c.noXMM, []any{c.f}), "; ")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {

@@ -18,6 +18,7 @@ import (
 )
 
 // Fast checks functions of the fast path and everything that they call directly.
+// They must not make system calls either.
 func Fast(t *testing.T, funcs ...any) { check(t, true, funcs) }
 
 // NoAlloc checks functions that may use XMM registers but must neither allocate
@@ -132,6 +133,9 @@ func function(entry uintptr, noXMM bool) (calls []uintptr, bad []string) {
 		in, n := decode(code)
 		if n == 0 {
 			return calls, append(bad, fmt.Sprintf("%s+%#x: cannot decode % x", fn.Name(), pc-entry, code))
+		}
+		if noXMM && in.Op == x86asm.SYSCALL {
+			bad = append(bad, fmt.Sprintf("%s+%#x makes a system call: its handler saves no XMM register", fn.Name(), pc-entry))
 		}
 		for _, a := range in.Args {
 			if r, ok := a.(x86asm.Reg); ok && noXMM && r >= x86asm.X0 && r <= x86asm.X14 {
