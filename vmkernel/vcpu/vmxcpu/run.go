@@ -157,9 +157,9 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 		}
 		pc.current = e.vmcsPA
 	}
+	pc.armed = ^uint64(0) // the host's timer may have been set anew
 	if pc.owner != e.id {
 		pc.owner = e.id
-		pc.armed = ^uint64(0)
 		if e.f.cfg.Mitigations == MitigateAuto && e.f.cfg.IBPB {
 			e.frame.Mitigate |= vmx.MitigateIBPB
 		}
