@@ -91,6 +91,30 @@ const (
 	SPEC_CTRL_IBRS  uint64 = 1 << 0
 	SPEC_CTRL_STIBP uint64 = 1 << 1
 	SPEC_CTRL_SSBD  uint64 = 1 << 2
+	SPEC_CTRL_BHI   uint64 = 1 << 10 // BHI_DIS_S
+)
+
+// Bits of IA32_ARCH_CAPABILITIES (SDM Vol. 4, Table 2-2).
+const (
+	ARCH_CAP_RDCL_NO        uint64 = 1 << 0
+	ARCH_CAP_IBRS_ALL       uint64 = 1 << 1
+	ARCH_CAP_RSBA           uint64 = 1 << 2
+	ARCH_CAP_SKIP_L1DFL     uint64 = 1 << 3 // SKIP_L1DFL_VMENTRY
+	ARCH_CAP_SSB_NO         uint64 = 1 << 4
+	ARCH_CAP_MDS_NO         uint64 = 1 << 5
+	ARCH_CAP_PSCHANGE_MC_NO uint64 = 1 << 6 // IF_PSCHANGE_MC_NO
+	ARCH_CAP_TSX_CTRL       uint64 = 1 << 7
+	ARCH_CAP_TAA_NO         uint64 = 1 << 8
+	ARCH_CAP_SBDR_SSDP_NO   uint64 = 1 << 13
+	ARCH_CAP_FBSDP_NO       uint64 = 1 << 14
+	ARCH_CAP_PSDP_NO        uint64 = 1 << 15
+	ARCH_CAP_FB_CLEAR       uint64 = 1 << 17
+	ARCH_CAP_RRSBA          uint64 = 1 << 19
+	ARCH_CAP_BHI_NO         uint64 = 1 << 20
+	ARCH_CAP_PBRSB_NO       uint64 = 1 << 24
+	ARCH_CAP_GDS_NO         uint64 = 1 << 26
+	ARCH_CAP_RFDS_NO        uint64 = 1 << 27
+	ARCH_CAP_RFDS_CLEAR     uint64 = 1 << 28
 )
 
 // PATReset is the value of PAT after a reset (APM Vol. 2, 7.8.2).
