@@ -62,6 +62,7 @@ const (
 	SVM_KEY     MSR = 0xC0010118
 	VIRT_SPEC   MSR = 0xC001011F
 	DE_CFG      MSR = 0xC0011029
+	BP_CFG      MSR = 0xC001102E
 )
 
 // Bits of EFER (APM Vol. 2, 3.1.7).
@@ -74,6 +75,15 @@ const (
 	EFER_LMSLE uint64 = 1 << 13
 	EFER_FFXSR uint64 = 1 << 14
 	EFER_TCE   uint64 = 1 << 15
+
+	EFER_AIBRSE uint64 = 1 << 21 // automatic IBRS
+)
+
+// Bits of DE_CFG and BP_CFG that work around errata (AMD's security bulletins 7008
+// and 7005).
+const (
+	DE_CFG_FP_BACKUP_FIX  uint64 = 1 << 9
+	BP_CFG_BP_SPEC_REDUCE uint64 = 1 << 4
 )
 
 // Bits of VM_CR (APM Vol. 2, 15.30.1).
