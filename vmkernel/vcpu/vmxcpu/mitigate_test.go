@@ -93,3 +93,32 @@ func TestFindingsAndWhatGuestsAreTold(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// TestSGXIsOutOfReach: where the processor has the controls every ENCLS and ENCLV
+// exits; what else needs a control of its own stays #UD.
+func TestSGXIsOutOfReach(t *testing.T) {
+	m := newMachine(t, func(c *Config) {
+		c.Caps.Proc2.May = ^uint32(0)
+		c.Caps.Controls, _ = c.Caps.Choose()
+	})
+	m.run(exit(vmx.Exit_HLT))
+	const want, never = vmx.Proc2EnableENCLSExiting | vmx.Proc2EnableENCLVExiting,
+		vmx.Proc2EnableXSAVES | vmx.Proc2EnablePCONFIG | vmx.Proc2EnableUserWaitPause | vmx.Proc2EnableVMFunctions |
+			vmx.Proc2ProcessorTraceUsesGPA | vmx.Proc2EPTViolationVE
+	if c := m.get(vmx.PROC_BASED_CTLS2); c&want != want || c&never != 0 {
+		t.Errorf("secondary controls %#x", c)
+	}
+	if m.get(vmx.ENCLS_EXITING_BITMAP) != ^uint64(0) || m.get(vmx.ENCLV_EXITING_BITMAP) != ^uint64(0) {
+		t.Error("a leaf of ENCLS or ENCLV runs without an exit")
+	}
+	for _, r := range []vmx.ExitReason{vmx.Exit_ENCLS, vmx.Exit_ENCLV, vmx.Exit_PCONFIG, vmx.Exit_UMWAIT, vmx.Exit_TPAUSE, vmx.Exit_LOADIWKEY, vmx.Exit_SEAMCALL, vmx.Exit_TDCALL} {
+		if kinds[r] != vcpu.KindVirtInst {
+			t.Errorf("%v is %v, want #UD", r, kinds[r])
+		}
+	}
+	m = newMachine(t, nil)
+	m.run(exit(vmx.Exit_HLT))
+	if m.get(vmx.ENCLS_EXITING_BITMAP) != 0 || m.get(vmx.ENCLV_EXITING_BITMAP) != 0 {
+		t.Error("a field was written that the processor may not have")
+	}
+}
