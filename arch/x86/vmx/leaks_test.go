@@ -151,3 +151,12 @@ func TestGuestArch(t *testing.T) {
 		t.Errorf("%#x", v)
 	}
 }
+
+// TestEveryBitIsLookedAt: Enter tests for the bits of an entry at once, and for those of
+// an exit; one that neither mask has would do nothing.
+func TestEveryBitIsLookedAt(t *testing.T) {
+	const entry, exit = mitigateEntry, mitigateExit | MitigateRSB
+	if MitigateOnce&^entry != 0 || entry|exit != 1<<6-1 {
+		t.Errorf("entry %#x, exit %#x", entry, exit)
+	}
+}
