@@ -41,6 +41,11 @@ func printHost(w io.Writer, h wire.Host) {
 		row("Problem", "virtual machines cannot run: %s", h.Reason)
 	}
 	row("CPU", "%d x %s", h.CPUs, h.CPUModel)
+	for _, l := range h.Leaks {
+		if l.Open {
+			row("Leak", "%s: %s", l.Name, l.State)
+		}
+	}
 	row("Memory", "%s, %s free", size(h.MemoryTotalBytes), size(h.MemoryFreeBytes))
 	row("Machines", "%d, %d running", h.VMs, h.RunningVMs)
 	row("Addresses", "%s", strings.Join(h.Addresses, " "))

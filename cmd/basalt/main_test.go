@@ -114,9 +114,10 @@ func TestEveryCommand(t *testing.T) {
 	}
 
 	// Host.
-	c.expect(exitOK, "", words("host"), "amd-v", "4 x Fake CPU", "512.0 MiB", f.Agent.Fingerprint())
+	c.expect(exitOK, "", words("host"), "amd-v", "4 x Fake CPU", "512.0 MiB", "smt: turn it off", "!mds", f.Agent.Fingerprint())
 	var h wire.Host
-	if r := c.run("", "host", "--json"); json.Unmarshal([]byte(r.out), &h) != nil || h.Name != "host1" || h.CPUs != 4 {
+	if r := c.run("", "host", "--json"); json.Unmarshal([]byte(r.out), &h) != nil || h.Name != "host1" || h.CPUs != 4 ||
+		len(h.Leaks) != 2 || h.Leaks[0] != (wire.Leak{Name: "mds", State: "VERW before each entry"}) || !h.Leaks[1].Open {
 		t.Errorf("host --json: %s", r.out)
 	}
 	c.expect(exitOK, "", []string{"host", "--host", f.Addr}, "host1")

@@ -18,6 +18,7 @@ type engine struct {
 	name    string
 	why     string // there is none
 	factory vcpu.Factory
+	leaks   []host.Leak
 }
 
 // findEngine tries VT-x and AMD-V. A processor has one of them at most; without
@@ -65,5 +66,25 @@ func chosen(name string, f vcpu.Factory, err error, log *slog.Logger) engine {
 		return engine{name: host.EngineNone, why: err.Error()}
 	}
 	log.Info("engine " + name)
-	return engine{name: name, factory: f}
+	e := engine{name: name, factory: f}
+	r, ok := f.(vcpu.Reporter)
+	if !ok {
+		return e
+	}
+	var closed, open []any
+	for _, l := range r.Findings() {
+		e.leaks = append(e.leaks, host.Leak(l))
+		if l.Open {
+			open = append(open, l.Name, l.Text)
+		} else {
+			closed = append(closed, l.Name, l.Text)
+		}
+	}
+	if len(closed) > 0 {
+		log.Info("leaks of the processor: closed", closed...)
+	}
+	if len(open) > 0 {
+		log.Warn("leaks of the processor: open", open...)
+	}
+	return e
 }

@@ -53,9 +53,12 @@ func (s *Server) wireHost() wire.Host {
 		Name: in.Hostname, Product: in.Product, Version: in.Version,
 		Engine: in.Engine, CanRunVMs: in.CannotRun == "", Reason: in.CannotRun,
 		CPUModel: in.CPUModel, CPUs: in.CPUs, MemoryTotalBytes: in.MemoryTotal, MemoryFreeBytes: in.MemoryFree,
-		MaxVCPUs: in.MaxVCPUs, Addresses: []string{}, Fingerprint: s.Cert.Fingerprint(),
+		Leaks: []wire.Leak{}, MaxVCPUs: in.MaxVCPUs, Addresses: []string{}, Fingerprint: s.Cert.Fingerprint(),
 		BootTime: in.BootTime.UTC(), UptimeSeconds: in.Uptime.Seconds(), TimeToReadySeconds: in.TimeToReady.Seconds(),
 		FailedLogins: s.Auth.Failures(),
+	}
+	for _, l := range in.Leaks {
+		h.Leaks = append(h.Leaks, wire.Leak{Name: l.Name, Open: l.Open, State: l.Text})
 	}
 	for _, a := range in.Addresses {
 		h.Addresses = append(h.Addresses, a.String())

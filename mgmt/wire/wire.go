@@ -12,6 +12,7 @@ type Host struct {
 	Reason             string    `json:"reason,omitempty" doc:"Why virtual machines cannot run here."`
 	CPUModel           string    `json:"cpuModel"`
 	CPUs               int       `json:"cpus" doc:"Logical processors online."`
+	Leaks              []Leak    `json:"leaks" doc:"Known leaks of the processor between guests and host, and what is done about each."`
 	MemoryTotalBytes   uint64    `json:"memoryTotalBytes"`
 	MemoryFreeBytes    uint64    `json:"memoryFreeBytes" doc:"What virtual machines and files could take now."`
 	MaxVCPUs           int       `json:"maxVCPUs" doc:"Most CPUs of one virtual machine."`
@@ -23,6 +24,13 @@ type Host struct {
 	VMs                int       `json:"vms" doc:"Number of virtual machines."`
 	RunningVMs         int       `json:"runningVMs"`
 	FailedLogins       uint64    `json:"failedLogins" doc:"Failed logins since boot."`
+}
+
+// Leak is one known way in which a guest may learn what it should not.
+type Leak struct {
+	Name  string `json:"name" doc:"As Linux names the files in /sys/devices/system/cpu/vulnerabilities."`
+	Open  bool   `json:"open" doc:"The leak is not closed."`
+	State string `json:"state" doc:"What is done about it, or why nothing is."`
 }
 
 // File is one entry of the file store.

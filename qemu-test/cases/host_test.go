@@ -125,7 +125,7 @@ func (n *node) facts(t *testing.T, m harness.Machine) wire.Host {
 	if h.Fingerprint != n.fingerprint {
 		t.Errorf("fingerprint %s, the console says %s", h.Fingerprint, n.fingerprint)
 	}
-	if h.TimeToReadySeconds <= 0 || h.UptimeSeconds < h.TimeToReadySeconds || h.Version == "" || h.CPUModel == "" {
+	if h.TimeToReadySeconds <= 0 || h.UptimeSeconds < h.TimeToReadySeconds || h.Version == "" || h.CPUModel == "" || len(h.Leaks) < 4 {
 		t.Errorf("%+v", h)
 	}
 	if age := time.Since(h.BootTime); age < 0 && age < -time.Hour || age > 48*time.Hour {

@@ -42,6 +42,8 @@ type Info struct {
 	CPUModel string // the processor's brand string, trimmed
 	CPUs     int    // logical processors online
 
+	Leaks []Leak // known leaks of the processor; nil without an engine
+
 	MemoryTotal uint64 // bytes of RAM that the firmware reported as usable
 	MemoryFree  uint64 // bytes that virtual machines or files could take now
 
@@ -53,6 +55,14 @@ type Info struct {
 	BootTime    time.Time     // wall clock at kernel entry
 	Uptime      time.Duration // since kernel entry
 	TimeToReady time.Duration // kernel entry to Ready; 0 before it
+}
+
+// Leak is one way in which a guest may learn what it should not on this processor, and
+// what is done about it.
+type Leak struct {
+	Name string // as Linux names the files in /sys/devices/system/cpu/vulnerabilities
+	Open bool   // it is not closed
+	Text string
 }
 
 // ChunkSize is the size of one chunk of host memory, in bytes: one large page.

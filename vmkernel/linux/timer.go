@@ -96,10 +96,9 @@ func (s *scheduler) expire(now uint64) {
 //go:nosplit
 func (c *cpuState) setTimer() {
 	at := c.wanted()
-	if at == ^uint64(0) || c.armed != 0 && c.armed <= at {
-		return
+	if at != ^uint64(0) && mustArm(c.armed, at, c.now()) {
+		c.arm(at)
 	}
-	c.arm(at)
 }
 
 // wanted is when this package wants the timer, or never.
@@ -124,6 +123,18 @@ func (c *cpuState) wanted() uint64 {
 		}
 	}
 	return at
+}
+
+// mustArm says whether a timer that is set for armed (0: not at all) has to be set
+// anew to fire at a time at the latest. One whose own time is past fires at any
+// moment, or never again: an emulator may lose an interrupt (QEMU 7.2 changes a
+// processor's word of pending interrupts without its lock at every #VMEXIT), and
+// what is believed to be armed would keep every later time from being set. So it
+// is set again, which at worst costs a second interrupt.
+//
+//go:nosplit
+func mustArm(armed, at, now uint64) bool {
+	return armed == 0 || at < armed || armed <= now
 }
 
 // lineTicks is how long the serial line takes for most of its FIFO: a millisecond.
@@ -159,10 +170,10 @@ func (c *cpuState) arm(at uint64) {
 // latest, so that a guest in front of it is left. Interrupts are off.
 func SetDeadline(tsc uint64) {
 	c := this()
-	if tsc != 0 {
-		tsc -= c.tscOffset
+	if tsc == 0 {
+		return
 	}
-	if tsc != 0 && (c.armed == 0 || tsc < c.armed) {
+	if tsc -= c.tscOffset; mustArm(c.armed, tsc, c.now()) {
 		c.arm(tsc)
 	}
 }

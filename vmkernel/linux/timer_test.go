@@ -107,3 +107,24 @@ func TestFutexBucketsSpread(t *testing.T) {
 		t.Fatalf("words a cache line apart use %d buckets of 256", len(used))
 	}
 }
+
+// TestTimerIsNotTrustedAfterItsTime: an interrupt of the timer that was lost must
+// not keep the processor from ever setting its timer again.
+func TestTimerIsNotTrustedAfterItsTime(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		armed, at, now uint64
+		want           bool
+	}{
+		{"not armed", 0, 50, 10, true},
+		{"armed for sooner", 40, 50, 10, false},
+		{"armed for the same time", 50, 50, 10, false},
+		{"armed for later", 60, 50, 10, true},
+		{"its time is past: lost, or on its way", 40, 50, 45, true},
+		{"its time is now", 40, 50, 40, true},
+	} {
+		if got := mustArm(c.armed, c.at, c.now); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

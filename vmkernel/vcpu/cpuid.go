@@ -28,7 +28,10 @@ type Features struct {
 	PhysBits  uint8
 	RDTSCP    bool
 	MTRR, PAT bool
-	Sizes     [64]uint16 // end of a state component in the XSAVE area, by bit of XCR0
+	// ArchCap is IA32_ARCH_CAPABILITIES, if there is one.
+	HasArchCap bool
+	ArchCap    uint64
+	Sizes      [64]uint16 // end of a state component in the XSAVE area, by bit of XCR0
 }
 
 // Features of the virtual processor.

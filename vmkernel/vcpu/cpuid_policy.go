@@ -25,9 +25,9 @@ var (
 	allow7EBX = bits(0, 1, 3, 5, 7, 8, 9, 10, 18, 19, 20, 23, 24, 29)
 	// UMIP GFNI VAES VPCLMULQDQ RDPID. Hidden: PKU WAITPKG CET LA57 and others.
 	allow7ECX = bits(2, 8, 9, 10, 22)
-	// FSRM MD_CLEAR SERIALIZE. Hidden: IBRS, STIBP, SSBD, ARCH_CAPABILITIES,
-	// whose MSRs we do not switch.
-	allow7EDX = bits(4, 10, 14)
+	// FSRM MD_CLEAR SERIALIZE ARCH_CAPABILITIES. Hidden: IBRS, STIBP, SSBD and
+	// L1D_FLUSH, whose registers we do not switch; UINTR, PCONFIG, AMX and others.
+	allow7EDX = bits(4, 10, 14, 29)
 	// XSAVEOPT XSAVEC XGETBV(1). Hidden: XSAVES, XFD.
 	allowD1EAX = bits(0, 1, 2)
 	// LAHF CMP_LEGACY ABM SSE4A MISALIGNSSE 3DNOWPREFETCH. Hidden: SVM EXTAPIC
@@ -117,6 +117,11 @@ func (b *builder) basic(tscKHz, busKHz uint32) {
 	if !b.caps.RDTSCP {
 		c7 &^= bits(22)
 	}
+	if !b.caps.HasArchCap {
+		d7 &^= bits(29)
+	}
+	b.c.feat.HasArchCap = d7&bits(29) != 0
+	b.c.feat.ArchCap = b.caps.ArchCap
 	if !b.ext {
 		b7 &^= bits(5)
 		c7 &^= bits(9, 10)

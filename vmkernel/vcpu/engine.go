@@ -165,7 +165,21 @@ type Caps struct {
 	INVPCID bool   // INVPCID works in the guest without an exit
 	XSAVES  bool   // XSAVES and IA32_XSS are switched
 	XCR0    uint64 // the state components that XSAVE() carries
+	// HasArchCap says that there is an IA32_ARCH_CAPABILITIES, ArchCap what of
+	// it holds in a guest.
+	HasArchCap bool
+	ArchCap    uint64
 }
+
+// Finding is one known leak of the host's processor, and what the engine does about it.
+type Finding struct {
+	Name string // as Linux names the files in /sys/devices/system/cpu/vulnerabilities
+	Open bool   // it is not closed
+	Text string
+}
+
+// Reporter is a Factory that knows the leaks of its processors.
+type Reporter interface{ Findings() []Finding }
 
 // Capable is a Factory that says more than the least.
 type Capable interface{ Caps() Caps }

@@ -91,7 +91,10 @@ func init() {
 		readonly(0xcd, 0xcd, "MSR_FSB_FREQ", 3),
 		readonly(0xce, 0xce, "MSR_PLATFORM_INFO", 0),
 		readonly(0xfe, 0xfe, "IA32_MTRRCAP", 0x500|mtrrVars), // fixed, WC
+		emulated(0x10a, 0x10a, "IA32_ARCH_CAPABILITIES", readArchCap, writeArchCap),
+		{first: 0x10b, last: 0x10b, name: "IA32_FLUSH_CMD", policy: Refused, note: "CPUID does not offer it"},
 		constant(0x118, 0x119, "MSR_BBL_CR_CTL", 0),
+		{first: 0x122, last: 0x122, name: "IA32_TSX_CTRL", policy: Refused, note: "IA32_ARCH_CAPABILITIES does not offer it"},
 		constant(0x140, 0x140, "MSR_MISC_FEATURES_ENABLES", 0),
 		passed(0x174, "IA32_SYSENTER_CS", any32, func(s *System) *uint64 { return &s.SysenterCS }),
 		passed(0x175, "IA32_SYSENTER_ESP", canonical, func(s *System) *uint64 { return &s.SysenterESP }),

@@ -37,6 +37,14 @@ func readMicrocode(v *VCPU, _ uint32) (uint64, bool) {
 
 func writeMicrocode(v *VCPU, _ uint32, _ uint64) bool { return v.CPUID.feat.Intel }
 
+// readArchCap: what the processor is not subject to holds in a guest too; without the
+// register a guest would guard against everything.
+func readArchCap(v *VCPU, _ uint32) (uint64, bool) {
+	return v.CPUID.feat.ArchCap, v.CPUID.feat.HasArchCap
+}
+
+func writeArchCap(*VCPU, uint32, uint64) bool { return false }
+
 func readTSCAux(v *VCPU, _ uint32) (uint64, bool) {
 	return v.System().TSCAUX, v.CPUID.feat.RDTSCP
 }

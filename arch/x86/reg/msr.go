@@ -62,6 +62,7 @@ const (
 	SVM_KEY     MSR = 0xC0010118
 	VIRT_SPEC   MSR = 0xC001011F
 	DE_CFG      MSR = 0xC0011029
+	BP_CFG      MSR = 0xC001102E
 )
 
 // Bits of EFER (APM Vol. 2, 3.1.7).
@@ -74,6 +75,15 @@ const (
 	EFER_LMSLE uint64 = 1 << 13
 	EFER_FFXSR uint64 = 1 << 14
 	EFER_TCE   uint64 = 1 << 15
+
+	EFER_AIBRSE uint64 = 1 << 21 // automatic IBRS
+)
+
+// Bits of DE_CFG and BP_CFG that work around errata (AMD's security bulletins 7008
+// and 7005).
+const (
+	DE_CFG_FP_BACKUP_FIX  uint64 = 1 << 9
+	BP_CFG_BP_SPEC_REDUCE uint64 = 1 << 4
 )
 
 // Bits of VM_CR (APM Vol. 2, 15.30.1).
@@ -91,6 +101,30 @@ const (
 	SPEC_CTRL_IBRS  uint64 = 1 << 0
 	SPEC_CTRL_STIBP uint64 = 1 << 1
 	SPEC_CTRL_SSBD  uint64 = 1 << 2
+	SPEC_CTRL_BHI   uint64 = 1 << 10 // BHI_DIS_S
+)
+
+// Bits of IA32_ARCH_CAPABILITIES (SDM Vol. 4, Table 2-2).
+const (
+	ARCH_CAP_RDCL_NO        uint64 = 1 << 0
+	ARCH_CAP_IBRS_ALL       uint64 = 1 << 1
+	ARCH_CAP_RSBA           uint64 = 1 << 2
+	ARCH_CAP_SKIP_L1DFL     uint64 = 1 << 3 // SKIP_L1DFL_VMENTRY
+	ARCH_CAP_SSB_NO         uint64 = 1 << 4
+	ARCH_CAP_MDS_NO         uint64 = 1 << 5
+	ARCH_CAP_PSCHANGE_MC_NO uint64 = 1 << 6 // IF_PSCHANGE_MC_NO
+	ARCH_CAP_TSX_CTRL       uint64 = 1 << 7
+	ARCH_CAP_TAA_NO         uint64 = 1 << 8
+	ARCH_CAP_SBDR_SSDP_NO   uint64 = 1 << 13
+	ARCH_CAP_FBSDP_NO       uint64 = 1 << 14
+	ARCH_CAP_PSDP_NO        uint64 = 1 << 15
+	ARCH_CAP_FB_CLEAR       uint64 = 1 << 17
+	ARCH_CAP_RRSBA          uint64 = 1 << 19
+	ARCH_CAP_BHI_NO         uint64 = 1 << 20
+	ARCH_CAP_PBRSB_NO       uint64 = 1 << 24
+	ARCH_CAP_GDS_NO         uint64 = 1 << 26
+	ARCH_CAP_RFDS_NO        uint64 = 1 << 27
+	ARCH_CAP_RFDS_CLEAR     uint64 = 1 << 28
 )
 
 // PATReset is the value of PAT after a reset (APM Vol. 2, 7.8.2).

@@ -25,16 +25,14 @@ type CPU interface {
 
 // Caps are the capabilities of SVM on one processor.
 type Caps struct {
-	Revision      uint8  // Fn8000_000A EAX[7:0]
-	ASIDs         uint32 // number of address space identifiers, the host's 0 included
-	Features      uint32 // Fn8000_000A EDX, reg.SVM_*
-	Page1G        bool   // 1 GiB pages, for nested tables too
-	PhysBits      uint8  // width of a host-physical address
-	IBPB          bool   // PRED_CMD.IBPB
-	AutomaticIBRS bool   // EFER.AIBRSE protects the host's indirect branches
-	XSAVE         bool
-	TSCAUX        bool // RDTSCP and TSC_AUX
-	RDPRU         bool
+	Revision uint8  // Fn8000_000A EAX[7:0]
+	ASIDs    uint32 // number of address space identifiers, the host's 0 included
+	Features uint32 // Fn8000_000A EDX, reg.SVM_*
+	Page1G   bool   // 1 GiB pages, for nested tables too
+	PhysBits uint8  // width of a host-physical address
+	XSAVE    bool
+	TSCAUX   bool // RDTSCP and TSC_AUX
+	RDPRU    bool
 }
 
 // Has says whether all bits of reg.SVM_* are there.
@@ -56,12 +54,7 @@ func Detect(p CPU) (Caps, error) {
 	}
 	eax, ebx, _, _ := p.CPUID(reg.LeafAddrSizes, 0)
 	c.PhysBits = uint8(eax)
-	c.IBPB = ebx&reg.CPUIDExt8_EBX_IBPB != 0
 	c.RDPRU = ebx&reg.CPUIDExt8_EBX_RDPRU != 0
-	if maxLeaf >= reg.LeafExt2 {
-		eax, _, _, _ = p.CPUID(reg.LeafExt2, 0)
-		c.AutomaticIBRS = eax&reg.CPUIDExt21_EAX_AutomaticIBRS != 0
-	}
 	_, _, ecx, _ = p.CPUID(reg.LeafFeatures, 0)
 	c.XSAVE = ecx&reg.CPUID1_ECX_XSAVE != 0
 	eax, c.ASIDs, _, c.Features = p.CPUID(reg.LeafSVM, 0)

@@ -17,6 +17,8 @@ const (
 	// MitigateIBPB raises an indirect-branch barrier before the next entry;
 	// Enter clears the bit.
 	MitigateIBPB uint64 = 1 << 1
+	// MitigateVERW clears the processor's buffers before every entry.
+	MitigateVERW uint64 = 1 << 2
 )
 
 // Enter runs the guest until the next #VMEXIT (15.5 "VMRUN instruction"). gpr is in

@@ -29,6 +29,32 @@
 // The number of PRED_CMD, APM Vol. 2, 3.2.9.
 #define MSR_PRED_CMD 0x49
 
+// LOAD_GUEST loads every register that VMRUN does not: the frame is at SI, the general
+// registers at DI.
+#define LOAD_GUEST \
+	MOVUPS frame_X15(SI), X15  \
+	MOVQ   frame_VMCB(SI), AX  \
+	VMLOAD                     \
+	MOVQ   0x08(DI), CX        \
+	MOVQ   0x10(DI), DX        \
+	MOVQ   0x18(DI), BX        \
+	MOVQ   0x28(DI), BP        \
+	MOVQ   0x30(DI), SI        \
+	MOVQ   0x40(DI), R8        \
+	MOVQ   0x48(DI), R9        \
+	MOVQ   0x50(DI), R10       \
+	MOVQ   0x58(DI), R11       \
+	MOVQ   0x60(DI), R12       \
+	MOVQ   0x68(DI), R13       \
+	MOVQ   0x70(DI), R14       \
+	MOVQ   0x78(DI), R15       \
+	MOVQ   0x38(DI), DI
+
+// VERW is quickest with the selector of a writable data segment; what it says
+// about it does not matter.
+DATA dataSelector<>+0(SB)/2, $0x10
+GLOBL dataSelector<>(SB), RODATA|NOPTR, $2
+
 // func Enter(gpr *[16]uint64, f *Frame)
 TEXT ·Enter(SB), NOSPLIT, $24-16
 	MOVQ gpr+0(FP), DI
@@ -41,34 +67,13 @@ TEXT ·Enter(SB), NOSPLIT, $24-16
 	CLGI
 	STI
 
-	TESTQ  $2, frame_Mitigate(SI)
-	JZ     nobarrier
-	MOVL   $MSR_PRED_CMD, CX
-	MOVL   $1, AX
-	XORL   DX, DX
-	WRMSR
-	ANDQ   $~2, frame_Mitigate(SI)
+	TESTQ  $(2|4), frame_Mitigate(SI)
+	JNZ    barriers
 
 nobarrier:
-	MOVUPS frame_X15(SI), X15
-	MOVQ   frame_VMCB(SI), AX
-	VMLOAD
+	LOAD_GUEST
 
-	MOVQ 0x08(DI), CX
-	MOVQ 0x10(DI), DX
-	MOVQ 0x18(DI), BX
-	MOVQ 0x28(DI), BP
-	MOVQ 0x30(DI), SI
-	MOVQ 0x40(DI), R8
-	MOVQ 0x48(DI), R9
-	MOVQ 0x50(DI), R10
-	MOVQ 0x58(DI), R11
-	MOVQ 0x60(DI), R12
-	MOVQ 0x68(DI), R13
-	MOVQ 0x70(DI), R14
-	MOVQ 0x78(DI), R15
-	MOVQ 0x38(DI), DI
-
+run:
 	VMRUN
 
 	// 15.6: GIF is clear; RAX, RSP, RFLAGS and the segments in VMRUN's list
@@ -125,6 +130,25 @@ filled:
 	XORL R13, R13
 	XORL R15, R15
 	RET
+
+	// What only some processors need, or only some entries: off the straight way.
+barriers:
+	TESTQ $2, frame_Mitigate(SI)
+	JZ    noibpb
+	MOVL  $MSR_PRED_CMD, CX
+	MOVL  $1, AX
+	XORL  DX, DX
+	WRMSR
+	ANDQ  $~2, frame_Mitigate(SI)
+
+noibpb:
+	TESTQ $4, frame_Mitigate(SI)
+	JZ    nobarrier
+	LOAD_GUEST
+
+	// Last, so that nothing of the host gets into the buffers behind it.
+	VERW dataSelector<>(SB)
+	JMP  run
 
 // func FillRSB()
 //

@@ -201,6 +201,12 @@ var wanted = []want{
 			{Proc2EnableRDTSCP, "RDTSCP"},
 			{Proc2EnableINVPCID, "INVPCID"},
 			{Proc2WBINVDExiting, "WBINVD exiting"},
+			// Without these two a guest could use the host's SGX. Other
+			// instructions need no control of ours: PCONFIG, UMWAIT, TPAUSE,
+			// UMONITOR, XSAVES, RDTSCP, INVPCID, VMFUNC are #UD while theirs
+			// is off.
+			{Proc2EnableENCLSExiting, "ENCLS exiting"},
+			{Proc2EnableENCLVExiting, "ENCLV exiting"},
 			{Proc2APICRegisterVirtual, "APIC-register virtualization"},
 			{Proc2VirtualizeX2APIC, "x2APIC virtualization"},
 		},

@@ -15,6 +15,45 @@
 #define VMLAUNCH	BYTE $0x0f; BYTE $0x01; BYTE $0xc2
 #define VMRESUME	BYTE $0x0f; BYTE $0x01; BYTE $0xc3
 
+// Registers of SDM Vol. 4, Table 2-2; each command and IBRS are bit 0.
+#define MSR_SPEC_CTRL	0x48
+#define MSR_PRED_CMD	0x49
+#define MSR_FLUSH_CMD	0x10b
+
+#define MSR_1(num) \
+	MOVL	num, CX \
+	MOVL	$1, AX \
+	XORL	DX, DX \
+	WRMSR
+
+// FILL is a CALL over an INT3: it leaves one prediction, which leads to the INT3.
+#define FILL	BYTE $0xe8; LONG $1; BYTE $0xcc
+#define FILL8	FILL; FILL; FILL; FILL; FILL; FILL; FILL; FILL
+
+// LOAD_GUEST loads every register but RSP from the frame at DI, by MOV only.
+#define LOAD_GUEST \
+	MOVUPS	Frame_X15(DI), X15 \
+	MOVQ	(Frame_GPR+0)(DI), AX \
+	MOVQ	(Frame_GPR+8)(DI), CX \
+	MOVQ	(Frame_GPR+16)(DI), DX \
+	MOVQ	(Frame_GPR+24)(DI), BX \
+	MOVQ	(Frame_GPR+40)(DI), BP \
+	MOVQ	(Frame_GPR+48)(DI), SI \
+	MOVQ	(Frame_GPR+64)(DI), R8 \
+	MOVQ	(Frame_GPR+72)(DI), R9 \
+	MOVQ	(Frame_GPR+80)(DI), R10 \
+	MOVQ	(Frame_GPR+88)(DI), R11 \
+	MOVQ	(Frame_GPR+96)(DI), R12 \
+	MOVQ	(Frame_GPR+104)(DI), R13 \
+	MOVQ	(Frame_GPR+112)(DI), R14 \
+	MOVQ	(Frame_GPR+120)(DI), R15 \
+	MOVQ	(Frame_GPR+56)(DI), DI
+
+// VERW is quickest with the selector of a writable data segment; what it says
+// about it does not matter (it clears the buffers whatever the answer).
+DATA dataSelector<>+0(SB)/2, $0x10
+GLOBL dataSelector<>(SB), RODATA|NOPTR, $2
+
 // func Enter(f *Frame) Flags
 TEXT ·Enter(SB), NOSPLIT|NOFRAME, $0-16
 	MOVQ	f+0(FP), DI
@@ -47,31 +86,11 @@ rflags:
 	MOVL	$const_GUEST_RFLAGS, DX
 	VMWRITE_BX_DX
 load:
-	TESTQ	$const_MitigateIBPB, Frame_Mitigate(DI)
-	JZ	nobarrier
-	MOVL	$0x49, CX // PRED_CMD
-	MOVL	$1, AX
-	XORL	DX, DX
-	WRMSR
+	TESTQ	$const_mitigateEntry, Frame_Mitigate(DI)
+	JNZ	barriers
 nobarrier:
-	MOVUPS	Frame_X15(DI), X15
 	CMPQ	Frame_launched(DI), $0
-	// MOV leaves the flags of the comparison alone.
-	MOVQ	(Frame_GPR+0)(DI), AX
-	MOVQ	(Frame_GPR+8)(DI), CX
-	MOVQ	(Frame_GPR+16)(DI), DX
-	MOVQ	(Frame_GPR+24)(DI), BX
-	MOVQ	(Frame_GPR+40)(DI), BP
-	MOVQ	(Frame_GPR+48)(DI), SI
-	MOVQ	(Frame_GPR+64)(DI), R8
-	MOVQ	(Frame_GPR+72)(DI), R9
-	MOVQ	(Frame_GPR+80)(DI), R10
-	MOVQ	(Frame_GPR+88)(DI), R11
-	MOVQ	(Frame_GPR+96)(DI), R12
-	MOVQ	(Frame_GPR+104)(DI), R13
-	MOVQ	(Frame_GPR+112)(DI), R14
-	MOVQ	(Frame_GPR+120)(DI), R15
-	MOVQ	(Frame_GPR+56)(DI), DI
+	LOAD_GUEST // leaves the flags of the comparison alone
 	JNE	resume
 	VMLAUNCH
 	JMP	failed
@@ -90,6 +109,37 @@ failed:
 	MOVQ	$0, Frame_vmcsHostRSP(DI)
 	MOVQ	AX, ret+8(FP)
 	RET
+
+	// What only some processors need, or only some entries: off the straight way.
+barriers:
+	TESTQ	$const_MitigateIBPB, Frame_Mitigate(DI)
+	JZ	noibpb
+	MSR_1($MSR_PRED_CMD)
+noibpb:
+	TESTQ	$const_MitigateFlushL1D, Frame_Mitigate(DI)
+	JZ	noflush
+	MSR_1($MSR_FLUSH_CMD)
+noflush:
+	TESTQ	$const_MitigateIBRS, Frame_Mitigate(DI)
+	JZ	noibrs
+	MOVL	$MSR_SPEC_CTRL, CX
+	XORL	AX, AX
+	XORL	DX, DX
+	WRMSR
+noibrs:
+	TESTQ	$const_MitigateVERW, Frame_Mitigate(DI)
+	JZ	nobarrier
+	BTQ	$0, Frame_launched(DI)
+	LOAD_GUEST
+	// Last, so that nothing of the host gets into the buffers behind it. It
+	// changes ZF only: the launch state is in CF.
+	VERW	dataSelector<>(SB)
+	JCS	resumecleared
+	VMLAUNCH
+	JMP	failed
+resumecleared:
+	VMRESUME
+	JMP	failed
 
 // exited is HOST_RIP. The processor has loaded HOST_RSP: the stack is Enter's.
 TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
@@ -148,10 +198,15 @@ TEXT ·exited(SB), NOSPLIT|NOFRAME, $0
 done:
 	TESTQ	$const_MitigateRSB, Frame_Mitigate(DI)
 	JZ	filled
-	// The RET below has no CALL since the exit: give it a prediction that
-	// leads into this code and not where the guest trained it.
-	CALL	fill1<>(SB)
-	CALL	fill1<>(SB)
+	// The RETs below have no CALL since the exit: give them predictions that
+	// lead to an INT3 and not where the guest trained them. The LFENCE keeps a
+	// RET from being predicted before (post-barrier RSB).
+	FILL
+	FILL
+	LEAQ	16(SP), SP // not ADDQ: the assembler would count it
+	LFENCE
+	TESTQ	$const_mitigateExit, Frame_Mitigate(DI)
+	JNZ	history
 filled:
 	// No value of the guest stays in a register for speculation to use.
 	XORL	CX, CX
@@ -168,15 +223,24 @@ filled:
 	MOVQ	$0, 16(SP) // Enter's result: Succeed
 	RET
 
-// fill1 leaves one entry on the return stack and drops its return address: it
-// continues behind the CALL without a RET.
-TEXT fill1<>(SB), NOSPLIT|NOFRAME, $0
-	POPQ	R8
-	JMP	R8
-
-// FILL is a CALL over an INT3: it leaves one prediction, which leads to the INT3.
-#define FILL	BYTE $0xe8; LONG $1; BYTE $0xcc
-#define FILL8	FILL; FILL; FILL; FILL; FILL; FILL; FILL; FILL
+history:
+	TESTQ	$const_MitigateIBRS, Frame_Mitigate(DI)
+	JZ	branches
+	MSR_1($MSR_SPEC_CTRL)
+	TESTQ	$const_MitigateBHB, Frame_Mitigate(DI)
+	JZ	filled
+branches:
+	// More taken branches than the history remembers (29 on what has no
+	// BHI_DIS_S), all our own.
+	MOVL	$64, CX
+turn:
+	JMP	taken
+	INT	$3
+taken:
+	SUBL	$1, CX
+	JNZ	turn
+	LFENCE
+	JMP	filled
 
 // func FillRSB()
 //

@@ -33,14 +33,29 @@ type Frame struct {
 	Mitigate uint64
 }
 
-// Bits of Frame.Mitigate, the same as those of the twin.
+// Bits of Frame.Mitigate; the first two are those of the twin.
 const (
 	// MitigateRSB covers the one return of an exit that has no call of ours
 	// before it. Before more returns than calls are made, FillRSB is due.
 	MitigateRSB uint64 = 1 << 0
-	// MitigateIBPB raises an indirect-branch barrier before the next entry. The
-	// owner clears the bit afterwards.
+	// MitigateIBPB raises an indirect-branch barrier before the next entry.
 	MitigateIBPB uint64 = 1 << 1
+	// MitigateFlushL1D empties the level 1 data cache before the next entry.
+	MitigateFlushL1D uint64 = 1 << 2
+	// MitigateVERW clears the processor's buffers before every entry.
+	MitigateVERW uint64 = 1 << 3
+	// MitigateIBRS turns IBRS off for the guest and on again at the exit. Needs
+	// MitigateRSB.
+	MitigateIBRS uint64 = 1 << 4
+	// MitigateBHB replaces the branch history after every exit. Needs
+	// MitigateRSB.
+	MitigateBHB uint64 = 1 << 5
+
+	// MitigateOnce are the bits that the owner clears after the entry.
+	MitigateOnce = MitigateIBPB | MitigateFlushL1D
+
+	mitigateEntry = MitigateIBPB | MitigateFlushL1D | MitigateVERW | MitigateIBRS
+	mitigateExit  = MitigateIBRS | MitigateBHB
 )
 
 // Forget says that the VMCS was cleared: the next Enter launches and writes

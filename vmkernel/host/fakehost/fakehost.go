@@ -69,6 +69,7 @@ func (h *Host) Info() host.Info {
 		Hostname: h.opt.Hostname, Product: "Basalt", Version: "0.0.0-fake",
 		Engine: engine, CannotRun: h.opt.CannotRun,
 		CPUModel: "Fake CPU @ 1.00GHz", CPUs: h.opt.CPUs,
+		Leaks:       []host.Leak{{Name: "mds", Text: "VERW before each entry"}, {Name: "smt", Open: true, Text: "turn it off"}},
 		MemoryTotal: h.opt.MemoryTotal, MemoryFree: h.opt.MemoryTotal - h.used,
 		MaxVCPUs: h.opt.MaxVCPUs, MinMemoryMiB: 2,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.10/24"), netip.MustParsePrefix("2001:db8::10/64")},

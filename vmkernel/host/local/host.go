@@ -19,6 +19,7 @@ type Config struct {
 	Version   string
 	Engine    string // host.EngineVTX, EngineAMDV or EngineNone
 	CannotRun string // why there is no engine
+	Leaks     []host.Leak
 	MaxVCPUs  int
 	MinMiB    int
 	VMs       host.VMs
@@ -62,7 +63,7 @@ func (h *Host) Info() host.Info {
 	i := host.Info{
 		Hostname: h.conf.Hostname, Product: "Basalt", Version: h.conf.Version,
 		Engine: h.conf.Engine, CannotRun: h.conf.CannotRun,
-		CPUModel: h.model, CPUs: linux.CPUs(),
+		CPUModel: h.model, CPUs: linux.CPUs(), Leaks: h.conf.Leaks,
 		MemoryTotal: linux.Facts().UsableBytes(), MemoryFree: h.Memory().Free(),
 		MaxVCPUs: h.conf.MaxVCPUs, MinMemoryMiB: h.conf.MinMiB,
 		BootTime: h.boot, Uptime: up, TimeToReady: time.Duration(h.ready.Load()),

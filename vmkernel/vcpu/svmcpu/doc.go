@@ -28,20 +28,51 @@
 // then read where.
 //
 // Decisions:
+//
 //   - An interrupt is injected by EVENTINJ when the guest can take it, otherwise V_IRQ
 //     with a VINTR intercept says when it can. CR8 writes are intercepted meanwhile
 //     (QEMU 7.2 aborts on them while V_IRQ is pending); else CR8 runs without exits.
+//
 //   - Instruction lengths come from next-RIP save, and for IN and OUT from EXITINFO2.
 //     Where the processor has no next-RIP save InstLen is 0 and vcpu decodes.
+//
 //   - XSETBV may run without an exit (QEMU has no such intercept): XCR0 is read back
 //     from the processor when the extended state is saved.
+//
 //   - NMIs are blocked until the IRET that ends the handler: IRET is intercepted and
 //     single-stepped when one waits.
+//
 //   - Fast is asked for interrupts, deadline and task priority only after what can
 //     have changed them: a kick, a host interrupt, a window, ordinary Go, and every
 //     exit but CPUID, RDMSR, RDTSC, IN and hypercalls. Whoever raises an interrupt
 //     from elsewhere therefore has to Kick.
+//
 //   - Debug registers are given to a guest at its first write to one.
+//
+//   - CR8 writes are intercepted while the priority is not 0 too: an interrupt may
+//     wait for a lower one.
+//
+// # Leaks
+//
+// What a guest could learn by speculation, and what is done unless mitigations=off.
+// arch/x86/svm.Leaks decides from the family and CPUID leaves 80000008h and 80000021h;
+// TestRemedies there holds the decisions, mitigate_test.go here when each is done.
+//
+//	leak                       needed on                what is done
+//	returns after an exit      no automatic IBRS        two entries of the return stack, 32 when the loop is left
+//	spectre v2                 all                      automatic IBRS (EFER.AIBRSE) where it is; else IBPB when the loop gives way to other host code. IBPB when a processor changes from one guest to another
+//	retbleed (branch types)    Zen 1, 2 without BTC_NO  IBPB when the loop gives way
+//	SRSO (return stack)        Zen 1 to 4, no SRSO_NO   the same; Zen 3 and 4 need IBPB_BRTYPE. Zen 5: BP_CFG.BP_SPEC_REDUCE
+//	Zenbleed                   Zen 2                    DE_CFG bit 9 for good, unless we are a guest ourselves
+//	TSA                        Zen 3, 4                 VERW as the last instruction before VMRUN (VERW_CLEAR)
+//	L1TF, MDS, TAA, RFDS       none of AMD's            nothing
+//
+// The barrier is not raised at each exit: it costs more than the exit. The loop's own
+// returns can be steered where returns can (retbleed, SRSO); no register holds a
+// guest's value then, and what the loop touches is the guest's own.
+// SPEC_CTRL, PRED_CMD and VIRT_SPEC_CTRL are not given to guests. XSAVES has no
+// intercept; it saves nothing more than XSAVEC while IA32_XSS is 0, and that exits.
+// INVLPGB, TLBSYNC and MCOMMIT are #UD: their enables are off.
 //
 // Not supported: AVIC, virtual NMI, LBR virtualization, TSC ratio, pause filter; a
 // machine check while a guest with CR4.MCE clear runs shuts the processor down.

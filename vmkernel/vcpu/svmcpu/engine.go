@@ -73,7 +73,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	}
 	e.vmcb = f.vmcb(e.vmcbPA)
 	e.frame.VMCB = e.vmcbPA
-	e.frame.Mitigate = f.mitigate
+	e.frame.Mitigate = f.cure.Always
 	e.xsave = f.bytes(e.xsavePA, f.cfg.XSAVESize)
 	e.xsave[0], e.xsave[1] = 0x40, 0 // FCW after reset
 	e.xsave[24], e.xsave[25] = 0x80, 0x1F

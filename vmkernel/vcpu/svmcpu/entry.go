@@ -81,10 +81,25 @@ func (e *Engine) consult() {
 			c.VTPR = e.vtpr
 			e.clean &^= svm.CleanTPR
 		}
+		e.watchTPR()
 	}
 	if e.f.cfg.Caps.TSCAUX && pc.tscAux != e.aux {
 		pc.tscAux = e.aux
 		e.ops.wrmsr(uint32(reg.TSC_AUX), e.aux)
+	}
+}
+
+// watchTPR makes the guest leave when it lowers its priority: an interrupt may wait
+// for that, and nobody would look before the next exit. At priority 0 none does. W1.
+func (e *Engine) watchTPR() {
+	c := &e.vmcb.Control
+	v := c.InterceptCRWrite &^ crWriteCR8
+	if e.window || e.vtpr != 0 {
+		v |= crWriteCR8
+	}
+	if v != c.InterceptCRWrite {
+		c.InterceptCRWrite = v
+		e.clean &^= svm.CleanIntercepts
 	}
 }
 
@@ -118,7 +133,12 @@ func (e *Engine) inject() {
 	c := &e.vmcb.Control
 	c.EventInj = 0
 	open := e.regs.RFLAGS&reg.RFLAGS_IF != 0 && c.Shadow&svm.ShadowSTI == 0
+	wait := false
 	switch {
+	case e.event.Valid() && e.event.Type() == svm.EventINTR && !open:
+		// It stood back for an exception whose handler runs with interrupts
+		// off; EVENTINJ does not look at IF (15.20).
+		wait = true
 	case e.event.Valid():
 		c.EventInj = e.event
 		e.event = e.deferred
@@ -132,7 +152,7 @@ func (e *Engine) inject() {
 		e.nmiTaken()
 	}
 	vector, ok := e.fast.PendingInterrupt()
-	if !ok {
+	if !ok && !wait {
 		if e.window {
 			e.closeWindow()
 		}
@@ -146,7 +166,9 @@ func (e *Engine) inject() {
 		}
 		return
 	}
-	if !e.window {
+	// The processor keeps V_IRQ until it takes it, which it never does; QEMU 7.2 may
+	// forget it when an interrupt of the host comes at the same moment.
+	if !e.window || c.VIRQ&svm.VIRQPending == 0 {
 		e.openWindow()
 	}
 }

@@ -22,9 +22,7 @@ type Mitigations uint8
 
 // The choices.
 const (
-	// MitigateAuto does what the processor needs: a barrier when a CPU changes
-	// from one virtual CPU to another, the return stack filled after each exit
-	// unless automatic IBRS does it.
+	// MitigateAuto does what the processor needs and can, see doc.go.
 	MitigateAuto Mitigations = iota
 	// MitigateOff does nothing: only for machines with one tenant.
 	MitigateOff
@@ -34,6 +32,7 @@ const (
 type Config struct {
 	Host        *hostcpu.Host
 	Caps        svm.Caps
+	Leaks       svm.Leaks
 	Mitigations Mitigations
 	// XCR0 is the host's XCR0, 0 without XSAVE; XSAVESize the bytes of the
 	// standard format for it (CPUID leaf Dh, EBX).
@@ -55,7 +54,7 @@ type Factory struct {
 	clean uint32 // clean bits to claim, 0 when the processor has none
 	ids   atomic.Uint64
 
-	mitigate uint64 // svm.Mitigate* of every entry
+	cure svm.Remedies
 }
 
 // perCPU is what the engines keep for one processor. Only that processor touches
@@ -77,8 +76,8 @@ func NewFactory(c Config) (*Factory, error) {
 	if c.Caps.Has(reg.SVM_VmcbClean) {
 		f.clean = ^uint32(0)
 	}
-	if c.Mitigations == MitigateAuto && !c.Caps.AutomaticIBRS {
-		f.mitigate = svm.MitigateRSB
+	if c.Mitigations == MitigateAuto {
+		f.cure = c.Leaks.Remedies()
 	}
 	if f.cfg.XSAVESize < 512 {
 		f.cfg.XSAVESize = 512
@@ -128,4 +127,16 @@ func (f *Factory) Name() string { return "amd-v" }
 // Caps implements vcpu.Capable.
 func (f *Factory) Caps() vcpu.Caps {
 	return vcpu.Caps{RDTSCP: f.cfg.Caps.TSCAUX, INVPCID: f.cfg.INVPCID, XCR0: f.cfg.XCR0}
+}
+
+// Findings implements vcpu.Reporter.
+func (f *Factory) Findings() []vcpu.Finding {
+	if f.cfg.Mitigations != MitigateAuto {
+		return []vcpu.Finding{{Name: "all", Open: true, Text: "mitigations=off: nothing is done"}}
+	}
+	out := make([]vcpu.Finding, len(f.cure.Report))
+	for i, r := range f.cure.Report {
+		out[i] = vcpu.Finding(r)
+	}
+	return out
 }

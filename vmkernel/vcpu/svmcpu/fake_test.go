@@ -114,9 +114,10 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 	}
 	t.Cleanup(func() { runtime.KeepAlive(m.mem) })
 	c := Config{
-		Host: &m.host,
-		Caps: svm.Caps{Revision: 1, ASIDs: 16, Features: reg.SVM_NP, Page1G: true, IBPB: true, XSAVE: true, TSCAUX: true},
-		XCR0: 7, XSAVESize: 832,
+		Host:  &m.host,
+		Caps:  svm.Caps{Revision: 1, ASIDs: 16, Features: reg.SVM_NP, Page1G: true, XSAVE: true, TSCAUX: true},
+		Leaks: svm.Leaks{IBPB: true},
+		XCR0:  7, XSAVESize: 832,
 	}
 	if edit != nil {
 		edit(&c)

@@ -20,7 +20,7 @@ func Probe(h *hostcpu.Host) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c := Config{Host: h, Caps: caps}
+	c := Config{Host: h, Caps: caps, Leaks: svm.DetectLeaks(processor{})}
 	if caps.XSAVE && cpu.ReadCR4()&reg.CR4_OSXSAVE != 0 {
 		c.XCR0 = cpu.XGETBV(0)
 		_, size, _, _ := cpu.CPUID(reg.LeafXSAVE, 0)

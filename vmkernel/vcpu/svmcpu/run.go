@@ -103,9 +103,7 @@ func (e *Engine) arrive() {
 	pc.armed = ^uint64(0) // the host's timer may have been set anew
 	if pc.owner != e.id {
 		pc.owner = e.id
-		if e.f.cfg.Mitigations == MitigateAuto && e.f.cfg.Caps.IBPB {
-			e.frame.Mitigate |= svm.MitigateIBPB
-		}
+		e.frame.Mitigate |= e.f.cure.Switch
 		if e.live && e.drUsed {
 			e.ops.loadDR(&e.dr)
 		}
@@ -118,7 +116,11 @@ func (e *Engine) arrive() {
 
 // enable switches the processor to SVM (APM Vol. 2, 15.4, 15.30.4).
 func (e *Engine) enable(pc *perCPU) {
-	e.ops.wrmsr(uint32(reg.EFER), e.ops.rdmsr(uint32(reg.EFER))|reg.EFER_SVME)
+	e.ops.wrmsr(uint32(reg.EFER), e.ops.rdmsr(uint32(reg.EFER))|reg.EFER_SVME|e.f.cure.EFER)
+	for i := range e.f.cure.Set {
+		b := &e.f.cure.Set[i]
+		e.ops.wrmsr(uint32(b.MSR), e.ops.rdmsr(uint32(b.MSR))|b.Mask)
+	}
 	e.ops.wrmsr(uint32(reg.VM_HSAVE_PA), pc.hsave)
 	pc.on = true
 }
@@ -141,9 +143,12 @@ func (e *Engine) interrupt() {
 	}
 }
 
-// guardReturns keeps the guest's predictions from the returns that follow.
+// guardReturns keeps the guest's predictions from the host code that follows.
 func (e *Engine) guardReturns() {
-	if e.f.mitigate != 0 {
+	if e.f.cure.Leave {
+		e.ops.wrmsr(uint32(reg.PRED_CMD), reg.PRED_CMD_IBPB)
+	}
+	if e.f.cure.Always&svm.MitigateRSB != 0 {
 		e.ops.fillRSB()
 	}
 }

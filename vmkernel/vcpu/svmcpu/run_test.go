@@ -113,6 +113,7 @@ func TestCutEvents(t *testing.T) {
 		{"INT3 runs again", svm.MakeEvent(3, svm.EventException, false, 0), 0},
 	} {
 		m := newMachine(t, nil)
+		m.e.regs.RFLAGS |= reg.RFLAGS_IF
 		m.run(cut(svm.VMEXIT_INTR, c.in), exit(svm.VMEXIT_CPUID))
 		if m.entry[1].inj != c.want {
 			t.Errorf("%s: injected %#x, want %#x", c.name, m.entry[1].inj, c.want)
@@ -145,9 +146,52 @@ func TestInterruptStandsBackForAnException(t *testing.T) {
 	m.e.Inject(vcpu.Event{Vector: 0x31, Type: vcpu.EventExtInt})
 	m.e.Inject(vcpu.Event{Vector: 13, Type: vcpu.EventException, HasError: true})
 	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict { return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1] }
-	m.run(exit(svm.VMEXIT_CPUID), exit(svm.VMEXIT_CPUID))
-	if m.entry[0].inj.Vector() != 13 || m.entry[1].inj.Vector() != 0x31 {
-		t.Errorf("%v then %v", m.entry[0].inj.Vector(), m.entry[1].inj.Vector())
+	// The handler runs with interrupts off: injecting the interrupt there would
+	// break into it.
+	m.run(exit(svm.VMEXIT_CPUID), func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_VINTR
+		v.Save.RFLAGS |= reg.RFLAGS_IF
+	}, exit(svm.VMEXIT_CPUID))
+	if e := m.entry; e[0].inj.Vector() != 13 || e[1].inj.Valid() || !e[1].vintr || !e[1].irq || e[2].inj.Vector() != 0x31 || e[2].vintr {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestWindowThatWasForgotten: with V_IRQ gone from the VMCB nothing would say that
+// the guest can take the interrupt that waits.
+func TestWindowThatWasForgotten(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.vector = 0x40
+	m.run(func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_INTR
+		v.Control.VIRQ &^= svm.VIRQPending
+	}, exit(svm.VMEXIT_CPUID))
+	if !m.entry[1].irq || !m.entry[1].vintr {
+		t.Errorf("%+v", m.entry[1])
+	}
+}
+
+// TestLowerPriorityIsSeen: an interrupt that waits for a lower CR8 must not wait for
+// the next exit.
+func TestLowerPriorityIsSeen(t *testing.T) {
+	m := newMachine(t, func(c *Config) { c.Caps.Features |= reg.SVM_VmcbClean })
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+		return []vcpu.Verdict{vcpu.Resume, vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1]
+	}
+	m.run(func(v *svm.VMCB) {
+		v.Control.VTPR = 2 // raised without an exit
+		v.Control.ExitCode = svm.VMEXIT_WBINVD
+	}, func(v *svm.VMCB) {
+		m.fast.tpr = 0 // what the handler of the CR8 write does
+		v.Control.ExitCode = svm.VMEXIT_CR_WRITE + 8
+	}, exit(svm.VMEXIT_WBINVD))
+	if m.entry[0].cr8 || !m.entry[1].cr8 || m.entry[2].cr8 {
+		t.Errorf("CR8 writes intercepted: %v %v %v, want only at priority 2", m.entry[0].cr8, m.entry[1].cr8, m.entry[2].cr8)
+	}
+	for i := 1; i < 3; i++ {
+		if m.entry[i].clean&svm.CleanIntercepts != 0 {
+			t.Errorf("entry %d: intercepts changed and claimed clean", i)
+		}
 	}
 }
 

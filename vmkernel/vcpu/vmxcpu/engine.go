@@ -139,9 +139,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	}
 	e.controls = f.controls(e.tpr != nil)
 	e.shadowTPR = e.controls.Proc&vmx.ProcUseTPRShadow != 0
-	if f.cfg.Mitigations == MitigateAuto {
-		e.frame.Mitigate = vmx.MitigateRSB
-	}
+	e.frame.Mitigate = f.cure.Always
 	e.guard = max(1, uint64(guardTicks)>>f.caps.PreemptionShift)
 	e.vpid = f.allocVPID()
 	if e.vpid == 0 {

@@ -36,6 +36,7 @@ func (e *Engine) prepare(cpu int) {
 // makes necessary: none of it changes between two exits that stay in the loop. W1.
 func (e *Engine) prepareFresh(cpu int) {
 	e.fresh, e.known = false, false
+	e.frame.Mitigate |= e.f.cure.Fresh
 	if e.pending {
 		e.writeSystem()
 		e.ask = true
@@ -74,7 +75,7 @@ func (e *Engine) consult(cpu int) {
 // finish takes what the exit left. W1.
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
-	e.frame.Mitigate &^= vmx.MitigateIBPB
+	e.frame.Mitigate &^= vmx.MitigateOnce
 	if e.shadowTPR && uint64(*e.vtpr>>4) != e.threshold {
 		e.taskPriority()
 	}

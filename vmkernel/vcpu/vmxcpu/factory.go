@@ -23,8 +23,7 @@ type Mitigations uint8
 
 // The choices.
 const (
-	// MitigateAuto does what the processor needs: a barrier when a CPU changes
-	// from one virtual CPU to another, the return stack filled after each exit.
+	// MitigateAuto does what the processor needs and can, see doc.go.
 	MitigateAuto Mitigations = iota
 	// MitigateOff does nothing: only for machines with one tenant.
 	MitigateOff
@@ -41,7 +40,7 @@ type Config struct {
 	XSAVESize int
 	RDTSCP    bool // the processor has RDTSCP, so TSC_AUX
 	INVPCID   bool // the processor has INVPCID
-	IBPB      bool // the processor has PRED_CMD
+	Leaks     vmx.Leaks
 	PassMSRs  []uint32
 	// Log takes the report of a failed VM entry; nil drops it.
 	Log func(report string)
@@ -55,7 +54,8 @@ type Factory struct {
 	ops  *ops
 	cpus []perCPU
 	msrs uint64 // physical address of the MSR bitmap that all engines share
-	aux  bool   // guests have TSC_AUX
+	cure vmx.Remedies
+	aux  bool // guests have TSC_AUX
 	ids  atomic.Uint64
 
 	mu    sync.Mutex
@@ -104,6 +104,9 @@ func NewFactory(c Config) (*Factory, error) {
 func newFactory(c Config, o *ops) (*Factory, error) {
 	f := &Factory{cfg: c, host: c.Host, caps: c.Caps, ops: o, cpus: make([]perCPU, c.Host.NumCPU)}
 	f.vpids[0] = 1
+	if c.Mitigations == MitigateAuto {
+		f.cure = c.Leaks.Remedies()
+	}
 	f.aux = c.RDTSCP && c.Caps.Controls.Proc2&vmx.Proc2EnableRDTSCP != 0
 	if f.cfg.XSAVESize < 512 {
 		f.cfg.XSAVESize = 512
@@ -142,7 +145,22 @@ func (f *Factory) Caps() vcpu.Caps {
 		RDTSCP:  f.aux,
 		INVPCID: f.cfg.INVPCID && f.caps.Controls.Proc2&vmx.Proc2EnableINVPCID != 0,
 		XCR0:    f.cfg.XCR0,
+
+		HasArchCap: f.cfg.Leaks.HasArch,
+		ArchCap:    f.cfg.Leaks.GuestArch(),
 	}
+}
+
+// Findings implements vcpu.Reporter.
+func (f *Factory) Findings() []vcpu.Finding {
+	if f.cfg.Mitigations != MitigateAuto {
+		return []vcpu.Finding{{Name: "all", Open: true, Text: "mitigations=off: nothing is done"}}
+	}
+	out := make([]vcpu.Finding, len(f.cure.Report))
+	for i, r := range f.cure.Report {
+		out[i] = vcpu.Finding(r)
+	}
+	return out
 }
 
 // allocVPID gives a VPID of its own, or 0 where there are none: then the control

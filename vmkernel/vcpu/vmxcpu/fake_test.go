@@ -51,6 +51,7 @@ type entryView struct {
 	timer, threshold uint64
 	rip, rflags      uint64
 	interruptible    uint64
+	mitigate         uint64
 }
 
 type fakeFast struct {
@@ -140,7 +141,7 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		Virt: func(pa uint64) uintptr { return m.base + uintptr(pa-0x10_0000) },
 	}
 	t.Cleanup(func() { runtime.KeepAlive(m.mem) })
-	c := Config{Host: &m.host, Caps: fullCaps(), XCR0: 7, XSAVESize: 832, RDTSCP: true, INVPCID: true, IBPB: true}
+	c := Config{Host: &m.host, Caps: fullCaps(), XCR0: 7, XSAVESize: 832, RDTSCP: true, INVPCID: true, Leaks: vmx.Leaks{IBRS: true}}
 	if edit != nil {
 		edit(&c)
 	}
@@ -247,6 +248,7 @@ func (m *machine) enter(f *vmx.Frame) vmx.Flags {
 			info: vmx.InterruptionInfo(m.get(vmx.ENTRY_INTERRUPTION_INFO)), code: uint32(m.get(vmx.ENTRY_EXCEPTION_ERROR_CODE)),
 			proc: uint32(m.get(vmx.PROC_BASED_CTLS)), timer: m.get(vmx.PREEMPTION_TIMER_VALUE), threshold: m.get(vmx.TPR_THRESHOLD),
 			rip: f.RIP, rflags: f.RFLAGS, interruptible: m.get(vmx.GUEST_INTERRUPTIBILITY),
+			mitigate: f.Mitigate,
 		})
 		m.note("enter")
 	}

@@ -27,10 +27,10 @@ func Probe(h *hostcpu.Host) (Config, error) {
 		c.XSAVESize = int(size)
 	}
 	if top, _, _, _ := cpu.CPUID(0, 0); top >= reg.LeafExtended {
-		_, b, _, d := cpu.CPUID(reg.LeafExtended, 0)
+		_, b, _, _ := cpu.CPUID(reg.LeafExtended, 0)
 		c.INVPCID = b&(1<<10) != 0
-		c.IBPB = d&(1<<26) != 0
 	}
+	c.Leaks = vmx.DetectLeaks(processor{})
 	_, _, _, d := cpu.CPUID(reg.LeafExtInfo, 0)
 	c.RDTSCP = d&reg.CPUIDExt1_EDX_RDTSCP != 0
 	return c, nil

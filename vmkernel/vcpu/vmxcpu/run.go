@@ -160,9 +160,7 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	pc.armed = ^uint64(0) // the host's timer may have fired, or been set anew
 	if pc.owner != e.id {
 		pc.owner = e.id
-		if e.f.cfg.Mitigations == MitigateAuto && e.f.cfg.IBPB {
-			e.frame.Mitigate |= vmx.MitigateIBPB
-		}
+		e.frame.Mitigate |= e.f.cure.Switch
 	}
 	if first {
 		if fs := e.ops.rdmsr(uint32(reg.FSBase)); fs != e.hostFS {
@@ -188,6 +186,10 @@ func (e *Engine) enable(pc *perCPU) bool {
 	e.ops.writeCR4(e.ops.readCR4() | reg.CR4_VMXE)
 	if e.ops.vmxon(pc.region) != vmx.Succeed {
 		return false
+	}
+	if v := e.f.cure.SpecCtrl; v != 0 {
+		// For good: guests have no SPEC_CTRL and run with the host's.
+		e.ops.wrmsr(uint32(reg.SPEC_CTRL), v)
 	}
 	e.ops.readHost(&pc.host)
 	e.ops.readMSRs(&pc.msrs, e.f.aux)

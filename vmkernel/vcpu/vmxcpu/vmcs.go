@@ -92,6 +92,12 @@ func (e *Engine) initVMCS() {
 		e.wr(vmx.VIRTUAL_APIC_ADDR, e.apicPA)
 		e.wr(vmx.TPR_THRESHOLD, 0)
 	}
+	if c.Proc2&vmx.Proc2EnableENCLSExiting != 0 {
+		e.wr(vmx.ENCLS_EXITING_BITMAP, ^uint64(0))
+	}
+	if c.Proc2&vmx.Proc2EnableENCLVExiting != 0 {
+		e.wr(vmx.ENCLV_EXITING_BITMAP, ^uint64(0))
+	}
 	e.wr(vmx.CR0_GUEST_HOST_MASK, cr0HostOwned)
 	e.wr(vmx.CR4_GUEST_HOST_MASK, ^cr4GuestOwned)
 	e.wr(vmx.VMCS_LINK_POINTER, ^uint64(0))
