@@ -8,9 +8,9 @@
 // and POST /api/v1/tokens are the only routes without a login.
 //
 // Against slow and greedy clients: at most Config.MaxConnections connections. When
-// they are used up, the one that has been waiting the longest without a request
-// makes room; if all have requests under way, the new one is refused; one address
-// never has more than three quarters of them. Headers have 10 s and 16 KiB, JSON
+// they are used up, the one that has been the longest without a request of somebody
+// who is logged in makes room; if all have such requests under way, the new one is
+// refused; one address never has more than three quarters of them. Headers have 10 s and 16 KiB, JSON
 // bodies 1 MiB, an upload or download has to make progress every 30 s.
 //
 // Ordinary routes are huma operations. Streams (files, console, events, metrics,

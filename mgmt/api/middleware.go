@@ -28,6 +28,7 @@ type contextKey int
 const (
 	keyRequestID contextKey = iota
 	keyIdentity
+	keyConn
 )
 
 func instance(ctx context.Context) string {
@@ -96,6 +97,8 @@ func (s *Server) handler() http.Handler {
 		r, err := s.admit(cross, r)
 		if err != nil || open(r) {
 			defer s.stranger(w, r, rc, start)()
+		} else {
+			defer busy(r.Context())()
 		}
 		if err != nil {
 			fail(w, r, err)

@@ -94,7 +94,7 @@ func (s *Server) Spec() []byte { return s.spec() }
 // once.
 func (s *Server) Serve(ln net.Listener) error {
 	l := newLimiter(ln, s.MaxConnections, s.Metrics)
-	s.http.ConnState = l.connState
+	s.http.ConnContext = withConn
 	s.http.TLSConfig = cert.Config(s.Cert)
 	err := s.http.ServeTLS(l, "", "")
 	if errors.Is(err, http.ErrServerClosed) {
