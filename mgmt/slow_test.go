@@ -192,6 +192,42 @@ func TestReaderThatStops(t *testing.T) {
 	})
 }
 
+// TestInputThatNobodyTakes: a reader of the console that is gone while its input
+// waits for the guest does not keep its place.
+func TestInputThatNobodyTakes(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pipes, h *fakehost.Host) {
+		c := p.hello(t)
+		br := bufio.NewReader(c)
+		ask := func(method, path, header, body string) {
+			t.Helper()
+			fmt.Fprintf(c, "%s /api/v1/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\n%sContent-Length: %d\r\n\r\n%s", method, path, basic(), header, len(body), body)
+			res, err := http.ReadResponse(br, nil)
+			if err != nil || res.StatusCode >= 300 {
+				t.Fatalf("%s %s: %v, %v", method, path, res, err)
+			}
+			if res.ContentLength > 0 {
+				io.Copy(io.Discard, res.Body)
+			}
+		}
+		ask("PUT", "files/k", "", mgmttest.BzImage)
+		ask("POST", "vms", "Content-Type: application/json\r\n", `{"name":"web","cpus":1,"memoryMiB":64,"boot":{"kernel":"k"}}`)
+		ask("GET", "vms/web/console", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", "")
+		con := h.VMs().List()[0].Console()
+		const n = 2 * host.ConsoleInputSize // more than the machine, which is off, will ever take
+		c.Write(append([]byte{0x82, 0x80 | 126, n >> 8, 0, 0, 0, 0, 0}, make([]byte, n)...))
+		synctest.Wait()
+		if con.Readers() != 1 || con.Pending() != host.ConsoleInputSize {
+			t.Fatalf("%d readers, %d bytes wait", con.Readers(), con.Pending())
+		}
+		c.NetConn().Close()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if con.Readers() != 0 {
+			t.Error("the reader that is gone keeps its place")
+		}
+	})
+}
+
 func hostEvent(kind string) host.Event { return host.Event{Kind: kind} }
 
 func contains(s, sub string) bool { return strings.Contains(s, sub) }
