@@ -144,6 +144,23 @@ func TestSlowLoris(t *testing.T) {
 	}
 }
 
+// TestStalledUploadIsTold: the client learns why its upload ended.
+func TestStalledUploadIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pipes, _ *fakehost.Host) {
+		c := p.hello(t)
+		fmt.Fprintf(c, "PUT /api/v1/files/x HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\nContent-Length: 1000\r\n\r\nabc", basic())
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		if res.StatusCode != 408 || !contains(string(b), "stood still") {
+			t.Errorf("%s: %s", res.Status, b)
+		}
+		c.Close()
+	})
+}
+
 // TestSlowButSteadyUpload: an upload that moves may take as long as it likes.
 func TestSlowButSteadyUpload(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *pipes, _ *fakehost.Host) {
