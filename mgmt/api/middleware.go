@@ -18,9 +18,9 @@ import (
 
 // identity is who makes a request.
 type identity struct {
-	user    string
-	tokenID string // empty with HTTP Basic
-	from    netip.Addr
+	user  string
+	token *auth.Token // nil with HTTP Basic
+	from  netip.Addr
 }
 
 type contextKey int
@@ -99,6 +99,11 @@ func (s *Server) handler() http.Handler {
 			defer s.stranger(w, r, rc, start)()
 		} else {
 			defer busy(r.Context())()
+			if tok := who(r.Context()).token; tok != nil {
+				ctx, done := s.Auth.While(r.Context(), *tok)
+				defer done()
+				r = r.WithContext(ctx)
+			}
 		}
 		if err != nil {
 			fail(w, r, err)
@@ -234,7 +239,7 @@ func (s *Server) login(r *http.Request) (identity, error) {
 		if err != nil {
 			return identity{}, err
 		}
-		return identity{user: tok.User, tokenID: tok.ID, from: from}, nil
+		return identity{user: tok.User, token: &tok, from: from}, nil
 	case "basic":
 		user, pw, ok := r.BasicAuth()
 		if !ok {

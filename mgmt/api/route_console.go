@@ -91,8 +91,10 @@ func (s *Server) attachConsole(w http.ResponseWriter, r *http.Request) {
 // with its queue full: while input waits nothing is read, so the end of a connection
 // would not be seen for as long as the guest takes nothing.
 func consoleInput(ctx context.Context, ws *websocket.Conn, c *host.Console) {
+	// A read that is cancelled cuts the connection, before consoleOutput can say why.
+	uncut := context.WithoutCancel(ctx)
 	for {
-		_, p, err := ws.Read(ctx)
+		_, p, err := ws.Read(uncut)
 		if err != nil {
 			return
 		}

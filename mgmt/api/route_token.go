@@ -55,8 +55,8 @@ func (s *Server) tokenRoutes(rt *router) {
 		Summary: "Log out: revoke a token; current is the one of this request", Tags: []string{"tokens"}},
 		func(ctx context.Context, in *idIn) (*struct{}, error) {
 			id := in.ID
-			if id == "current" {
-				id = who(ctx).tokenID
+			if tok := who(ctx).token; id == "current" && tok != nil {
+				id = tok.ID
 			}
 			return nil, s.Auth.Revoke(id)
 		})
