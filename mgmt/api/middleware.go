@@ -146,7 +146,8 @@ func (s *Server) stranger(w *recorder, r *http.Request, rc *http.ResponseControl
 	rc.SetWriteDeadline(start.Add(strangerTimeout))
 	return func() {
 		if w.status != 0 && r.ProtoMajor >= 2 {
-			rc.Flush() // HTTP/2 would wait for the client after the handler's end
+			r.Body.Close() // or up to a MiB of it would be kept meanwhile
+			rc.Flush()     // HTTP/2 would wait for the client after the handler's end
 		}
 		<-s.strangers
 	}
