@@ -25,7 +25,7 @@ func frame(b *bytes.Buffer, kind, flags byte, stream uint32, payload []byte) {
 }
 
 // TestStrangersWithoutWindow: clients that ask a lot without a login and take no
-// answer keep a bounded number of requests, and those who are logged in go on.
+// answer keep a bounded number of requests, and others can log in and go on.
 func TestStrangersWithoutWindow(t *testing.T) {
 	const conns, streams, bound = 8, 64, 256
 	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{})
@@ -69,6 +69,9 @@ func TestStrangersWithoutWindow(t *testing.T) {
 	}
 	if _, err := f.Client.Host(t.Context()); err != nil {
 		t.Errorf("who is logged in: %v", err)
+	}
+	if _, err := f.As(t, client.Options{}).Login(t.Context(), "root", mgmttest.Password, 0); err != nil {
+		t.Errorf("who wants to log in: %v", err)
 	}
 }
 

@@ -34,7 +34,10 @@ func (s *Server) tokenRoutes(rt *router) {
 	operation(rt, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: prefix + "/tokens", DefaultStatus: http.StatusCreated, MaxBodyBytes: maxLogin,
 		Summary: "Log in: user and password give a bearer token", Tags: []string{"tokens"}, Security: []map[string][]string{{}}},
 		func(ctx context.Context, in *tokenIn) (*created[wire.Token], error) {
-			if err := s.Auth.Password(ctx, in.Body.User, in.Body.Password, in.from); err != nil {
+			done := s.strangers.checking(ctx)
+			err := s.Auth.Password(ctx, in.Body.User, in.Body.Password, in.from)
+			done()
+			if err != nil {
 				return nil, err
 			}
 			secret, tok := s.Auth.Issue(in.Body.User, in.from, time.Duration(in.Body.TTLSeconds)*time.Second)
