@@ -292,7 +292,7 @@ func TestFollow(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				f.Host.Events().Append(host.Event{Kind: "test", Message: "the first\x1b[31m"})
+				f.Host.Events().Append(host.Event{Kind: "test", User: "a\x1b[2J", Message: "the first\x1b[31m"}) // anybody may claim a user
 				runtime.Gosched()
 			}
 		}
