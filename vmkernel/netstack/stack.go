@@ -41,7 +41,7 @@ var DefaultLimits = Limits{
 	TxBuffer:  64 << 10,
 	MaxBuffer: 512 << 10,
 	LinkQueue: 512,
-	Closing:   1024,
+	Closing:   256,
 }
 
 func (l *Limits) fill() {
