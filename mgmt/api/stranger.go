@@ -70,7 +70,7 @@ func (s *strangers) add(g *stranger) {
 	if s.all.Len() >= s.max {
 		s.drop(s.all.Front().Value.(*stranger))
 	}
-	g.e = s.all.PushBack(g)
+	g.e, g.dropped = s.all.PushBack(g), false
 }
 
 func (s *strangers) remove(g *stranger) {
