@@ -369,3 +369,22 @@ func TestOnlyTLS13(t *testing.T) {
 		t.Error("TLS 1.2 was accepted")
 	}
 }
+
+// TestSlowLoginsKeepNobodyOut: requests without a login that never end do not hold
+// the connections that others need.
+func TestSlowLoginsKeepNobodyOut(t *testing.T) {
+	const most = 32
+	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{MaxConnections: most})
+	for range most - most/4 { // all that one address may have
+		c := dial(t, f)
+		// The server asks for the body when the request is under way.
+		fmt.Fprint(c, "POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, " 100 ") {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	fresh := f.As(t, client.Options{User: "root", Password: mgmttest.Password})
+	if _, err := fresh.Host(t.Context()); err != nil {
+		t.Errorf("root, beside logins that never end: %v", err)
+	}
+}

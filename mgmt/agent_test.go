@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"basalt/mgmt"
 	"basalt/mgmt/client"
 	"basalt/mgmt/mgmttest"
@@ -308,6 +310,46 @@ func TestEventsFollow(t *testing.T) {
 	})
 	if err != stop || got[0].Kind != "first" || got[2].Kind != "next" || got[2].Seq != got[0].Seq+2 {
 		t.Errorf("%v %v", got, err)
+	}
+}
+
+// TestRevokedTokenEndsStreams: who logs a stolen token out does not leave its console
+// and its events open.
+func TestRevokedTokenEndsStreams(t *testing.T) {
+	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{})
+	ctx := t.Context()
+	f.Put(t, "k/vmlinuz", mgmttest.BzImage)
+	vm, err := f.Client.CreateVM(ctx, create())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := f.As(t, client.Options{}).Login(ctx, "root", mgmttest.Password, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief := f.As(t, client.Options{Token: tok.Token})
+	ws, err := thief.Console(ctx, vm.ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ws.CloseNow()
+	following, ended := make(chan struct{}), make(chan error)
+	go func() {
+		ended <- thief.Events(ctx, 0, 1, true, func(wire.Event) error {
+			close(following)
+			return nil
+		})
+	}()
+	<-following
+	if res, b := raw(t, f, "DELETE", "/api/v1/tokens/"+tok.ID, ""); res.StatusCode != 204 {
+		t.Fatalf("revoke: %d %s", res.StatusCode, b)
+	}
+	<-ended
+	for err == nil {
+		_, _, err = ws.Read(ctx)
+	}
+	if websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the console ended with %v", err)
 	}
 }
 

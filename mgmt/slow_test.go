@@ -144,6 +144,23 @@ func TestSlowLoris(t *testing.T) {
 	}
 }
 
+// TestStalledUploadIsTold: the client learns why its upload ended.
+func TestStalledUploadIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pipes, _ *fakehost.Host) {
+		c := p.hello(t)
+		fmt.Fprintf(c, "PUT /api/v1/files/x HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\nContent-Length: 1000\r\n\r\nabc", basic())
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		if res.StatusCode != 408 || !contains(string(b), "stood still") {
+			t.Errorf("%s: %s", res.Status, b)
+		}
+		c.Close()
+	})
+}
+
 // TestSlowButSteadyUpload: an upload that moves may take as long as it likes.
 func TestSlowButSteadyUpload(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *pipes, _ *fakehost.Host) {
@@ -189,6 +206,42 @@ func TestReaderThatStops(t *testing.T) {
 		time.Sleep(time.Minute)
 		io.Copy(io.Discard, br) // comes to an end, because the server has closed the connection
 		c.Close()
+	})
+}
+
+// TestInputThatNobodyTakes: a reader of the console that is gone while its input
+// waits for the guest does not keep its place.
+func TestInputThatNobodyTakes(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *pipes, h *fakehost.Host) {
+		c := p.hello(t)
+		br := bufio.NewReader(c)
+		ask := func(method, path, header, body string) {
+			t.Helper()
+			fmt.Fprintf(c, "%s /api/v1/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Basic %s\r\n%sContent-Length: %d\r\n\r\n%s", method, path, basic(), header, len(body), body)
+			res, err := http.ReadResponse(br, nil)
+			if err != nil || res.StatusCode >= 300 {
+				t.Fatalf("%s %s: %v, %v", method, path, res, err)
+			}
+			if res.ContentLength > 0 {
+				io.Copy(io.Discard, res.Body)
+			}
+		}
+		ask("PUT", "files/k", "", mgmttest.BzImage)
+		ask("POST", "vms", "Content-Type: application/json\r\n", `{"name":"web","cpus":1,"memoryMiB":64,"boot":{"kernel":"k"}}`)
+		ask("GET", "vms/web/console", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", "")
+		con := h.VMs().List()[0].Console()
+		const n = 2 * host.ConsoleInputSize // more than the machine, which is off, will ever take
+		c.Write(append([]byte{0x82, 0x80 | 126, n >> 8, 0, 0, 0, 0, 0}, make([]byte, n)...))
+		synctest.Wait()
+		if con.Readers() != 1 || con.Pending() != host.ConsoleInputSize {
+			t.Fatalf("%d readers, %d bytes wait", con.Readers(), con.Pending())
+		}
+		c.NetConn().Close()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if con.Readers() != 0 {
+			t.Error("the reader that is gone keeps its place")
+		}
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"basalt/mgmt"
 	"basalt/mgmt/client"
@@ -24,7 +25,7 @@ func frame(b *bytes.Buffer, kind, flags byte, stream uint32, payload []byte) {
 }
 
 // TestStrangersWithoutWindow: clients that ask a lot without a login and take no
-// answer keep a bounded number of requests, and those who are logged in go on.
+// answer keep a bounded number of requests, and others can log in and go on.
 func TestStrangersWithoutWindow(t *testing.T) {
 	const conns, streams, bound = 8, 64, 256
 	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{})
@@ -68,6 +69,53 @@ func TestStrangersWithoutWindow(t *testing.T) {
 	}
 	if _, err := f.Client.Host(t.Context()); err != nil {
 		t.Errorf("who is logged in: %v", err)
+	}
+	if _, err := f.As(t, client.Options{}).Login(t.Context(), "root", mgmttest.Password, 0); err != nil {
+		t.Errorf("who wants to log in: %v", err)
+	}
+}
+
+// TestStrangersBodyIsDropped: what a client without a login sends beside its request
+// is not kept while it takes no answer; a MiB for each connection would be more than
+// the host has.
+func TestStrangersBodyIsDropped(t *testing.T) {
+	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{})
+	for name, request := range map[string][]byte{
+		"refused":        append([]byte{0x83, 0x87, 0x04, 11}, "/api/v1/vms"...), // POST https
+		"without a body": append([]byte{0x82, 0x87, 0x04, 8}, "/healthz"...),     // GET https
+	} {
+		c, err := tls.Dial("tcp", f.Addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second)) // before the host gives its answer up
+		data := make([]byte, 16<<10)
+		var b bytes.Buffer
+		b.WriteString("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+		frame(&b, 4, 0, 0, []byte{0, 4, 0, 0, 0, 0}) // SETTINGS: an initial window of 0
+		frame(&b, 1, 4, 1, request)                  // HEADERS, a body follows
+		if _, err := c.Write(b.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		for answered := false; ; {
+			var h [9]byte
+			if _, err := io.ReadFull(c, h[:]); err != nil {
+				t.Fatalf("%s: the body is kept: %v", name, err)
+			}
+			if _, err := io.CopyN(io.Discard, c, int64(h[0])<<16|int64(h[1])<<8|int64(h[2])); err != nil {
+				t.Fatal(err)
+			}
+			if h[3] == 1 { // the answer's HEADERS; its DATA wait for our window
+				answered = true
+				b.Reset()
+				frame(&b, 0, 0, 1, data)
+				c.Write(b.Bytes())
+			}
+			if answered && h[3] == 8 && h[8] == 0 { // WINDOW_UPDATE of the connection
+				break
+			}
+		}
 	}
 }
 

@@ -164,6 +164,20 @@ func (a *app) show(v any, text func(w io.Writer)) error {
 	return w.Flush()
 }
 
+// remove removes all that it can, says what in JSON, and tells all errors.
+func (a *app) remove(names []string, f func(name string) error) error {
+	var errs error
+	removed := []string{}
+	for _, n := range names {
+		if err := f(n); err != nil {
+			errs = errors.Join(errs, err)
+			continue
+		}
+		removed = append(removed, n)
+	}
+	return errors.Join(errs, a.show(map[string]any{"removed": removed}, func(io.Writer) {}))
+}
+
 // note prints a line for a person on standard error.
 func (a *app) note(format string, args ...any) {
 	if !a.json && !a.quiet {

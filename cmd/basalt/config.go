@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"basalt/mgmt/client"
 )
 
 // config is the file of the hosts that the user trusts.
@@ -98,9 +100,11 @@ func (c *config) find(name string) (string, *hostConf, error) {
 	if h, ok := c.Hosts[name]; ok {
 		return name, h, nil
 	}
-	for n, h := range c.Hosts {
-		if h.Address == name {
-			return n, h, nil
+	if addr, err := client.ParseAddress(name); err == nil {
+		for n, h := range c.Hosts {
+			if h.Address == addr {
+				return n, h, nil
+			}
 		}
 	}
 	return "", nil, notKnown(fmt.Sprintf("host %q is not known here", name))

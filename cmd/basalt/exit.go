@@ -89,7 +89,7 @@ func exitCode(err error) int {
 		return exitTimeout
 	case errors.Is(err, os.ErrNotExist):
 		return exitNotFound
-	case errors.As(err, &netw), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &netw), errors.Is(err, client.ErrClosed), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, io.ErrUnexpectedEOF):
 		return exitUnreachable
 	}
 	return exitFailure

@@ -204,11 +204,7 @@ func (a *app) fileRemove() *cobra.Command {
 		Example: "  basalt file rm debian/vmlinuz debian/initrd.img",
 		RunE: work(func(ctx context.Context, args []string) error {
 			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
-				var errs error
-				for _, p := range args {
-					errs = errors.Join(errs, c.RemoveFile(ctx, p))
-				}
-				return errs
+				return a.remove(args, func(p string) error { return c.RemoveFile(ctx, p) })
 			})
 		}),
 	}

@@ -70,7 +70,7 @@ failed logins. The host keeps the last 4096. With --json each event is a line of
 					}
 					who := ""
 					if e.User != "" {
-						who = " (" + e.User + ")"
+						who = " (" + printable(e.User) + ")"
 					}
 					_, err := fmt.Fprintf(a.out, "%s  %-7s  %-13s  %s%s\n", e.Time.Local().Format(time.DateTime), e.Severity, e.Kind, printable(e.Message), who)
 					return err

@@ -217,7 +217,10 @@ host's certificate stays trusted; --forget removes that too.`,
 					conf.Current = ""
 				}
 			}
-			return errors.Join(revoke, conf.save())
+			if err := errors.Join(revoke, conf.save()); err != nil {
+				return err
+			}
+			return a.show(map[string]any{"name": name, "forgotten": forget}, func(io.Writer) {})
 		}),
 	}
 	c.Flags().BoolVar(&forget, "forget", false, "forget the host and its certificate")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,6 +108,22 @@ func TestEveryCommand(t *testing.T) {
 	c.expect(exitNotFound, "", login("--trust", "--password-file", "none"), "none")
 	c.expect(exitUsage, "", words("login"), "accepts 1 arg")
 	c.expect(exitUnreachable, "", words("login 127.0.0.1:1 --trust --password-file pw"), "refused")
+	deaf, err := net.Listen("tcp", "127.0.0.1:0") // as a host with too many connections
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	go func() {
+		for {
+			n, err := deaf.Accept()
+			if err != nil {
+				return
+			}
+			n.Read(make([]byte, 4096)) // else the end is a reset
+			n.Close()
+		}
+	}()
+	c.expect(exitUnreachable, "", words("login "+deaf.Addr().String()+" --trust --password-file pw"), deaf.Addr().String(), "closed the connection")
 	c.expect(exitOK, "", login("--password-file", "pw", "--fingerprint", strings.ToLower(strings.ReplaceAll(f.Agent.Fingerprint(), ":", ""))), "Logged in to host1")
 	c.expect(exitOK, mgmttest.Password, login("--password-stdin"), "Logged in to host1") // trusted by now
 	if st, err := os.Stat(filepath.Join(c.dir, "conf", "config.json")); err != nil || runtime.GOOS != "windows" && st.Mode() != fs.FileMode(0o600) {
@@ -144,7 +161,7 @@ func TestEveryCommand(t *testing.T) {
 		t.Errorf("downloaded %d bytes, %v", len(b), err)
 	}
 	c.expect(exitNotFound, "", words("file get nothing"), "not found")
-	c.expect(exitNotFound, "", words("file rm nothing text"), "nothing")
+	c.expect(exitNotFound, "", words("file rm nothing text --json"), "nothing", `"removed": [`, `"text"`)
 	c.expect(exitOK, "", words("file ls"), "!text")
 
 	// Machines.
@@ -156,6 +173,7 @@ func TestEveryCommand(t *testing.T) {
 	c.expect(exitUsage, "", words("vm create x --kernel vmlinuz --cpus 10000"), "10000 asked for")
 	c.expect(exitUsage, "", words("vm create x --kernel vmlinuz --memory 900G"), "921600 MiB asked for")
 	c.expect(exitUsage, "", words("vm create x --kernel vmlinuz --memory lots"), "not a number of MiB")
+	c.expect(exitUsage, "", words("vm create x --kernel vmlinuz --memory ɐ"), "not a number of MiB") // upper case is longer
 	c.expect(exitUsage, "", words("vm create x --memory 64 --kernel debian/initrd"), "is not a kernel")
 	c.expect(exitUsage, "", words("vm create x --kernel nope"), "not found")
 	c.expect(exitOK, "", words("vm ls"), "web", "off", "64 MiB")
@@ -182,7 +200,7 @@ func TestEveryCommand(t *testing.T) {
 	c.expect(exitFailure, "", words("vm wait web --state off"), "triple fault")
 	c.expect(exitOK, "", words("vm show web"), "crashed: triple fault")
 	c.expect(exitOK, "", words("vm start web --console --quiet"), "running", "fake guest")
-	c.expect(exitOK, "", words("vm rm --force web"))
+	c.expect(exitOK, "", words("vm rm --force web --json"), `"removed": [`, `"web"`)
 	c.expect(exitNotFound, "", words("vm show web"), "not found")
 	c.expect(exitOK, "", words("vm create two --kernel vmlinuz --memory 64 --start --json"), `"state": "running"`)
 	c.expect(exitNotFound, "", words("vm stop two none"), "none", "two")
@@ -213,7 +231,7 @@ func TestEveryCommand(t *testing.T) {
 	c.expect(exitOK, "", words("login "+other.Addr+" --trust"), "Logged in to "+other.Addr) // another host of the same name
 	c.expect(exitOK, "", words("logout --forget"))
 	c.expect(exitLogin, "", words("vm ls"), "no host yet")
-	c.expect(exitOK, "", words("logout --host host1"))
+	c.expect(exitOK, "", words("logout --host host1 --json"), `"name": "host1"`)
 	c.expect(exitLogin, "", words("vm ls --host host1"), "not logged in")
 	conf := filepath.Join(c.dir, "conf", "config.json")
 	b, _ := os.ReadFile(conf)
@@ -223,6 +241,16 @@ func TestEveryCommand(t *testing.T) {
 	c.expect(exitFailure, "", words("host"), "config.json")
 	c.env = []string{"BASALT_HOST=" + f.Addr, "BASALT_FINGERPRINT=" + f.Agent.Fingerprint(), "BASALT_TOKEN=bslt_x"}
 	c.expect(exitLogin, "", words("host"), "wrong user name, password or token")
+}
+
+func TestFindHost(t *testing.T) {
+	c := &config{Hosts: map[string]*hostConf{"one": {Address: "192.0.2.1:443"}, "two": {Address: "[2001:db8::1]:443"}, "three": {Address: "192.0.2.1:8443"}}}
+	for in, want := range map[string]string{"one": "one", "192.0.2.1": "one", "192.0.2.1:443": "one", "https://192.0.2.1/": "one",
+		"192.0.2.1:8443": "three", "2001:db8::1": "two", "192.0.2.2": "", "a/b": ""} {
+		if name, _, err := c.find(in); name != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", in, name, err)
+		}
+	}
 }
 
 // TestHelp holds every command to a text of its own, examples included.
@@ -265,7 +293,7 @@ func TestFollow(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				f.Host.Events().Append(host.Event{Kind: "test", Message: "the first\x1b[31m"})
+				f.Host.Events().Append(host.Event{Kind: "test", User: "a\x1b[2J", Message: "the first\x1b[31m"}) // anybody may claim a user
 				runtime.Gosched()
 			}
 		}

@@ -84,8 +84,9 @@ space and the module's own string, in the order in which the kernel gets them.`,
 
 // parseMemory gives MiB.
 func parseMemory(s string) (int, error) {
-	digits := strings.TrimRight(strings.ToUpper(s), "MGIB")
-	unit := strings.ToUpper(s[len(digits):])
+	upper := strings.ToUpper(s) // not always as long as s
+	digits := strings.TrimRight(upper, "MGIB")
+	unit := upper[len(digits):]
 	n, err := strconv.Atoi(digits)
 	if err == nil && n >= 0 && n <= 1<<30 {
 		switch unit {
@@ -281,18 +282,16 @@ func (a *app) vmRemove() *cobra.Command {
 		Example: "  basalt vm rm web\n  basalt vm rm --force web db",
 		RunE: work(func(ctx context.Context, args []string) error {
 			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
-				var errs error
-				for _, n := range args {
+				return a.remove(args, func(n string) (err error) {
 					if force {
-						if v, err := c.VM(ctx, n); err == nil && v.State != "off" {
-							if _, err := c.Act(ctx, n, "stop"); err != nil && statusCodeOf(err) != exitConflict {
-								errs = errors.Join(errs, err)
+						if v, verr := c.VM(ctx, n); verr == nil && v.State != "off" {
+							if _, serr := c.Act(ctx, n, "stop"); serr != nil && statusCodeOf(serr) != exitConflict {
+								err = serr
 							}
 						}
 					}
-					errs = errors.Join(errs, c.DeleteVM(ctx, n))
-				}
-				return errs
+					return errors.Join(err, c.DeleteVM(ctx, n))
+				})
 			})
 		}),
 	}

@@ -8,10 +8,12 @@
 // and POST /api/v1/tokens are the only routes without a login.
 //
 // Against slow and greedy clients: at most Config.MaxConnections connections. When
-// they are used up, the one that has been waiting the longest without a request
-// makes room; if all have requests under way, the new one is refused; one address
-// never has more than three quarters of them. Headers have 10 s and 16 KiB, JSON
-// bodies 1 MiB, an upload or download has to make progress every 30 s.
+// they are used up, the one that has been the longest without a request of somebody
+// who is logged in makes room; if all have such requests under way, the new one is
+// refused; one address never has more than three quarters of them. Headers have 10 s
+// and 16 KiB, JSON bodies 1 MiB, an upload or download has to make progress every 30 s.
+// Of requests without a login 256 are served at a time; the oldest that waits for its
+// client makes room.
 //
 // Ordinary routes are huma operations. Streams (files, console, events, metrics,
 // pprof) are plain handlers that are entered into the same OpenAPI document.

@@ -1,9 +1,9 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -32,8 +32,8 @@ type conn struct {
 	once sync.Once
 
 	// Under limiter.mu:
-	waiting bool   // no request under way
-	since   uint64 // limiter.seq when it began to wait
+	requests int    // under way, of those who are logged in
+	since    uint64 // limiter.seq when it had none for the last time
 }
 
 func newLimiter(ln net.Listener, max int, m *metrics.Metrics) *limiter {
@@ -67,7 +67,7 @@ func addrOf(c net.Conn) netip.Addr {
 
 // admit counts c, evicting another connection if it has to; nil means refused.
 func (l *limiter) admit(raw net.Conn) *conn {
-	c := &conn{Conn: raw, l: l, addr: addrOf(raw), waiting: true}
+	c := &conn{Conn: raw, l: l, addr: addrOf(raw)}
 	l.mu.Lock()
 	var victim *conn
 	var ok bool
@@ -99,11 +99,12 @@ func (l *limiter) admit(raw net.Conn) *conn {
 	return c
 }
 
-// oldest finds the connection that has waited the longest among those that match.
+// oldest finds the connection that has been without a request the longest among those
+// that match.
 func (l *limiter) oldest(match func(*conn) bool) (*conn, bool) {
 	var best *conn
 	for c := range l.conns {
-		if c.waiting && match(c) && (best == nil || c.since < best.since) {
+		if c.requests == 0 && match(c) && (best == nil || c.since < best.since) {
 			best = c
 		}
 	}
@@ -132,23 +133,36 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// connState is http.Server's hook.
-func (l *limiter) connState(nc net.Conn, s http.ConnState) {
+// withConn is http.Server's hook: it notes a request's connection in its context.
+func withConn(ctx context.Context, nc net.Conn) context.Context {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
-	c, ok := nc.(*conn)
+	if c, ok := nc.(*conn); ok {
+		ctx = context.WithValue(ctx, keyConn, c)
+	}
+	return ctx
+}
+
+// busy keeps the connection of a request, if it is a counted one, from being evicted
+// until done. It is for those who are logged in only: anybody can have requests that
+// never end, and hold every connection with them.
+func busy(ctx context.Context) (done func()) {
+	c, ok := ctx.Value(keyConn).(*conn)
 	if !ok {
-		return
+		return func() {}
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	waiting := s == http.StateNew || s == http.StateIdle
-	if waiting && !c.waiting {
-		l.seq++
-		c.since = l.seq
+	c.l.mu.Lock()
+	c.requests++
+	c.l.mu.Unlock()
+	return func() {
+		c.l.mu.Lock()
+		defer c.l.mu.Unlock()
+		if c.requests--; c.requests == 0 {
+			c.l.seq++
+			c.since = c.l.seq
+		}
 	}
-	c.waiting = waiting
 }
 
 // open is the number of counted connections.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net"
-	"net/http"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +28,7 @@ func fakeMetrics() *metrics.Metrics {
 }
 
 func TestLimiter(t *testing.T) {
+	request := func(c *conn) (done func()) { return busy(withConn(t.Context(), c)) }
 	l := newLimiter(nil, 8, fakeMetrics()) // 6 for one address
 	open := func(addr string) (*from, *conn) {
 		f := &from{addr: addr}
@@ -41,20 +41,20 @@ func TestLimiter(t *testing.T) {
 		a, ac = append(a, f), append(ac, c)
 	}
 	// A seventh of one address closes the one that waited the longest, not the busy one.
-	l.connState(ac[0], http.StateActive)
+	done := request(ac[0])
 	f, c := open("10.0.0.1")
 	if c == nil || a[0].closed || !a[1].closed || f.closed || l.open() != 6 {
 		t.Errorf("seventh: %v, first closed %v, second closed %v, %d open", c, a[0].closed, a[1].closed, l.open())
 	}
 	// One that served a request and idles now is younger than those that never spoke.
-	l.connState(ac[0], http.StateIdle)
+	done()
 	open("10.0.0.1")
 	if a[0].closed || !a[2].closed {
 		t.Error("an idle connection was closed before an older one")
 	}
 	// All busy: the address is refused, others are not.
 	for o := range l.conns {
-		l.connState(o, http.StateActive)
+		request(o)
 	}
 	if _, c := open("10.0.0.1"); c != nil {
 		t.Error("a seventh busy connection was let in")
@@ -65,12 +65,12 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("others are kept out: %v %v, %d open", b1, b2, l.open())
 	}
 	// Full: the waiting one makes room, and then nobody does.
-	l.connState(b1, http.StateActive)
+	request(b1)
 	if _, c := open("10.0.0.4"); c == nil || l.open() != 8 {
 		t.Errorf("full: %v, %d open", c, l.open())
 	}
 	for o := range l.conns {
-		l.connState(o, http.StateActive)
+		request(o)
 	}
 	if _, c := open("10.0.0.5"); c != nil {
 		t.Error("let in beyond the limit")
@@ -78,7 +78,7 @@ func TestLimiter(t *testing.T) {
 	// Closing twice counts once; a connection of another listener is ignored.
 	ac[0].Close()
 	ac[0].Close()
-	l.connState(&from{}, http.StateIdle)
+	busy(withConn(t.Context(), &from{}))()
 	if l.open() != 7 {
 		t.Errorf("%d open", l.open())
 	}

@@ -18,9 +18,9 @@ import (
 
 // identity is who makes a request.
 type identity struct {
-	user    string
-	tokenID string // empty with HTTP Basic
-	from    netip.Addr
+	user  string
+	token *auth.Token // nil with HTTP Basic
+	from  netip.Addr
 }
 
 type contextKey int
@@ -28,6 +28,8 @@ type contextKey int
 const (
 	keyRequestID contextKey = iota
 	keyIdentity
+	keyConn
+	keyStranger
 )
 
 func instance(ctx context.Context) string {
@@ -95,7 +97,16 @@ func (s *Server) handler() http.Handler {
 		}()
 		r, err := s.admit(cross, r)
 		if err != nil || open(r) {
-			defer s.stranger(w, r, rc, start)()
+			var done func()
+			r, done = s.strangers.enter(w, r, rc, start)
+			defer done()
+		} else {
+			defer busy(r.Context())()
+			if tok := who(r.Context()).token; tok != nil {
+				ctx, done := s.Auth.While(r.Context(), *tok)
+				defer done()
+				r = r.WithContext(ctx)
+			}
 		}
 		if err != nil {
 			fail(w, r, err)
@@ -122,26 +133,6 @@ func (s *Server) admit(cross *http.CrossOriginProtection, r *http.Request) (*htt
 		return r, err
 	}
 	return r.WithContext(context.WithValue(r.Context(), keyIdentity, who)), nil
-}
-
-// stranger counts a request without a login until its answer is out. Beyond the
-// bound a request is dropped: a client that takes no answers (HTTP/2 lets it say so)
-// would otherwise keep a header of 16 KiB and a goroutine for each stream, thousands
-// on its connections, on a host that has a few dozen MiB for all of this.
-func (s *Server) stranger(w *recorder, r *http.Request, rc *http.ResponseController, start time.Time) (done func()) {
-	select {
-	case s.strangers <- struct{}{}:
-	default:
-		s.Metrics.Refused.Inc()
-		panic(http.ErrAbortHandler)
-	}
-	rc.SetWriteDeadline(start.Add(strangerTimeout))
-	return func() {
-		if w.status != 0 && r.ProtoMajor >= 2 {
-			rc.Flush() // HTTP/2 would wait for the client after the handler's end
-		}
-		<-s.strangers
-	}
 }
 
 func level(status int) slog.Level {
@@ -231,7 +222,7 @@ func (s *Server) login(r *http.Request) (identity, error) {
 		if err != nil {
 			return identity{}, err
 		}
-		return identity{user: tok.User, tokenID: tok.ID, from: from}, nil
+		return identity{user: tok.User, token: &tok, from: from}, nil
 	case "basic":
 		user, pw, ok := r.BasicAuth()
 		if !ok {

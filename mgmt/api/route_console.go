@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *Server) consoleRoutes(rt *router) {
 		})
 	rt.plain(huma.Operation{OperationID: "attach-console", Method: http.MethodGet, Path: prefix + "/vms/{id}/console", Tags: []string{"console"},
 		Summary:     "The serial console as a WebSocket (RFC 6455), binary messages both ways",
-		Description: "Any number of readers up to 32. A reader that is too slow loses the oldest bytes and is told so in the stream. Input waits until the guest takes it.",
+		Description: "Any number of readers up to 32. A reader that is too slow loses the oldest bytes and is told so in the stream. Input waits until the guest takes it; one that takes nothing for 30 seconds while its queue is full ends the connection.",
 		Parameters:  []*huma.Param{query("backlog", "integer", "Bytes of the past to begin with; 4096 when left out.")},
 		Responses:   map[string]*huma.Response{"101": {Description: "The WebSocket is open"}}}, "", s.attachConsole)
 }
@@ -86,16 +87,31 @@ func (s *Server) attachConsole(w http.ResponseWriter, r *http.Request) {
 	consoleOutput(ctx, ws, reader)
 }
 
+// consoleInput passes input on until the connection ends or the guest stands still
+// with its queue full: while input waits nothing is read, so the end of a connection
+// would not be seen for as long as the guest takes nothing.
 func consoleInput(ctx context.Context, ws *websocket.Conn, c *host.Console) {
+	// A read that is cancelled cuts the connection, before consoleOutput can say why.
+	uncut := context.WithoutCancel(ctx)
 	for {
-		_, p, err := ws.Read(ctx)
+		_, p, err := ws.Read(uncut)
 		if err != nil {
 			return
 		}
-		if _, err := c.SendAll(ctx, p); err != nil {
-			return
+		for part := range slices.Chunk(p, host.ConsoleInputSize) {
+			if !take(ctx, c, part) {
+				ws.Close(websocket.StatusGoingAway, "the guest takes no input")
+				return
+			}
 		}
 	}
+}
+
+func take(ctx context.Context, c *host.Console, p []byte) bool {
+	ctx, cancel := context.WithTimeout(ctx, progressTimeout)
+	defer cancel()
+	_, err := c.SendAll(ctx, p)
+	return err == nil
 }
 
 func consoleOutput(ctx context.Context, ws *websocket.Conn, r *host.ConsoleReader) {

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -122,7 +124,11 @@ type progress struct {
 
 func (p *progress) Read(b []byte) (int, error) {
 	p.rc.SetReadDeadline(time.Now().Add(progressTimeout))
-	return p.r.Read(b)
+	n, err := p.r.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = newProblem(http.StatusRequestTimeout, fmt.Sprintf("the upload stood still for %v", progressTimeout))
+	}
+	return n, err
 }
 
 func (p *progress) Write(b []byte) (int, error) {

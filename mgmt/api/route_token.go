@@ -34,7 +34,10 @@ func (s *Server) tokenRoutes(rt *router) {
 	operation(rt, huma.Operation{OperationID: "create-token", Method: http.MethodPost, Path: prefix + "/tokens", DefaultStatus: http.StatusCreated, MaxBodyBytes: maxLogin,
 		Summary: "Log in: user and password give a bearer token", Tags: []string{"tokens"}, Security: []map[string][]string{{}}},
 		func(ctx context.Context, in *tokenIn) (*created[wire.Token], error) {
-			if err := s.Auth.Password(ctx, in.Body.User, in.Body.Password, in.from); err != nil {
+			done := s.strangers.checking(ctx)
+			err := s.Auth.Password(ctx, in.Body.User, in.Body.Password, in.from)
+			done()
+			if err != nil {
 				return nil, err
 			}
 			secret, tok := s.Auth.Issue(in.Body.User, in.from, time.Duration(in.Body.TTLSeconds)*time.Second)
@@ -55,8 +58,8 @@ func (s *Server) tokenRoutes(rt *router) {
 		Summary: "Log out: revoke a token; current is the one of this request", Tags: []string{"tokens"}},
 		func(ctx context.Context, in *idIn) (*struct{}, error) {
 			id := in.ID
-			if id == "current" {
-				id = who(ctx).tokenID
+			if tok := who(ctx).token; id == "current" && tok != nil {
+				id = tok.ID
 			}
 			return nil, s.Auth.Revoke(id)
 		})

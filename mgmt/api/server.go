@@ -55,7 +55,7 @@ type Server struct {
 	base      context.Context
 	stop      context.CancelFunc
 	followers chan struct{}
-	strangers chan struct{}
+	strangers strangers
 }
 
 // New makes a server.
@@ -63,7 +63,7 @@ func New(c Config) *Server {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = DefaultMaxConnections
 	}
-	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers), strangers: make(chan struct{}, maxStrangers)}
+	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers), strangers: strangers{max: maxStrangers, refused: c.Metrics.Refused}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),
@@ -94,7 +94,7 @@ func (s *Server) Spec() []byte { return s.spec() }
 // once.
 func (s *Server) Serve(ln net.Listener) error {
 	l := newLimiter(ln, s.MaxConnections, s.Metrics)
-	s.http.ConnState = l.connState
+	s.http.ConnContext = withConn
 	s.http.TLSConfig = cert.Config(s.Cert)
 	err := s.http.ServeTLS(l, "", "")
 	if errors.Is(err, http.ErrServerClosed) {

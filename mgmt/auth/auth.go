@@ -136,6 +136,7 @@ func (a *Authority) Password(ctx context.Context, user, password string, from ne
 	known := a.proven != nil && hmac.Equal(mac, a.proven)
 	a.mu.Unlock()
 	if known && rightUser {
+		a.throttle.trust(from)
 		return nil
 	}
 	if err := a.enter(ctx); err != nil {
@@ -152,6 +153,7 @@ func (a *Authority) Password(ctx context.Context, user, password string, from ne
 		a.fail(user, from)
 		return ErrDenied
 	}
+	a.throttle.trust(from)
 	a.throttle.forget(from)
 	a.mu.Lock()
 	a.proven = mac

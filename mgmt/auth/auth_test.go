@@ -103,6 +103,41 @@ func TestThousandWrongPasswords(t *testing.T) {
 	}
 }
 
+// TestNeighbourLocksNobodyOut: who guesses from the same IPv6 network does not delay
+// an address that has logged in.
+func TestNeighbourLocksNobodyOut(t *testing.T) {
+	a, _ := fixture("right")
+	root, evil := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::bad")
+	for round := range 2 { // hashed, then remembered
+		if err := a.Password(t.Context(), User, "right", root); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		for range 10 {
+			a.Password(t.Context(), User, "wrong", evil)
+		}
+		var w *WaitError
+		if err := a.Password(t.Context(), User, "right", netip.MustParseAddr("2001:db8::2")); !errors.As(err, &w) {
+			t.Errorf("an unknown address beside it: %v", err)
+		}
+		if err := a.Password(t.Context(), User, "right", root); err != nil {
+			t.Errorf("root beside a neighbour that guesses: %v", err)
+		}
+	}
+	for range 10 {
+		a.Password(t.Context(), User, "wrong", root)
+	}
+	var w *WaitError
+	if err := a.Password(t.Context(), User, "right", root); !errors.As(err, &w) {
+		t.Errorf("guesses from an address that has logged in are not delayed: %v", err)
+	}
+	for i := range 2 * maxTrusted {
+		a.throttle.trust(netip.MustParseAddr(fmt.Sprintf("2001:db8:1::%x", i+1)))
+	}
+	if len(a.throttle.trusted) > maxTrusted {
+		t.Errorf("%d addresses are trusted", len(a.throttle.trusted))
+	}
+}
+
 func TestThrottleIsBounded(t *testing.T) {
 	var th throttle
 	th.init()
@@ -128,7 +163,7 @@ func TestThrottleIsBounded(t *testing.T) {
 		t.Error("no address")
 	}
 	m := netip.MustParseAddr("::ffff:10.0.0.1")
-	if key(m) != key(netip.MustParseAddr("10.0.0.1")) {
+	if th.key(m) != th.key(netip.MustParseAddr("10.0.0.1")) {
 		t.Error("mapped address has a key of its own")
 	}
 }

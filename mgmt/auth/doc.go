@@ -12,12 +12,13 @@
 // it costs more instructions than the whole start of the kernel. Tokens are 256
 // random bits; the table holds their SHA-256 only.
 //
-// Failures are counted per address (IPv6: per /64) in a table of bounded size.
-// After freeFailures of them, each further failure closes the address for 1, 2, 4
-// ... 30 seconds: attempts in that time are answered at once, are not checked, and
-// say how long to wait. Tokens keep working meanwhile. Only a few passwords are
-// hashed at the same time; more wait, and beyond a bound they are refused, so that
-// guessing from many addresses cannot occupy the processors.
+// Failures are counted per address (IPv6: per /64, but by itself for an address that
+// has logged in) in a table of bounded size. After freeFailures of them, each further
+// failure closes the address for 1, 2, 4 ... 30 seconds: attempts in that time are
+// answered at once, are not checked, and say how long to wait. Tokens keep working
+// meanwhile. Only a few passwords are hashed at the same time; more wait, and beyond a
+// bound they are refused, so that guessing from many addresses cannot occupy the
+// processors.
 //
 // Every comparison of secrets takes constant time, and an unknown user costs as
 // much as a wrong password.

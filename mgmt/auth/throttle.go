@@ -3,6 +3,7 @@ package auth
 import (
 	"container/list"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,6 +11,7 @@ import (
 // The throttle's constants.
 const (
 	maxAddresses = 1024
+	maxTrusted   = 64
 	freeFailures = 3
 	maxDelay     = 30 * time.Second
 	forgetAfter  = 15 * time.Minute
@@ -21,6 +23,10 @@ type throttle struct {
 	mu     sync.Mutex
 	byAddr map[netip.Prefix]*list.Element // of *record
 	order  *list.List                     // front: newest failure
+
+	// trusted are the IPv6 addresses that logged in last. They are counted by
+	// themselves: otherwise a neighbour that guesses keeps its whole /64 out.
+	trusted []netip.Addr
 }
 
 type record struct {
@@ -35,21 +41,36 @@ func (t *throttle) init() {
 	t.order = list.New()
 }
 
-func key(a netip.Addr) netip.Prefix {
+// key is what failures of an address are counted under; mu is held.
+func (t *throttle) key(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := a.BitLen()
-	if a.Is6() {
+	if a.Is6() && !slices.Contains(t.trusted, a) {
 		bits = 64
 	}
 	p, _ := a.Prefix(bits)
 	return p
 }
 
+// trust notes that an address has logged in.
+func (t *throttle) trust(a netip.Addr) {
+	a = a.Unmap().WithZone("")
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !a.Is6() || slices.Contains(t.trusted, a) {
+		return
+	}
+	if len(t.trusted) == maxTrusted {
+		t.trusted = slices.Delete(t.trusted, 0, 1)
+	}
+	t.trusted = append(t.trusted, a)
+}
+
 // wait is how long the address has to wait before an attempt is checked.
 func (t *throttle) wait(a netip.Addr, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e, ok := t.byAddr[key(a)]
+	e, ok := t.byAddr[t.key(a)]
 	if !ok {
 		return 0
 	}
@@ -60,7 +81,7 @@ func (t *throttle) wait(a netip.Addr, now time.Time) time.Duration {
 func (t *throttle) fail(a netip.Addr, now time.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := key(a)
+	k := t.key(a)
 	e, ok := t.byAddr[k]
 	if !ok {
 		if len(t.byAddr) >= maxAddresses {
@@ -86,7 +107,7 @@ func (t *throttle) fail(a netip.Addr, now time.Time) int {
 func (t *throttle) forget(a netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e, ok := t.byAddr[key(a)]; ok {
+	if e, ok := t.byAddr[t.key(a)]; ok {
 		t.remove(e)
 	}
 }

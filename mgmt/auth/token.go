@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -32,6 +33,9 @@ type Token struct {
 	From    netip.Addr
 	Created time.Time
 	Expires time.Time
+
+	valid  context.Context // ends when the token is revoked or dropped
+	revoke context.CancelFunc
 }
 
 type tokens struct {
@@ -51,7 +55,8 @@ func (a *Authority) Issue(user string, from netip.Addr, ttl time.Duration) (secr
 	rand.Read(raw)
 	secret = tokenPrefix + base64.RawURLEncoding.EncodeToString(raw[:32])
 	now := a.now()
-	tok = Token{ID: "tok-" + hex.EncodeToString(raw[32:]), User: user, From: from, Created: now, Expires: now.Add(min(ttl, MaxTTL))}
+	valid, revoke := context.WithCancel(context.Background())
+	tok = Token{valid: valid, revoke: revoke, ID: "tok-" + hex.EncodeToString(raw[32:]), User: user, From: from, Created: now, Expires: now.Add(min(ttl, MaxTTL))}
 	t := &a.tokens
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,7 +69,7 @@ func (a *Authority) Issue(user string, from netip.Addr, ttl time.Duration) (secr
 				first, when = m, o.Expires
 			}
 		}
-		delete(t.byMAC, first)
+		t.drop(first)
 	}
 	t.byMAC[sha256.Sum256([]byte(secret))] = tok
 	return secret, tok
@@ -73,8 +78,24 @@ func (a *Authority) Issue(user string, from netip.Addr, ttl time.Duration) (secr
 func (t *tokens) sweep(now time.Time) {
 	for m, o := range t.byMAC {
 		if !now.Before(o.Expires) {
-			delete(t.byMAC, m)
+			t.drop(m)
 		}
+	}
+}
+
+func (t *tokens) drop(m [32]byte) {
+	t.byMAC[m].revoke()
+	delete(t.byMAC, m)
+}
+
+// While gives a context that ends with ctx, with the token's term, and when the token
+// is revoked: a stream must not outlive what it was opened with. Call cancel when done.
+func (a *Authority) While(ctx context.Context, tok Token) (_ context.Context, cancel context.CancelFunc) {
+	ctx, end := context.WithTimeout(ctx, tok.Expires.Sub(a.now()))
+	stop := context.AfterFunc(tok.valid, end)
+	return ctx, func() {
+		stop()
+		end()
 	}
 }
 
@@ -102,7 +123,7 @@ func (a *Authority) Revoke(id string) error {
 	defer t.mu.Unlock()
 	for m, o := range t.byMAC {
 		if o.ID == id {
-			delete(t.byMAC, m)
+			t.drop(m)
 			return nil
 		}
 	}

@@ -32,6 +32,7 @@ type Options struct {
 // Client talks to one host. It is safe for use by several goroutines.
 type Client struct {
 	opt  Options
+	addr string
 	base string
 	http *http.Client // HTTP/2 where possible
 	h1   *http.Client // HTTP/1.1, for WebSockets
@@ -39,6 +40,9 @@ type Client struct {
 
 // ErrFingerprint: the host's certificate is not the one that is trusted.
 var ErrFingerprint = errors.New("the host's certificate has another fingerprint")
+
+// ErrClosed: the host ended the connection instead of answering; it has too many.
+var ErrClosed = errors.New("closed the connection")
 
 // FingerprintError is ErrFingerprint with the particulars.
 type FingerprintError struct{ Want, Got string }
@@ -113,7 +117,7 @@ func New(o Options) (*Client, error) {
 	if o.Fingerprint, err = NormalFingerprint(o.Fingerprint); err != nil {
 		return nil, err
 	}
-	c := &Client{opt: o, base: "https://" + addr}
+	c := &Client{opt: o, addr: addr, base: "https://" + addr}
 	transport := func(protos ...string) *http.Transport {
 		return &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -159,7 +163,7 @@ func Probe(ctx context.Context, address string) (string, error) {
 	d := tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}}
 	conn, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return "", err
+		return "", plainError(addr, err)
 	}
 	defer conn.Close()
 	return cert.Fingerprint(conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Raw), nil
@@ -198,7 +202,7 @@ func (c *Client) authorize(h http.Header, r *http.Request) {
 func (c *Client) do(r *http.Request) (*http.Response, error) {
 	res, err := c.http.Do(r)
 	if err != nil {
-		return nil, plainError(err)
+		return nil, plainError(c.addr, err)
 	}
 	if res.StatusCode >= 300 {
 		defer res.Body.Close()
@@ -207,15 +211,19 @@ func (c *Client) do(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// plainError takes the method and URL off an error of net/http.
-func plainError(err error) error {
+// plainError takes the method and URL off an error of net/http, and names the host
+// where nothing else does.
+func plainError(addr string, err error) error {
 	var fp *FingerprintError
 	if errors.As(err, &fp) {
 		return fp
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
-		return ue.Err
+		err = ue.Err
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s %w", addr, ErrClosed)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -134,10 +135,55 @@ func (c *Client) DeleteVM(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, vmPath(id), nil, nil)
 }
 
-// Act does start, stop, reset, pause or resume and returns the machine after it.
+// taskPoll is how often a task that takes long is asked for.
+const taskPoll = 500 * time.Millisecond
+
+// Act does start, stop, reset, pause or resume, waits until it is done, and returns
+// the machine after it.
 func (c *Client) Act(ctx context.Context, id, action string) (vm wire.VM, err error) {
-	err = c.call(ctx, http.MethodPost, vmPath(id)+"/actions/"+url.PathEscape(action), nil, &vm)
-	return vm, err
+	r, err := c.request(ctx, http.MethodPost, vmPath(id)+"/actions/"+url.PathEscape(action), nil)
+	if err != nil {
+		return vm, err
+	}
+	res, err := c.do(r)
+	if err != nil {
+		return vm, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusAccepted {
+		if err := c.finish(ctx, res.Header.Get("Location")); err != nil {
+			return vm, err
+		}
+		return c.VM(ctx, id)
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&vm); err != nil {
+		return vm, fmt.Errorf("the host's answer to %s: %w", action, err)
+	}
+	return vm, nil
+}
+
+// finish waits for the end of the task at path.
+func (c *Client) finish(ctx context.Context, path string) error {
+	if !strings.HasPrefix(path, v1+"/") {
+		return fmt.Errorf("the host names no task of its own: %q", path)
+	}
+	for {
+		var t wire.Task
+		if err := c.call(ctx, http.MethodGet, path, nil, &t); err != nil {
+			return err
+		}
+		switch t.State {
+		case "done":
+			return nil
+		case "failed":
+			return errors.New(t.Error)
+		}
+		select {
+		case <-time.After(taskPoll):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // ConsoleLog gives the last 256 KiB of the console.
@@ -173,7 +219,7 @@ func (c *Client) Console(ctx context.Context, id string, backlog int) (*websocke
 		if res != nil && res.StatusCode >= 300 {
 			return nil, refusal(res)
 		}
-		return nil, plainError(err)
+		return nil, plainError(c.addr, err)
 	}
 	ws.SetReadLimit(1 << 20)
 	return ws, nil

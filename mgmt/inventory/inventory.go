@@ -91,7 +91,8 @@ func (v *Inventory) Create(spec Spec, user string) (VM, error) {
 	return v.Get(id)
 }
 
-// reserve takes the name.
+// reserve takes the name. It must not be another machine's id either: both name a
+// machine in a request.
 func (v *Inventory) reserve(e *entry) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -99,7 +100,7 @@ func (v *Inventory) reserve(e *entry) error {
 		return fmt.Errorf("%w virtual machines: the host holds %d", host.ErrTooMany, MaxVMs)
 	}
 	for _, o := range v.vms {
-		if o.spec.Name == e.spec.Name || o.id == e.id {
+		if o.spec.Name == e.spec.Name || o.id == e.spec.Name || o.spec.Name == e.id || o.id == e.id {
 			return fmt.Errorf("a virtual machine with the name %q %w", e.spec.Name, host.ErrExists)
 		}
 	}

@@ -86,6 +86,11 @@ func TestLifeCycle(t *testing.T) {
 	if _, err := v.Create(spec(), "root"); !errors.Is(err, host.ErrExists) {
 		t.Errorf("same name: %v", err)
 	}
+	double := spec()
+	double.Name = vm.ID
+	if _, err := v.Create(double, "root"); !errors.Is(err, host.ErrExists) {
+		t.Errorf("another's id as the name: %v", err)
+	}
 	act := func(a Action) error {
 		tk, err := v.Act("web", a, "root")
 		if err != nil {

@@ -48,6 +48,8 @@ type Host struct {
 	interfaces []*Interface
 	leases     map[*Interface]*dhcp.Lease
 	changed    chan struct{} // closed and replaced at each change
+
+	files sync.Mutex // held from asking for the state until it is written
 }
 
 // Bring makes the stack. Until Attach is called it has only the loopback
@@ -206,6 +208,8 @@ func (h *Host) writeFiles() {
 	if h.cfg.WriteFile == nil {
 		return
 	}
+	h.files.Lock()
+	defer h.files.Unlock()
 	var hosts, resolv strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n::1 localhost\n")
 	if h.cfg.Hostname != "" {

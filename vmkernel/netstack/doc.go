@@ -14,10 +14,10 @@
 // 826 (ARP), RFC 4861 and RFC 4862 (NDP, SLAAC), RFC 792 and RFC 4443 (ICMP), as
 // gVisor implements them; the socket calls as Linux 6.1 answers them.
 //
-// A hostile network must not exhaust the host: the number of sockets, the receive
-// and send buffers, accept queues (SYN cookies beyond half of one), neighbour and
-// fragment caches, ICMP replies and the queue to the link are all bounded, see
-// Limits.
+// A hostile network must not exhaust the host: the number of sockets and of closed
+// connections that linger (closing.go), the receive and send buffers, accept queues
+// (SYN cookies beyond half of one), neighbour and fragment caches, ICMP replies and
+// the queue to the link are all bounded, see Limits.
 //
 // Locking: a socket has one mutex for its flags and wait queue entry; it is not
 // held while netstack is called, except to register. Notify callbacks run with

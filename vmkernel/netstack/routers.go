@@ -2,6 +2,7 @@ package netstack
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -15,27 +16,65 @@ const maxNameservers = 3
 
 // routers follows router advertisements: netstack makes the addresses itself, the
 // routes and name servers are ours. Its methods are called with netstack's locks
-// held and must not call the stack, so they change it from a goroutine of its own.
-type routers struct{ st *Stack }
+// held and must not call the stack, so they leave changes to a goroutine, which is
+// there while there are any and makes them in their order.
+type routers struct {
+	st *Stack
+
+	mu      sync.Mutex
+	changes []routeChange
+	busy    bool // the goroutine runs
+}
+
+type routeChange struct {
+	route tcpip.Route
+	add   bool
+}
 
 var _ ipv6.NDPDispatcher = (*routers)(nil)
 
 func (r *routers) OnDuplicateAddressDetectionResult(tcpip.NICID, tcpip.Address, stack.DADResult) {}
 
 func (r *routers) OnOffLinkRouteUpdated(nic tcpip.NICID, dst tcpip.Subnet, router tcpip.Address, _ header.NDPRoutePreference) {
-	go r.replace(tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, true)
+	r.change(tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, true)
 }
 
 func (r *routers) OnOffLinkRouteInvalidated(nic tcpip.NICID, dst tcpip.Subnet, router tcpip.Address) {
-	go r.replace(tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, false)
+	r.change(tcpip.Route{Destination: dst, Gateway: router, NIC: nic}, false)
 }
 
 func (r *routers) OnOnLinkPrefixDiscovered(nic tcpip.NICID, dst tcpip.Subnet) {
-	go r.replace(tcpip.Route{Destination: dst, NIC: nic}, true)
+	r.change(tcpip.Route{Destination: dst, NIC: nic}, true)
 }
 
 func (r *routers) OnOnLinkPrefixInvalidated(nic tcpip.NICID, dst tcpip.Subnet) {
-	go r.replace(tcpip.Route{Destination: dst, NIC: nic}, false)
+	r.change(tcpip.Route{Destination: dst, NIC: nic}, false)
+}
+
+func (r *routers) change(route tcpip.Route, add bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changes = append(r.changes, routeChange{route, add})
+	if !r.busy {
+		r.busy = true
+		go r.work()
+	}
+}
+
+func (r *routers) work() {
+	for {
+		r.mu.Lock()
+		changes := r.changes
+		r.changes = nil
+		r.busy = len(changes) > 0
+		r.mu.Unlock()
+		if len(changes) == 0 {
+			return
+		}
+		for _, c := range changes {
+			r.replace(c.route, c.add)
+		}
+	}
 }
 
 // replace removes the route if it is there and adds it if asked to.

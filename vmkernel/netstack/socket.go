@@ -126,6 +126,9 @@ func (s *socket) Release() {
 	}
 	s.mu.Unlock()
 	s.ep.Close()
+	if s.proto == syscall.IPPROTO_TCP {
+		s.st.closing.add(s.ep)
+	}
 	s.st.sockets.Add(-1)
 }
 

@@ -29,9 +29,11 @@ type Limits struct {
 	TxBuffer  int // default send buffer in bytes
 	MaxBuffer int // largest buffer in bytes
 	LinkQueue int // frames that wait for a link
+	Closing   int // closed connections whose peer has not closed yet
 }
 
-// DefaultLimits holds worst-case socket memory near 128 MiB.
+// DefaultLimits hold a socket that nobody reads or drains to 128 KiB, and one that
+// moves data fast to 1 MiB.
 var DefaultLimits = Limits{
 	Sockets:   4096,
 	Backlog:   1024,
@@ -39,6 +41,7 @@ var DefaultLimits = Limits{
 	TxBuffer:  64 << 10,
 	MaxBuffer: 512 << 10,
 	LinkQueue: 512,
+	Closing:   256,
 }
 
 func (l *Limits) fill() {
@@ -46,7 +49,7 @@ func (l *Limits) fill() {
 	for _, f := range []struct {
 		have *int
 		want int
-	}{{&l.Sockets, d.Sockets}, {&l.Backlog, d.Backlog}, {&l.RxBuffer, d.RxBuffer}, {&l.TxBuffer, d.TxBuffer}, {&l.MaxBuffer, d.MaxBuffer}, {&l.LinkQueue, d.LinkQueue}} {
+	}{{&l.Sockets, d.Sockets}, {&l.Backlog, d.Backlog}, {&l.RxBuffer, d.RxBuffer}, {&l.TxBuffer, d.TxBuffer}, {&l.MaxBuffer, d.MaxBuffer}, {&l.LinkQueue, d.LinkQueue}, {&l.Closing, d.Closing}} {
 		if *f.have <= 0 {
 			*f.have = f.want
 		}
@@ -72,6 +75,7 @@ type Stack struct {
 	limits  Limits
 	sockets atomic.Int64 // open sockets
 	refused atomic.Uint64
+	closing closing
 
 	mu          sync.Mutex
 	links       map[tcpip.NICID]*linkEndpoint
@@ -82,7 +86,7 @@ type Stack struct {
 // New makes a stack with the loopback interface, 127.0.0.1 and ::1.
 func New(limits Limits) (*Stack, error) {
 	limits.fill()
-	st := &Stack{limits: limits, links: map[tcpip.NICID]*linkEndpoint{}, nextNIC: loopbackNIC + 1}
+	st := &Stack{limits: limits, closing: closing{ring: make([]tcpip.Endpoint, limits.Closing)}, links: map[tcpip.NICID]*linkEndpoint{}, nextNIC: loopbackNIC + 1}
 	st.s = stack.New(stack.Options{
 		NetworkProtocols: []stack.NetworkProtocolFactory{
 			ipv4.NewProtocol,

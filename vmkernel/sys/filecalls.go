@@ -190,6 +190,9 @@ func preadv(obj Object, a *args) (uintptr, Errno) {
 		return 0, notSeekable(obj)
 	}
 	off := int64(a[3])
+	if off < 0 {
+		return 0, syscall.EINVAL
+	}
 	return each(a[1], a[2], func(p []byte) (int, Errno) {
 		n, err := o.ReadAt(p, off)
 		off += int64(n)
@@ -203,6 +206,9 @@ func pwritev(obj Object, a *args) (uintptr, Errno) {
 		return 0, notSeekable(obj)
 	}
 	off := int64(a[3])
+	if off < 0 {
+		return 0, syscall.EINVAL
+	}
 	return each(a[1], a[2], func(p []byte) (int, Errno) {
 		n, err := o.WriteAt(p, off)
 		off += int64(n)

@@ -92,6 +92,12 @@ func TestVectors(t *testing.T) {
 			t.Errorf("%d vectors: %v", c.n, err)
 		}
 	}
+	for _, num := range []uintptr{syscall.SYS_PREADV, syscall.SYS_PWRITEV} {
+		// JUSTIFICATION, SAFETY: as above.
+		if _, _, err := syscall.Syscall6(num, f.Fd(), uintptr(unsafe.Pointer(&iov[0])), 3, ^uintptr(0), ^uintptr(0), 0); err != syscall.EINVAL {
+			t.Errorf("call %d before the start: %v", num, err)
+		}
+	}
 	if _, err := call(syscall.SYS_READ, nil, 10); err != syscall.EFAULT {
 		t.Error("read to nil:", err)
 	}

@@ -97,6 +97,28 @@ func TestBudgetOfNames(t *testing.T) {
 
 // TestMapKeepsWindow: a mapping and what is written to the file are one memory,
 // also after unlink and close, until the mapping goes.
+// TestUnlinkWhileClosing: a node that loses its last name and its last handle at the
+// same time is paid back once.
+func TestUnlinkWhileClosing(t *testing.T) {
+	fs, _ := newFS(t, 1<<20)
+	before := fs.Used()
+	for range 5000 {
+		f := create(t, fs, "/tmp/f")
+		closed := make(chan struct{})
+		go func() {
+			f.Release()
+			close(closed)
+		}()
+		if err := fs.Unlink(nil, "/tmp/f", false); err != 0 {
+			t.Fatal(err)
+		}
+		<-closed
+	}
+	if used := fs.Used(); used != before {
+		t.Errorf("%d bytes are used by nothing", used-before)
+	}
+}
+
 func TestMapKeepsWindow(t *testing.T) {
 	fs, h := newFS(t, 1<<20)
 	f := create(t, fs, "/tmp/f")

@@ -120,16 +120,13 @@ func (n *inode) drop() {
 	n.fs.budget.give(nodeCost)
 }
 
-// unref takes one handle or mapping away.
+// unref takes one handle or mapping away. The count falls under the lock under which
+// names go: only one of the two is the last.
 func (n *inode) unref() {
-	if n.refs.Add(-1) > 0 {
-		return
-	}
 	n.fs.mu.Lock()
 	defer n.fs.mu.Unlock()
-	if n.refs.Load() == 0 && n.nlink == 0 {
-		n.drop()
-	}
+	n.refs.Add(-1)
+	n.drop()
 }
 
 // Release implements sys.Object for what Lookup gives.

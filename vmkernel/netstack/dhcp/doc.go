@@ -10,6 +10,7 @@
 // should be reachable soon after power-on. A lease shorter than a minute counts as
 // one minute, so that a hostile server cannot make the host send without pause.
 //
-// Not supported: INIT-REBOOT with a remembered address, DECLINE after an address
-// conflict, relay agents' options, classless routes (option 121).
+// Not supported: an address remembered from before the start (INIT-REBOOT is done
+// when the carrier comes back), DECLINE after an address conflict, relay agents'
+// options, classless routes (option 121).
 package dhcp

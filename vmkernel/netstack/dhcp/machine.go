@@ -18,10 +18,11 @@ const (
 	Bound
 	Renewing
 	Rebinding
+	Rebooting // the lease is being verified after the carrier came back
 )
 
 func (s State) String() string {
-	return [...]string{"stopped", "selecting", "requesting", "bound", "renewing", "rebinding"}[s]
+	return [...]string{"stopped", "selecting", "requesting", "bound", "renewing", "rebinding", "rebooting"}[s]
 }
 
 // Config is what the client says about itself.
@@ -133,6 +134,12 @@ func (m *Machine) timer(now time.Time) []Action {
 		return m.renew(now)
 	case Renewing, Rebinding:
 		return m.renew(now)
+	case Rebooting:
+		if m.tries < maxRequests {
+			return m.verify(now)
+		}
+		m.state, m.wakeAt = Bound, m.lease.Renew // RFC 2131 section 3.2: for the rest of its term
+		return nil
 	}
 	m.wakeAt = time.Time{}
 	return nil
@@ -212,17 +219,23 @@ func (m *Machine) stop(now time.Time) []Action {
 }
 
 // linkUp: the host may be in another network now. RFC 2131 section 3.7 wants the
-// address verified; the server that answers a renewal with NAK says so.
+// address verified, by whoever serves that network.
 func (m *Machine) linkUp(now time.Time) []Action {
 	switch m.state {
 	case Selecting, Requesting:
 		return m.discover(now)
-	case Bound, Renewing, Rebinding:
+	case Bound, Renewing, Rebinding, Rebooting:
+		m.state = Rebooting
 		m.newExchange(now)
-		if m.lease.Expire.IsZero() {
-			return nil
-		}
-		return m.renew(now)
+		return m.verify(now)
 	}
 	return nil
+}
+
+// verify asks every server for the address that the host has (INIT-REBOOT).
+func (m *Machine) verify(now time.Time) []Action {
+	msg := m.newMessage(now, dhcpv4.MessageTypeRequest)
+	msg.UpdateOption(dhcpv4.OptRequestedIPAddress(m.lease.Address.Addr().AsSlice()))
+	m.backOff(now)
+	return []Action{{Broadcast: msg}}
 }

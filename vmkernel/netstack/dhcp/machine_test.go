@@ -202,13 +202,59 @@ func TestStop(t *testing.T) {
 	b.want()
 }
 
+// TestUnaskedAnswers: transaction ids are broadcast, so everybody on the LAN can
+// answer an exchange that is over.
+func TestUnaskedAnswers(t *testing.T) {
+	b := newBench(t)
+	b.bind()
+	b.reply(dhcpv4.MessageTypeNak, "0.0.0.0")
+	b.want()
+	b.reply(dhcpv4.MessageTypeAck, "10.0.2.16")
+	b.want()
+	if b.m.State() != Bound || b.m.Lease().Address.String() != "10.0.2.15/24" {
+		t.Errorf("state %v, lease %+v", b.m.State(), b.m.Lease())
+	}
+}
+
+// TestLinkUp: the host may be in another network now, where the server that gave the
+// lease cannot be reached, so everybody is asked.
 func TestLinkUp(t *testing.T) {
 	b := newBench(t)
 	b.bind()
 	b.do(Event{LinkUp: true})
-	b.want("unicast REQUEST 10.0.2.2")
+	b.want("broadcast REQUEST")
+	if !b.sent.ClientIPAddr.IsUnspecified() || !b.sent.RequestedIPAddress().Equal(net.IPv4(10, 0, 2, 15)) || b.sent.ServerIdentifier() != nil {
+		t.Errorf("verification %v", b.sent.Summary())
+	}
 	b.reply(dhcpv4.MessageTypeAck, "10.0.2.15")
 	b.want("configure 10.0.2.15/24")
+	b.do(Event{LinkUp: true})
+	b.reply(dhcpv4.MessageTypeNak, "0.0.0.0", dhcpv4.WithOption(dhcpv4.OptServerIdentifier(net.IPv4(10, 0, 9, 9))))
+	b.want("drop 10.0.2.15/24")
+	b.wake()
+	b.want("broadcast DISCOVER")
+}
+
+// TestLinkUpUnanswered: a lease that nobody confirms or refuses stays for its term.
+func TestLinkUpUnanswered(t *testing.T) {
+	b := newBench(t)
+	b.bind()
+	renew := b.m.Lease().Renew
+	b.do(Event{LinkUp: true})
+	for range maxRequests - 1 {
+		b.wake()
+		b.want("broadcast REQUEST")
+	}
+	if b.now.After(renew) {
+		t.Error("the tries take too long")
+	}
+	b.wake()
+	b.want()
+	if b.m.State() != Bound || b.m.WakeAt() != renew {
+		t.Errorf("state %v, next %v", b.m.State(), b.m.WakeAt())
+	}
+	b.wake()
+	b.want("unicast REQUEST 10.0.2.2")
 }
 
 func TestInfiniteLease(t *testing.T) {
@@ -221,7 +267,13 @@ func TestInfiniteLease(t *testing.T) {
 		t.Error("an infinite lease has a timer")
 	}
 	b.do(Event{LinkUp: true})
-	b.want()
+	b.want("broadcast REQUEST")
+	for b.m.State() == Rebooting {
+		b.wake()
+	}
+	if !b.m.WakeAt().IsZero() || b.m.Lease() == nil {
+		t.Error("an infinite lease that nobody refused is gone")
+	}
 }
 
 func TestSillyLeaseTimes(t *testing.T) {

@@ -48,6 +48,8 @@ func (m *Machine) message(now time.Time, msg *dhcpv4.DHCPv4) []Action {
 	if msg.OpCode != dhcpv4.OpcodeBootReply || msg.TransactionID != m.xid || string(msg.ClientHWAddr) != string(m.cfg.MAC[:]) {
 		return nil
 	}
+	// Transaction ids are broadcast: everybody can answer an exchange that is over.
+	asked := m.state >= Requesting && m.state != Bound
 	switch t := msg.MessageType(); {
 	case t == dhcpv4.MessageTypeOffer && m.state == Selecting:
 		if _, ok := parseLease(now, msg); !ok {
@@ -55,9 +57,9 @@ func (m *Machine) message(now time.Time, msg *dhcpv4.DHCPv4) []Action {
 		}
 		m.state, m.offer, m.tries = Requesting, msg, 0
 		return m.sendRequest(now)
-	case t == dhcpv4.MessageTypeAck && (m.state == Requesting || m.state == Renewing || m.state == Rebinding || m.state == Bound):
+	case t == dhcpv4.MessageTypeAck && asked:
 		return m.bind(now, msg)
-	case t == dhcpv4.MessageTypeNak && m.state >= Requesting:
+	case t == dhcpv4.MessageTypeNak && asked:
 		if m.state == Requesting && !msg.ServerIdentifier().Equal(m.offer.ServerIdentifier()) {
 			return nil
 		}
@@ -80,9 +82,6 @@ func (m *Machine) message(now time.Time, msg *dhcpv4.DHCPv4) []Action {
 
 // bind takes a lease, new or extended.
 func (m *Machine) bind(now time.Time, ack *dhcpv4.DHCPv4) []Action {
-	if m.state == Bound && m.tries == 0 {
-		return nil // nobody asked
-	}
 	l, ok := parseLease(now, ack)
 	if !ok || m.state == Requesting && l.Address.Addr() != toAddr(m.offer.YourIPAddr) {
 		return nil

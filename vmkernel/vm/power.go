@@ -1,0 +1,123 @@
+package vm
+
+import (
+	"fmt"
+	"time"
+
+	"basalt/vmkernel/host"
+)
+
+// powerOn goes from off or crashed to running.
+func (m *Machine) powerOn(b host.Boot) error {
+	if m.current() == host.StateCrashed {
+		m.powerOff("")
+	}
+	if m.p.Factory == nil {
+		b.Close()
+		return fmt.Errorf("vm: %w: %s", host.ErrNoEngine, m.p.Reason)
+	}
+	m.boot = b
+	m.set(host.StateStarting, "")
+	m.mu.Lock()
+	m.last = host.Status{}
+	m.start = time.Now()
+	m.mu.Unlock()
+	bd, err := build(m.p, m.conf, m.con, m.ask)
+	if err == nil {
+		m.mu.Lock()
+		m.b = bd
+		m.mu.Unlock()
+		_, err = bd.boot(images(b))
+	}
+	if err != nil {
+		err = translate(err)
+		m.powerOff(err.Error())
+		return err
+	}
+	m.reports = make(chan stopped, len(bd.cpus))
+	cpus := make([]*cpu, 0, len(bd.cpus))
+	for _, v := range bd.cpus {
+		cpus = append(cpus, newCPU(m.p, m.conf.ID, v, m.reports))
+	}
+	m.mu.Lock()
+	m.cpus = cpus
+	m.mu.Unlock()
+	m.drain()
+	m.resets = 0
+	m.set(host.StateRunning, "")
+	m.p.event(m.conf.ID, "info", "started")
+	m.release()
+	return nil
+}
+
+// powerOff goes to off from anywhere.
+func (m *Machine) powerOff(reason string) {
+	b := m.b
+	if b != nil {
+		if _, err := m.halt(); err != nil {
+			// The thread cannot be taken back: its memory stays with it.
+			m.p.log("vm %s: %v; its memory is kept", m.conf.ID, err)
+			b = nil
+		}
+		for _, c := range m.cpus {
+			close(c.run)
+		}
+		if b != nil {
+			for _, c := range m.cpus {
+				<-c.done
+			}
+			if err := b.close(); err != nil {
+				m.p.log("vm %s: power off: %v", m.conf.ID, err)
+			}
+		}
+	}
+	m.boot.Close()
+	m.boot = host.Boot{}
+	m.con.OnInput(nil)
+	m.mu.Lock()
+	if m.b != nil {
+		m.last = m.counters()
+	}
+	m.b, m.cpus = nil, nil
+	m.mu.Unlock()
+	m.running = 0
+	m.reports = nil // a processor that was stuck reports to nobody
+	m.drain()
+	if m.current() != host.StateOff {
+		m.set(host.StateOff, reason)
+		m.p.event(m.conf.ID, "info", "off: "+reason)
+	}
+}
+
+// restart is the reset button, or the guest's own reset.
+func (m *Machine) restart() error {
+	if _, err := m.halt(); err != nil {
+		m.release()
+		return err
+	}
+	m.b.clock.Pause()
+	m.b.reset()
+	if _, err := m.b.boot(images(m.boot)); err != nil {
+		err = translate(err)
+		m.crash(err.Error())
+		return err
+	}
+	m.drain()
+	m.set(host.StateRunning, "")
+	m.release()
+	return nil
+}
+
+// guestReset is the guest's own reset. One that resets itself for ever must not
+// push everything else out of the host's event log: the 1st, 2nd, 4th, 8th and so
+// on are events.
+func (m *Machine) guestReset() {
+	if err := m.restart(); err != nil {
+		m.p.log("vm %s: reset: %v", m.conf.ID, err)
+		return
+	}
+	m.resets++
+	if n := m.resets; n&(n-1) == 0 {
+		m.p.event(m.conf.ID, "info", fmt.Sprintf("reset by the guest, %d since the start", n))
+	}
+}

@@ -1,0 +1,103 @@
+package vm
+
+import (
+	"errors"
+	"time"
+
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/vcpu"
+)
+
+// stopWait is how long the owner waits for a virtual CPU to leave its guest. Tests
+// shorten it.
+var stopWait = 10 * time.Second
+
+var errStuck = errors.New("vm: a virtual CPU did not stop")
+
+// release lets the processors run. One that has not come back from its last run
+// (after errStuck) goes on with that.
+func (m *Machine) release() {
+	m.b.clock.Resume()
+	for _, c := range m.cpus {
+		c.v.ClearStop()
+		if !c.running {
+			c.running = true
+			m.running++
+			c.run <- struct{}{}
+		}
+	}
+}
+
+// took notes that a processor has stopped.
+func (m *Machine) took(s stopped) {
+	s.c.running = false
+	m.running--
+}
+
+// halt makes every processor leave its guest, within stopWait. own is why one of
+// them stopped by itself in the same moment, if one did.
+func (m *Machine) halt() (own vcpu.Stop, err error) {
+	for _, c := range m.cpus {
+		c.v.RequestStop()
+	}
+	t := time.NewTimer(stopWait)
+	defer t.Stop()
+	for m.running > 0 {
+		select {
+		case s := <-m.reports:
+			m.took(s)
+			if s.stop.Kind != vcpu.StopRequested {
+				own = s.stop
+			}
+		case <-t.C:
+			return own, errStuck
+		}
+	}
+	return own, nil
+}
+
+// drain forgets what devices asked for before.
+func (m *Machine) drain() {
+	m.later = reqNone
+	for {
+		select {
+		case <-m.requests:
+		default:
+			return
+		}
+	}
+}
+
+func (m *Machine) pause() error {
+	own, err := m.halt()
+	if err != nil {
+		m.release()
+		return err
+	}
+	m.b.clock.Pause()
+	switch own.Kind {
+	case vcpu.StopNone:
+	case vcpu.StopInit:
+		m.later = reqReset
+	default: // it crashed in the same moment
+		m.crash(own.Reason)
+		return &host.StateError{Action: "pause", State: host.StateCrashed}
+	}
+	m.frozen = m.b.cpus[0].TSC()
+	m.set(host.StatePaused, "")
+	return nil
+}
+
+func (m *Machine) resume() error {
+	for _, v := range m.b.cpus {
+		v.SetTSC(m.frozen)
+		v.ClockChanged()
+	}
+	m.set(host.StateRunning, "")
+	m.release()
+	if r := m.later; r != reqNone {
+		m.later = reqNone
+		m.device(r)
+	}
+	return nil
+}

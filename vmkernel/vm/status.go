@@ -1,0 +1,55 @@
+package vm
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/vcpu"
+)
+
+func (m *Machine) set(s host.State, reason string) {
+	m.mu.Lock()
+	m.state, m.reason, m.since = s, reason, time.Now()
+	m.mu.Unlock()
+}
+
+func (m *Machine) current() host.State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
+
+// Status implements host.VM.
+func (m *Machine) Status() host.Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.last
+	if m.b != nil {
+		s = m.counters()
+		s.Uptime = time.Since(m.start)
+		s.MemoryUsed = m.b.mem.Resident()
+	}
+	s.State, s.Reason, s.Since = m.state, m.reason, m.since
+	return s
+}
+
+// counters are exits and CPU time of the powered machine. m.mu is held.
+func (m *Machine) counters() (s host.Status) {
+	for _, c := range m.cpus {
+		hi, lo := bits.Mul64(c.v.Stats().Idle(m.p.TSC()), 1e6)
+		idle, _ := bits.Div64(hi%max(m.p.TSCKHz, 1), lo, max(m.p.TSCKHz, 1))
+		s.CPUTime += max(0, c.time()-time.Duration(idle&math.MaxInt64))
+	}
+	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {
+		var n uint64
+		for _, v := range m.b.cpus {
+			n += v.Stats().Count(k)
+		}
+		if n > 0 {
+			s.Exits = append(s.Exits, host.ExitCount{Kind: k.String(), Count: n})
+		}
+	}
+	return s
+}
