@@ -2,7 +2,6 @@ package cases
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,10 +29,6 @@ var guestHosts = []struct {
 	{"amd-v/cpus=2", harness.Machine{MemMiB: 1024, CPUs: 2}},
 	{"vt-x/cpus=1", harness.Machine{Emulator: harness.Bochs, Disk: built("basalt.img"), MIPS: 100, MemMiB: 1024}},
 }
-
-// unsettled adds the steps that have failed once and are not understood yet; see
-// doc.go.
-var unsettled = flag.Bool("unsettled", false, "also run the steps of doc.go's table of unsettled failures")
 
 // guestRows are the guests. A row with only runs on the hosts whose name begins so,
 // for the reason beside it.
@@ -64,8 +59,8 @@ var guestRows = []struct {
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
 	// These need a second processor's worth of time in a Bochs of one.
-	{name: "two", only: "amd-v", run: twoGuests},
-	{name: "life", only: "amd-v", run: lifeCycle},
+	{name: "two", run: twoGuests},
+	{name: "life", run: lifeCycle},
 	{name: "xen", run: xenGuest},
 	{name: "debian", run: debianGuest},
 	// Two kernels at once take a Bochs too long.
@@ -336,9 +331,7 @@ func xenGuest(t *testing.T, n *node) {
 	g.act("start")
 	c := g.console()
 	c.expect(`Xen version 4\.17[^\n]*`)
-	if *unsettled {
-		c.expect(`Could not construct domain 0`) // the module is no kernel
-	}
+	c.expect(`Could not construct domain 0`) // the module is no kernel
 	n.alive(t)
 }
 
@@ -351,9 +344,6 @@ func debianGuest(t *testing.T, n *node) {
 		t.Errorf("%+v", vm)
 	}
 	g.clean()
-	if !*unsettled {
-		return
-	}
 	c.send("shutdown")
 	if vm := g.state("off", "crashed"); vm.State != "off" || !strings.Contains(vm.Reason, "powered off by the guest") {
 		t.Errorf("state %s, %q", vm.State, vm.Reason)

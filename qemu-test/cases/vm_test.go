@@ -281,9 +281,6 @@ func (c *terminal) shell(token string) {
 	c.g.t.Helper()
 	c.expect(`Linux version 6\.`)
 	c.expect(prompt)
-	if !*unsettled {
-		return
-	}
 	c.send(fmt.Sprintf("echo %s-$((6*7)); uname -r", token))
 	c.expect(token + `-42`)
 	c.expect(`6\.[0-9.]+-[0-9]+-cloud-amd64`)
