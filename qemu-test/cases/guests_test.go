@@ -58,6 +58,7 @@ var guestRows = []struct {
 	{name: "storm", run: survives(`masked`)},
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
+	{name: "self-init", run: survives(``)},
 	// These need a second processor's worth of time in a Bochs of one.
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},

@@ -38,6 +38,8 @@ type Machine struct {
 	frozen  uint64
 	resets  uint64  // by the guest, since the start
 	later   request // what a device asked for while the machine was paused
+	booted  time.Time
+	again   <-chan time.Time // a reset of the guest's own waits for this
 }
 
 type actionKind uint8
@@ -141,6 +143,9 @@ func (m *Machine) own() {
 		case s := <-m.reports:
 			m.took(s)
 			m.report(s)
+		case <-m.again:
+			m.again = nil
+			m.device(reqReset)
 		case <-m.quit:
 			m.powerOff("deleted")
 			return

@@ -43,7 +43,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.cpus = cpus
 	m.mu.Unlock()
 	m.drain()
-	m.resets = 0
+	m.resets, m.booted = 0, time.Now()
 	m.set(host.StateRunning, "")
 	m.p.event(m.conf.ID, "info", "started")
 	m.release()
@@ -103,15 +103,26 @@ func (m *Machine) restart() error {
 		return err
 	}
 	m.drain()
+	m.booted = time.Now()
 	m.set(host.StateRunning, "")
 	m.release()
 	return nil
 }
 
-// guestReset is the guest's own reset. One that resets itself for ever must not
-// push everything else out of the host's event log: the 1st, 2nd, 4th, 8th and so
+// resetPause is the shortest time between two starts that a guest can cause. A
+// reset clears memory and loads the images again: without a pause a guest that does
+// nothing else would keep the host busy. Tests shorten it.
+var resetPause = 100 * time.Millisecond
+
+// guestReset is the guest's own reset; its processors have been told to stop. One
+// that comes too soon waits. One that resets itself for ever must not push
+// everything else out of the host's event log either: the 1st, 2nd, 4th, 8th and so
 // on are events.
 func (m *Machine) guestReset() {
+	if wait := resetPause - time.Since(m.booted); wait > 0 {
+		m.again = time.After(wait)
+		return
+	}
 	if err := m.restart(); err != nil {
 		m.p.log("vm %s: reset: %v", m.conf.ID, err)
 		return

@@ -58,7 +58,7 @@ func (m *Machine) halt() (own vcpu.Stop, err error) {
 
 // drain forgets what devices asked for before.
 func (m *Machine) drain() {
-	m.later = reqNone
+	m.later, m.again = reqNone, nil
 	for {
 		select {
 		case <-m.requests:
@@ -75,6 +75,9 @@ func (m *Machine) pause() error {
 		return err
 	}
 	m.b.clock.Pause()
+	if m.again != nil {
+		m.later, m.again = reqReset, nil
+	}
 	switch own.Kind {
 	case vcpu.StopNone:
 	case vcpu.StopInit:
@@ -94,10 +97,11 @@ func (m *Machine) resume() error {
 		v.ClockChanged()
 	}
 	m.set(host.StateRunning, "")
-	m.release()
 	if r := m.later; r != reqNone {
 		m.later = reqNone
-		m.device(r)
+		m.device(r) // the guest executes nothing before it
+		return nil
 	}
+	m.release()
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"basalt/vmkernel/gmem"
@@ -215,6 +216,8 @@ func TestInit(t *testing.T) {
 
 // TestResetStorm: a guest that resets itself for ever must not fill the event log.
 func TestResetStorm(t *testing.T) {
+	defer func(d time.Duration) { resetPause = d }(resetPause)
+	resetPause = 0
 	b := newBench(t, out(0xcf9, 6))
 	b.f.Loop = true
 	b.start()
@@ -229,6 +232,56 @@ func TestResetStorm(t *testing.T) {
 	if n > 40 {
 		t.Errorf("%d events", n)
 	}
+}
+
+// TestResetsArePaced: a guest that does nothing but reset itself gets as many resets
+// as time allows, executes nothing while it waits for one, and obeys meanwhile.
+func TestResetsArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newTable(t, out(0xcf9, 6))
+		b.f.Loop = true
+		var err error
+		if b.vm, err = b.mgr.Create(host.Config{ID: "vm-1", CPUs: 1, MemoryMiB: 8}); err != nil {
+			t.Fatal(err)
+		}
+		b.start()
+		synctest.Wait()
+		exits := func() uint64 { // writes to the reset register
+			for _, e := range b.vm.Status().Exits {
+				if e.Kind == "pio" {
+					return e.Count
+				}
+			}
+			return 0
+		}
+		if n := exits(); n != 1 {
+			t.Errorf("%d exits before the first reset", n)
+		}
+		time.Sleep(10*resetPause + resetPause/2)
+		if n := exits(); n != 11 {
+			t.Errorf("%d exits after ten resets", n)
+		}
+		ctx := context.Background()
+		if err := b.vm.Pause(ctx); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * resetPause)
+		b.state(host.StatePaused)
+		if err := b.vm.Resume(ctx); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := exits(); n != 12 {
+			t.Errorf("%d exits after a pause in front of a reset", n)
+		}
+		if err := b.vm.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+		b.state(host.StateOff)
+		if err := b.mgr.Delete("vm-1"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // stuck is a machine whose processor does not leave its guest until free is closed.
