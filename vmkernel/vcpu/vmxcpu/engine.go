@@ -75,6 +75,7 @@ type Engine struct {
 	hostCR3        uint64
 	timer          uint64
 	guard          uint64 // longest value of the timer
+	turns          uint32 // exits until the host's interrupts have their turn
 	deadline       uint64 // for the timer: Fast's, when it was asked last
 	tsc, tscWanted uint64
 	threshold      uint64

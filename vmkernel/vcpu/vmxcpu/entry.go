@@ -10,6 +10,11 @@ import (
 // has cleared IF for one.
 const guardTicks = 1 << 20
 
+// guardTurns is how many exits the loop may handle before it lets the host's
+// interrupts in by itself, for the same reason: a guest that exits all the time with
+// IF cleared never stays long enough for the timer.
+const guardTurns = 1 << 10
+
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {
 	if e.fresh {

@@ -14,7 +14,7 @@ const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDT
 // loop runs the guest until ordinary Go is needed. W1: on the system stack, inside
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
-	e.fault, e.ask = faultNone, true
+	e.fault, e.ask, e.turns = faultNone, true, guardTurns
 	e.ops.cli()
 	cpu, ok := e.arrive(true)
 	if !ok {
@@ -72,6 +72,13 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			}
 			if e.frame.Interruptible != 0 && e.frame.RIP != e.rip {
 				e.shadow = shadowClear
+			}
+			if e.turns--; e.turns == 0 {
+				if e.ask = true; !e.interrupt() {
+					e.leave()
+					return
+				}
+				cpu = e.active - 1
 			}
 		case vcpu.Block:
 			if cpu, ok = e.block(); !ok {
@@ -233,6 +240,7 @@ func (e *Engine) interrupt() bool {
 		e.giveBack()
 	}
 	e.where.Store(0)
+	e.turns = guardTurns
 	e.ops.takeInterrupts()
 	cpu, ok := e.arrive(false)
 	if ok && e.live {

@@ -292,6 +292,25 @@ func TestDeadlineOutlivesTheHostsTimer(t *testing.T) {
 	}
 }
 
+// TestExitsLeaveTheHostItsInterrupts: no external-interrupt exit ever comes here.
+func TestExitsLeaveTheHostItsInterrupts(t *testing.T) {
+	m := newMachine(t, nil)
+	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+		if x.Kind == vcpu.KindCPUID {
+			return vcpu.Resume
+		}
+		return vcpu.Return
+	}
+	steps := make([]func(*machine), 2*guardTurns+1)
+	for i := range steps {
+		steps[i] = exit(vmx.Exit_CPUID)
+	}
+	m.run(append(steps, exit(vmx.Exit_HLT))...)
+	if n := m.count("interrupts"); n != 2 {
+		t.Errorf("%d times in %d exits", n, len(steps)+1)
+	}
+}
+
 // TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts: the preemption timer exits
 // before an external interrupt does.
 func TestTimerThatIsAlwaysDueLeavesTheHostItsInterrupts(t *testing.T) {
