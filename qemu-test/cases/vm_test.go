@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"basalt/mgmt/wire"
+	"basalt/qemu-test/artefacts"
 	"basalt/qemu-test/guests"
 	"basalt/qemu-test/harness"
 )
@@ -261,7 +262,7 @@ func (n *node) debian(t *testing.T, name string) *guest {
 	}
 	if len(files.Files) < 2 {
 		n.upload(t, "debian/vmlinuz", built("guests/vmlinuz"))
-		n.upload(t, "debian/initramfs", built("guests/initramfs.cpio"))
+		n.upload(t, "debian/initramfs", built("guests/"+artefacts.InitramfsName))
 	}
 	g := n.create(t, wire.VMCreate{Name: name, MemoryMiB: 192, Boot: wire.Boot{
 		Kernel: "debian/vmlinuz", Initrd: "debian/initramfs", Cmdline: "console=ttyS0"}})
@@ -273,7 +274,7 @@ func (n *node) debian(t *testing.T, name string) *guest {
 }
 
 // prompt is the shell's.
-const prompt = `(?m)^.*> \x1b?[^\n]*$`
+const prompt = `(?m)^.*\$ \x1b?[^\n]*$`
 
 // shell waits for the shell and makes it compute something that is not on the
 // line which was typed.

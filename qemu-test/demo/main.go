@@ -160,7 +160,7 @@ func (c client) output(ctx context.Context, args ...string) (string, error) {
 // ask waits for the guest's shell, types a command, waits for end and gives the
 // line that holds want.
 func (c client) ask(ctx context.Context, command, want, end string) (string, error) {
-	const prompt = "> "
+	const prompt = "$ "
 	if out, err := c.output(ctx, "vm", "console", "demo", "--until", prompt, "--wait", "5m"); err != nil {
 		return "", fmt.Errorf("no shell: %w: %s", err, out)
 	}
