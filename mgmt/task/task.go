@@ -63,6 +63,7 @@ type Manager struct {
 type Task struct {
 	m      *Manager
 	info   Info
+	prev   *Task // what it waits for, until it has finished; under Manager.mu
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -93,7 +94,7 @@ func (m *Manager) Run(r Request, fn func(context.Context) error) (*Task, error) 
 	}
 	m.seq++
 	ctx, cancel := context.WithTimeout(m.base, limit)
-	t := &Task{m: m, cancel: cancel, done: make(chan struct{}), info: Info{
+	t := &Task{m: m, prev: prev, cancel: cancel, done: make(chan struct{}), info: Info{
 		ID: fmt.Sprintf("task-%d", m.seq), Kind: r.Kind, Object: r.Object, User: r.User, State: Running, Started: m.now(),
 	}}
 	m.all = append(m.all, t)
@@ -131,7 +132,11 @@ func (m *Manager) finish(t *Task, err error) {
 	}
 	if m.active[t.info.Object] == t {
 		delete(m.active, t.info.Object)
+		if t.prev != nil && t.prev.info.State == Running {
+			m.active[t.info.Object] = t.prev // this one gave up waiting for it
+		}
 	}
+	t.prev = nil
 	close(t.done)
 }
 

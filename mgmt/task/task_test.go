@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"basalt/vmkernel/host"
 )
@@ -66,6 +67,41 @@ func TestCancelAndClose(t *testing.T) {
 	if _, err := m.Run(Request{Kind: "x", Object: "c"}, hang); !errors.Is(err, host.ErrClosed) {
 		t.Errorf("after close: %v", err)
 	}
+}
+
+// TestGivesUpWaiting: a job that cancels another one and cannot wait for its end
+// leaves the object to that one.
+func TestGivesUpWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(nil)
+		gate := make(chan struct{})
+		start, err := m.Run(Request{Kind: "vm.start", Object: "a"}, func(context.Context) error { <-gate; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop, err := m.Run(Request{Kind: "vm.stop", Object: "a", Cancel: true}, func(context.Context) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stop.Wait(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("stop: %v", err)
+		}
+		if _, err := m.Run(Request{Kind: "vm.start", Object: "a"}, nil); !errors.Is(err, host.ErrBusy) {
+			t.Errorf("a second start beside the first: %v", err)
+		}
+		close(gate)
+		if err := start.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		again, err := m.Run(Request{Kind: "vm.start", Object: "a"}, func(context.Context) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+		m.Close(t.Context())
+	})
 }
 
 func TestHistoryIsBounded(t *testing.T) {
