@@ -20,10 +20,11 @@
 //	           vmxcpu bounds each stay by the preemption timer and lets interrupts in
 //	           every 1024 exits. Without that the guest loop-cpuid on a host with one
 //	           processor kept the API silent for minutes.
-//	Bochs 2.7  computes some AVX-512 instructions wrongly (model corei7_icelake_u):
-//	           TestExpandAVX512 of Go's internal/runtime/gc/scan fails there with the
-//	           collector off, and with it on the heap is soon corrupt. No rows use
-//	           that model; a host with AVX-512 has been seen nowhere.
+//	Bochs 2.7  seems to compute AVX-512 wrongly (model corei7_icelake_u): whole size
+//	           classes of TestExpandAVX512 of Go's internal/runtime/gc/scan fail there
+//	           with the collector off, and with it on the heap is soon corrupt. No
+//	           rows use that model; a host with AVX-512 has been seen nowhere, so that
+//	           the saving of its registers is tested nowhere either.
 //	Bochs 2.7  resets with IA32_FEATURE_CONTROL locked and VT-x on: VT-x locked off
 //	           by the firmware has no row.
 //

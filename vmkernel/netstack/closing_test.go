@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"basalt/drivers/netio/pipe"
+	"basalt/vmkernel/sys"
 )
 
-// TestClosedConnectionsAreBounded: a peer that never ends its half of a connection
-// must not make the host remember every connection that it closed.
-func TestClosedConnectionsAreBounded(t *testing.T) {
+// listening is a stack that remembers so many closed connections and listens at
+// 192.0.2.1:80, and its peer on the wire.
+func listening(t *testing.T, closing int) (*Stack, *peer, sys.Socket) {
+	t.Helper()
 	a, b := pipe.New(pipe.Config{})
-	st, err := New(Limits{Closing: 4})
+	st, err := New(Limits{Closing: closing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,18 +27,24 @@ func TestClosedConnectionsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newPeer(t, b, "192.0.2.2/24")
-
 	l, errno, _ := st.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if errno != 0 {
 		t.Fatal(errno)
 	}
-	defer l.Release()
+	t.Cleanup(l.Release)
 	if errno := l.Bind([]byte{0: syscall.AF_INET, 3: 80, 15: 0}); errno != 0 {
 		t.Fatal(errno)
 	}
 	if errno := l.Listen(16); errno != 0 {
 		t.Fatal(errno)
 	}
+	return st, p, l
+}
+
+// TestClosedConnectionsAreBounded: a peer that never ends its half of a connection
+// must not make the host remember every connection that it closed.
+func TestClosedConnectionsAreBounded(t *testing.T) {
+	st, p, l := listening(t, 4)
 	const n = 12
 	for range n {
 		c, err := p.dial(t.Context(), netip.MustParseAddrPort("192.0.2.1:80"))
@@ -57,28 +65,7 @@ func TestClosedConnectionsAreBounded(t *testing.T) {
 
 // TestLastBytesBeforeClose: what was written before Close still arrives.
 func TestLastBytesBeforeClose(t *testing.T) {
-	a, b := pipe.New(pipe.Config{})
-	st, err := New(Limits{Closing: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(st.Close)
-	i, err := st.AddLink(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := i.Configure(netip.MustParsePrefix("192.0.2.1/24"), netip.Addr{}); err != nil {
-		t.Fatal(err)
-	}
-	p := newPeer(t, b, "192.0.2.2/24")
-	l, _, _ := st.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	defer l.Release()
-	if errno := l.Bind([]byte{0: syscall.AF_INET, 3: 80, 15: 0}); errno != 0 {
-		t.Fatal(errno)
-	}
-	if errno := l.Listen(16); errno != 0 {
-		t.Fatal(errno)
-	}
+	_, p, l := listening(t, 1)
 	for range 8 {
 		c, err := p.dial(t.Context(), netip.MustParseAddrPort("192.0.2.1:80"))
 		if err != nil {
