@@ -29,6 +29,16 @@ func TestParse(t *testing.T) {
 			func(s *Settings) {
 				s.Hostname, s.LogLevel, s.Console, s.Mitigations = "b", slog.LevelDebug, Serial, false
 			}, nil},
+		{"processors", "guestcpus=1-3,5", "", func(s *Settings) { s.GuestCPUs = 0b101110 }, nil},
+		{"processors at the edge", "guestcpus=0,63-63", "", func(s *Settings) { s.GuestCPUs = 1<<63 | 1 }, nil},
+		{"processors, back to auto", "guestcpus=1", "guestcpus=auto", func(*Settings) {}, nil},
+		{"no processors", "guestcpus=64\nguestcpus=3-1\nguestcpus=1,\nguestcpus=-\nguestcpus=0-255", "", func(*Settings) {}, []string{
+			"basalt.conf line 1: guestcpus: want auto or processors from 0 to 63, as in 1-3,5",
+			"basalt.conf line 2: guestcpus: want auto or processors from 0 to 63, as in 1-3,5",
+			"basalt.conf line 3: guestcpus: want auto or processors from 0 to 63, as in 1-3,5",
+			"basalt.conf line 4: guestcpus: want auto or processors from 0 to 63, as in 1-3,5",
+			"basalt.conf line 5: guestcpus: want auto or processors from 0 to 63, as in 1-3,5",
+		}},
 		{"back to dhcp", "ip=fd00::5/64,fd00::1", "ip=dhcp console=none", func(s *Settings) { s.Console = 0 }, nil},
 		{"no gateway", "ip=10.0.0.5/24,,10.0.0.2", "", func(s *Settings) {
 			s.IP = IP{Address: netip.MustParsePrefix("10.0.0.5/24"), DNS: []netip.Addr{netip.MustParseAddr("10.0.0.2")}}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ var keys = []key{
 	{"panic", "halt|reboot", setPanic},
 	{"loglevel", "debug|info|warn|error", setLogLevel},
 	{"mitigations", "auto|off", setMitigations},
+	{"guestcpus", "auto|LIST", setGuestCPUs},
 }
 
 // setHostname takes a host name as RFC 1123, section 2.1 has it, with dots.
@@ -116,6 +118,31 @@ func setPanic(s *Settings, v string) error {
 
 func setMitigations(s *Settings, v string) error {
 	return choose(v, "auto", "off", func(second bool) { s.Mitigations = !second })
+}
+
+// setGuestCPUs takes numbers and ranges of them with commas between: 1-3,5.
+func setGuestCPUs(s *Settings, v string) error {
+	if v == "auto" {
+		s.GuestCPUs = 0
+		return nil
+	}
+	var set uint64
+	for part := range strings.SplitSeq(v, ",") {
+		from, to, ranged := strings.Cut(part, "-")
+		lo, err := strconv.ParseUint(from, 10, 8)
+		hi := lo
+		if err == nil && ranged {
+			hi, err = strconv.ParseUint(to, 10, 8)
+		}
+		if err != nil || hi > 63 || lo > hi {
+			return errors.New("want auto or processors from 0 to 63, as in 1-3,5")
+		}
+		for n := lo; n <= hi; n++ {
+			set |= 1 << n
+		}
+	}
+	s.GuestCPUs = set
+	return nil
 }
 
 func choose(v, first, second string, set func(second bool)) error {

@@ -14,6 +14,7 @@ type Settings struct {
 	Panic       PanicAction
 	LogLevel    slog.Level
 	Mitigations bool
+	GuestCPUs   uint64 // bit n: virtual machines run on processor n; 0: the host chooses
 
 	// Warnings are lines for the log, in the order of the input.
 	Warnings []string

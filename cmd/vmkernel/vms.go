@@ -13,14 +13,18 @@ import (
 )
 
 // newVMs makes the table of virtual machines over the engine and this host's free
-// memory, less what the kernel keeps for itself.
-func newVMs(e engine, events *host.EventLog, log *slog.Logger) *vm.Manager {
+// memory, less what the kernel keeps for itself. guestCPUs is the setting.
+func newVMs(e engine, guestCPUs uint64, events *host.EventLog, log *slog.Logger) *vm.Manager {
 	guests := uint64(0)
 	if free := pmem.Read().Free; free > reserve {
 		guests = free - reserve
 	}
 	keepReserve()
-	p := ring0.Platform(e.factory, e.why, guests)
+	set, why := ring0.Choose(guestCPUs, e.factory)
+	if why != "" {
+		log.Info("processors for virtual machines", "which", set, "why", why)
+	}
+	p := ring0.Platform(e.factory, e.why, guests, set)
 	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
 	p.Event = func(machine, severity, text string) {
 		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})

@@ -26,7 +26,8 @@ var guestHosts = []struct {
 	machine harness.Machine
 }{
 	{"amd-v/cpus=1", harness.Machine{MemMiB: 1024}},
-	{"amd-v/cpus=2", harness.Machine{MemMiB: 1024, CPUs: 2}},
+	// Guests run on two of the three: see package harness, known failures.
+	{"amd-v/cpus=3", harness.Machine{MemMiB: 1024, CPUs: 3}},
 	{"vt-x/cpus=1", harness.Machine{Emulator: harness.Bochs, Disk: built("basalt.img"), MIPS: 100, MemMiB: 1024}},
 }
 
@@ -62,10 +63,11 @@ var guestRows = []struct {
 	// These need a second processor's worth of time in a Bochs of one.
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
+	{name: "fxrstor", run: besideFXRSTOR},
 	{name: "xen", run: xenGuest},
 	{name: "debian", run: debianGuest},
 	// Two kernels at once take a Bochs too long.
-	{name: "debian-twice", only: "amd-v/cpus=2", run: debianTwice},
+	{name: "debian-twice", only: "amd-v/cpus=3", run: debianTwice},
 }
 
 func TestGuests(t *testing.T) {
@@ -268,6 +270,31 @@ func twoGuests(t *testing.T, n *node) {
 	}
 	if spin.show().State != "running" {
 		t.Error("the first guest stopped")
+	}
+}
+
+// besideFXRSTOR: one guest leaves and enters all the time while another, on another
+// processor where there is one, restores its x87 state. It is what QEMU gets wrong
+// for its first processor; see package harness, known failures.
+func besideFXRSTOR(t *testing.T, n *node) {
+	x := n.micro(t, "fxrstor")
+	x.console().expect(`looping`)
+	var busy []*guest
+	for _, name := range []string{"loop-cpuid", "loop-out80"} { // they get processors in turn
+		g := n.micro(t, name)
+		g.console().expect(`looping`)
+		busy = append(busy, g)
+	}
+	for range 5 {
+		for _, g := range busy {
+			g.progress(g.show().ExitsTotal + 10_000)
+		}
+		n.alive(t)
+	}
+	for _, g := range append(busy, x) {
+		if vm := g.show(); vm.State != "running" {
+			t.Errorf("%s is %s: %s", vm.Name, vm.State, vm.Reason)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ var builders = map[string]func(*Program){
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
 	"loop-lapic": loop(func(p *Program) { p.LoadAbs(EAX, lapicID) }),
 	"loop-all":   loopAll,
+
+	// No exit: it restores the state of the x87 unit for ever.
+	"fxrstor": fxrstor,
 }
 
 // loopAll makes exits of every kind that a device model or the run loop answers.
@@ -93,6 +96,13 @@ func loop(body func(*Program)) func(*Program) {
 		body(p)
 		p.Jmp("again")
 	}
+}
+
+// fxrstor saves the x87 state once and loads it for ever.
+func fxrstor(p *Program) {
+	p.Mov(EBX, 0x20_0000) // free memory, aligned to 16
+	p.Op("fxsave")
+	loop(func(p *Program) { p.Op("fxrstor") })(p)
 }
 
 // loopEOI ends interrupts in x2APIC mode for ever.

@@ -59,7 +59,8 @@ func main() {
 		fmt.Println("no engine:", err)
 		os.Exit(1)
 	}
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20)
+	set, _ := ring0.Choose(0, f)
+	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set)
 	if args["pin"] == "no" {
 		p.Pin = nil
 	}

@@ -35,7 +35,8 @@ func run() error {
 		return err
 	}
 	fmt.Printf("engine %s mitigations=%v\n", f.Name(), mitigations)
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20)
+	set, _ := ring0.Choose(0, f)
+	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set)
 	p.Pin = nil
 	p.Log = func(format string, a ...any) { fmt.Printf("log: "+format+"\n", a...) }
 	off := make(chan string, 16)

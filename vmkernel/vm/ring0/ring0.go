@@ -4,9 +4,6 @@
 package ring0
 
 import (
-	"runtime"
-	"sync/atomic"
-
 	"basalt/arch/x86/cpu"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/linux"
@@ -25,8 +22,9 @@ func cpuid(l, s uint32) (a, b, c, d uint32)   { return cpu.CPUID(l, s) }
 func tsc() uint64                             { return cpu.RDTSC() }
 
 // Platform is what this host gives to machines. factory is nil when it cannot
-// run any, and reason says why; guests is the memory for all of them in bytes.
-func Platform(factory vcpu.Factory, reason string, guests uint64) *vm.Platform {
+// run any, and reason says why; guests is the memory for all of them in bytes; set
+// are the processors that run them.
+func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors) *vm.Platform {
 	hz, _ := linux.TSCHz()
 	return &vm.Platform{
 		Factory: factory,
@@ -36,15 +34,6 @@ func Platform(factory vcpu.Factory, reason string, guests uint64) *vm.Platform {
 		CPUID:   cpuid,
 		TSC:     tsc,
 		TSCKHz:  hz / 1000,
-		Pin:     pin,
+		Pin:     set.pinner(),
 	}
-}
-
-var next atomic.Uint32
-
-// pin ties the calling thread to one processor, in turn.
-func pin(string, int) (undo func()) {
-	n := int(next.Add(1)) % runtime.NumCPU()
-	setAffinity(1 << n)
-	return func() { setAffinity(1<<runtime.NumCPU() - 1) }
 }
