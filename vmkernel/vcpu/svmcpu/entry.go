@@ -133,13 +133,11 @@ func (e *Engine) inject() {
 	c := &e.vmcb.Control
 	c.EventInj = 0
 	open := e.regs.RFLAGS&reg.RFLAGS_IF != 0 && c.Shadow&svm.ShadowSTI == 0
-	wait := false
+	// It stood back for an exception whose handler runs with interrupts off;
+	// EVENTINJ does not look at IF (15.20).
+	wait := e.event.Valid() && e.event.Type() == svm.EventINTR && !open
 	switch {
-	case e.event.Valid() && e.event.Type() == svm.EventINTR && !open:
-		// It stood back for an exception whose handler runs with interrupts
-		// off; EVENTINJ does not look at IF (15.20).
-		wait = true
-	case e.event.Valid():
+	case e.event.Valid() && !wait:
 		c.EventInj = e.event
 		e.event = e.deferred
 		e.deferred = 0

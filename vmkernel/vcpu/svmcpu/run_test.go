@@ -157,6 +157,24 @@ func TestInterruptStandsBackForAnException(t *testing.T) {
 	}
 }
 
+// TestNMIPassesAWaitingInterrupt: the interrupt waits for IF, the NMI does not.
+func TestNMIPassesAWaitingInterrupt(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.Inject(vcpu.Event{Vector: 0x31, Type: vcpu.EventExtInt})
+	m.e.Inject(vcpu.Event{Vector: 13, Type: vcpu.EventException, HasError: true})
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict { return []vcpu.Verdict{vcpu.Resume, vcpu.Return}[len(m.fast.exits)-1] }
+	m.run(func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_CPUID
+		m.e.SetNMIPending()
+	}, func(v *svm.VMCB) {
+		v.Control.ExitCode = svm.VMEXIT_VINTR
+		v.Save.RFLAGS |= reg.RFLAGS_IF
+	}, exit(svm.VMEXIT_CPUID))
+	if e := m.entry; e[0].inj.Vector() != 13 || e[1].inj.Type() != svm.EventNMI || !e[1].vintr || e[2].inj.Vector() != 0x31 || e[2].inj.Type() != svm.EventINTR {
+		t.Errorf("%+v", e)
+	}
+}
+
 // TestWindowThatWasForgotten: with V_IRQ gone from the VMCB nothing would say that
 // the guest can take the interrupt that waits.
 func TestWindowThatWasForgotten(t *testing.T) {

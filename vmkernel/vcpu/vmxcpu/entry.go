@@ -228,12 +228,15 @@ func (e *Engine) inject() {
 	state := vmx.Interruptibility(e.frame.Interruptible)
 	const blocked = vmx.BlockingBySTI | vmx.BlockingByMOVSS
 	var now vmx.InterruptionInfo
-	switch {
-	case e.event.Type() == vmx.ExternalInterrupt && e.event.Valid() && (e.frame.RFLAGS&reg.RFLAGS_IF == 0 || state&blocked != 0):
-		// It stood back for an exception whose handler runs with interrupts
-		// off; the processor would refuse it now.
+	// It stood back for an exception whose handler runs with interrupts off; the
+	// processor would refuse it now. An NMI does not wait behind it: its window would
+	// end the guest again and again before the first instruction.
+	wait := e.event.Type() == vmx.ExternalInterrupt && e.event.Valid() && (e.frame.RFLAGS&reg.RFLAGS_IF == 0 || state&blocked != 0)
+	if wait {
 		proc |= vmx.ProcInterruptWindowExiting
-	case e.event.Valid():
+	}
+	switch {
+	case e.event.Valid() && !wait:
 		now = e.event
 		if now.HasError() {
 			e.wr(vmx.ENTRY_EXCEPTION_ERROR_CODE, uint64(e.eventError))

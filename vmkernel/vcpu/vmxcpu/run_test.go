@@ -170,6 +170,20 @@ func TestInjection(t *testing.T) {
 			t.Errorf("%+v", m.entry)
 		}
 	})
+	t.Run("NMI passes a waiting interrupt", func(t *testing.T) {
+		m := newMachine(t, nil)
+		m.e.frame.RFLAGS |= reg.RFLAGS_IF
+		m.e.Inject(vcpu.Event{Valid: true, Vector: 0x31, Type: vcpu.EventExtInt})
+		m.e.Inject(vcpu.Event{Valid: true, Vector: 14, Type: vcpu.EventException, HasError: true})
+		closed := func(m *machine) {
+			m.e.frame.RFLAGS = 2
+			m.e.SetNMIPending()
+		}
+		m.run(exit(vmx.Exit_PREEMPTION_TIMER, closed), exit(vmx.Exit_INTERRUPT_WINDOW, open), exit(vmx.Exit_HLT))
+		if e := m.entry; e[1].info.Vector() != 2 || e[1].info.Type() != vmx.NMI || e[1].proc&vmx.ProcInterruptWindowExiting == 0 || e[2].info.Vector() != 0x31 {
+			t.Errorf("%+v", m.entry)
+		}
+	})
 	t.Run("NMI window", func(t *testing.T) {
 		m := newMachine(t, nil)
 		blocked := func(v uint64) func(*machine) {
