@@ -49,7 +49,7 @@ func TestDevice_2_7_7_2_EventIndex(t *testing.T) {
 			t.Fatalf("event %d, used to %d: %v", event, used, got)
 		}
 	}
-	r.split().EventAt(used - 1)
+	r.split().EventAt(used) // the oldest of them
 	for range 1 << 13 {
 		r.round(8)
 	}
@@ -91,9 +91,11 @@ func TestDevice_2_8_10_EventDescriptor(t *testing.T) {
 			t.Fatalf("%d: event %d %v, %d used to %d %v: %v", i, off, lap, n, pos, wrap, got)
 		}
 	}
-	r.packed().Event(5, spec.EventFDesc)
-	r.round(1)
-	want(t, "a descriptor that is not there", r.needInterrupt(), true)
+	for i := range 20 { // at every position and in both laps
+		r.packed().Event(5|uint16(i/10)<<15, spec.EventFDesc)
+		r.round(1)
+		want(t, "a descriptor that is not there", r.needInterrupt(), true)
+	}
 }
 
 // Whenever the driver adds a chain, the device learns of it: by a notification, by
