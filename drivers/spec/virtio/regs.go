@@ -1,10 +1,10 @@
-// Package virtio is the layout of virtio's PCI transport, split rings and network
+// Package virtio is the layout of virtio's PCI transport, rings and network
 // device, shared by the host driver and by emulators. Names are the
 // specification's.
 //
 // World W2, constants only. Specification: Virtual I/O Device (VIRTIO) Version
 // 1.2, Committee Specification 01, sections 2.1 (status), 2.7 (split virtqueues),
-// 4.1 (PCI) and 5.1 (network device).
+// 2.8 (packed virtqueues), 4.1 (PCI) and 5.1 (network device).
 package virtio
 
 // PCI identities, section 4.1.2: modern devices are 0x1040 + device type,
@@ -90,8 +90,14 @@ const (
 	DescFlags = 12 // 16 bits
 	DescNext  = 14 // 16 bits
 
-	DescFNext  = 1
-	DescFWrite = 2
+	DescFNext     = 1
+	DescFWrite    = 2
+	DescFIndirect = 4 // section 2.7.5.3
+
+	// Alignment of the three areas in bytes, section 2.7.
+	DescAlign  = 16
+	AvailAlign = 2
+	UsedAlign  = 4
 
 	AvailFlags = 0 // 16 bits
 	AvailIdx   = 2 // 16 bits
@@ -105,6 +111,28 @@ const (
 	UsedElemSize = 8
 
 	UsedFNoNotify = 1
+)
+
+// Packed ring, section 2.8: a descriptor is 16 bytes; address, length and the
+// flags of the split ring are where they were or mean the same.
+const (
+	PackedID    = 12 // 16 bits
+	PackedFlags = 14 // 16 bits
+
+	DescFAvail = 1 << 7
+	DescFUsed  = 1 << 15
+
+	// Event suppression structure, sections 2.8.10 and 2.8.14.
+	EventSize  = 4
+	EventAlign = 4
+	EventDesc  = 0 // 16 bits: offset in descriptors, and the wrap counter
+	EventFlags = 2 // 16 bits, of which two are in use
+
+	EventDescWrap  = 1 << 15
+	EventFlagsMask = 3
+	EventFEnable   = 0
+	EventFDisable  = 1
+	EventFDesc     = 2 // only with VIRTIO_F_EVENT_IDX
 )
 
 // Network device, section 5.1.
