@@ -1,0 +1,63 @@
+// Package cpusched is the policy of who runs on the host's processors: virtual CPUs
+// and the agent's threads, in a tree of pools and virtual machines with shares,
+// reservations and limits, nested.
+//
+// World: W2 as it stands, written for W1: nothing starts a thread, reads a clock or
+// takes a lock. Every call is handed the time, in ticks of the caller's choice; a
+// time that goes back counts as the latest one seen. The same calls give the same
+// decisions.
+//
+// # Policy
+//
+// Reservations come first: a group earns its reservation while it wants to run, and
+// the group that is owed the most time, for its own rate, goes first. A parent
+// backs what it promises: the reservations of its children are at most its own, the
+// host's is all of its processors. Both are in thousandths of a host CPU. A promise
+// that is not backed is refused, with a text that names what was promised.
+//
+// The rest goes by shares: from the root down, the child with the least virtual time
+// (time had, divided by shares) goes next. A grant counts from the moment when it is
+// made, so that one group cannot take many processors at once. A sleeper comes back
+// at most one slice behind its siblings; a group that has all that it wants is owed
+// four at most.
+//
+// A limit is a bucket of time that fills at the limit's rate: a group runs until it
+// is nearly empty, then nothing below it runs until there are two milliseconds for
+// each processor that it could use, or half of what the bucket holds. It holds 50 ms of the limit's rate, and at least one slice.
+//
+// A virtual CPU that ran 15 ms more than a sibling that also wants to run is
+// co-stopped when its slice ends, until the sibling is within half of that. Whoever
+// sleeps holds nobody up. The agent's threads are not held together.
+//
+// # Data path
+//
+// Timer or kick on a processor -> Ran or Block for what ran there -> Pick -> run for
+// at most Decision.Slice -> again. An event for a virtual CPU -> Wake. After every
+// call that changes anything, those of Kicks get an interrupt and call Pick. A
+// processor that got None sleeps for Decision.Slice, or until it is kicked. What runs
+// past its slice is charged for it, up to one second a time.
+//
+// # Locking and W1
+//
+// The caller holds one lock around every call. Pick, Ran, Block, Wake and Kicks
+// allocate nothing, use no map and write no pointer: nodes are in one array made by
+// New and refer to each other by number. To call them with interrupts off in W1, the
+// stack must have room for them (they do not recurse, but are not marked nosplit, and
+// how much they need was not measured), and the array must be resident: New touches all of it. The
+// calls that change the tree (Add*, Set, Remove) format errors and belong to
+// W2: whoever makes them must hold the lock in a way that the lock's world allows.
+//
+// Work, with d levels (at most 9), k children in a group, r groups with a
+// reservation, t throttled groups, P processors: Pick O(d*(k+P) + r*d + t*(k+d*P)),
+// Wake the same and O(P*d) to find a processor, Ran and Block O(d*(k+P) + t*(k+d*P)) and,
+// for each sibling that a co-stop lets go, the work of a Wake.
+//
+// # Not supported
+//
+// Reservations that borrow from the parent's parent (expandable ones); NUMA, hyper-
+// threads and cache warmth: a virtual CPU goes to whichever processor asks; more than
+// 64 processors; processors that come and go. Admission does not look at affinity:
+// two reservations tied to one processor are both accepted. Below a limit of a few
+// hundredths of a CPU, a virtual CPU tied to one processor may wait long for siblings
+// that are not: whichever processor asks first takes what the limit gives.
+package cpusched

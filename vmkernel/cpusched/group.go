@@ -1,0 +1,157 @@
+package cpusched
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Spec is what a pool, a virtual machine or the agent is entitled to.
+type Spec struct {
+	Shares      int64 // of what its siblings compete for, 1 to MaxShares; 0: CPUShares
+	Reservation int64 // thousandths of a host CPU that it gets whenever it wants them
+	Limit       int64 // thousandths of a host CPU that it never exceeds for long; 0: none
+}
+
+// ErrInUse says that a group still has children, or is one that always exists.
+var ErrInUse = errors.New("cpusched: the group has children or belongs to the host")
+
+// AddPool makes a pool below the root or another pool. The error is ErrUnknown,
+// ErrFull or says why the specification is refused.
+func (s *Scheduler) AddPool(parent ID, name string, p Spec) (ID, error) {
+	return s.addGroup(parent, kindPool, name, p)
+}
+
+// AddVM makes a virtual machine without virtual CPUs. Errors are those of AddPool.
+func (s *Scheduler) AddVM(parent ID, name string, p Spec) (ID, error) {
+	return s.addGroup(parent, kindVM, name, p)
+}
+
+func (s *Scheduler) addGroup(parent ID, k kind, name string, p Spec) (ID, error) {
+	at := s.at(parent)
+	if at == nobody || s.nodes[at].kind != kindPool {
+		return None, ErrUnknown
+	}
+	depth := 1
+	for i := at; i != root; i = s.nodes[i].parent {
+		depth++
+	}
+	if depth > MaxDepth || depth == MaxDepth && k == kindPool {
+		return None, fmt.Errorf("cpusched: %q would be a group %d levels below the host: %d are possible, the last for a virtual machine", name, depth, MaxDepth)
+	}
+	if err := s.admit(at, nobody, name, &p); err != nil {
+		return None, err
+	}
+	i := s.take(k, name, at)
+	if i == nobody {
+		return None, ErrFull
+	}
+	s.apply(i, p)
+	n := &s.nodes[i]
+	n.tokens = s.burst(n)
+	return n.id, nil
+}
+
+// Set changes the specification of a group while it runs; what it used so far
+// counts on. now is in ticks. Errors are those of AddPool; then nothing changed.
+func (s *Scheduler) Set(id ID, now int64, p Spec) error {
+	s.advance(now)
+	i := s.at(id)
+	if i == nobody || i == root || s.nodes[i].kind == kindCPU {
+		return ErrUnknown
+	}
+	n := &s.nodes[i]
+	if err := s.admit(n.parent, i, n.name, &p); err != nil {
+		return err
+	}
+	s.settle(n)
+	had := n.limit
+	s.apply(i, p)
+	if had == 0 {
+		n.tokens = s.burst(n)
+	}
+	n.tokens = min(n.tokens, s.burst(n))
+	n.credit = min(n.credit, s.window*n.reservation)
+	s.rebase(i)
+	s.checkLimit(i)
+	s.release()
+	return nil
+}
+
+// Remove takes away an empty group, or a virtual CPU in any state: the processor on
+// which that runs is among the next Kicks. now is in ticks. The error is ErrUnknown
+// or ErrInUse.
+func (s *Scheduler) Remove(id ID, now int64) error {
+	s.advance(now)
+	i := s.at(id)
+	switch {
+	case i == nobody:
+		return ErrUnknown
+	case s.nodes[i].kind == kindCPU:
+		s.removeCPU(i)
+	case i == root || id == s.agent || s.nodes[i].first != nobody:
+		return ErrInUse
+	default:
+		s.nodes[i].limit = 0
+		s.checkLimit(i)
+		s.release()
+		s.listReserved(i, false)
+	}
+	s.drop(i)
+	return nil
+}
+
+// apply stores an admitted specification.
+func (s *Scheduler) apply(i int32, p Spec) {
+	n := &s.nodes[i]
+	n.shares, n.reservation, n.limit = p.Shares, p.Reservation, p.Limit
+	s.listReserved(i, p.Reservation > 0)
+}
+
+// admit completes p and says whether parent can back it for the child i (nobody: a
+// new one) called name.
+func (s *Scheduler) admit(parent, i int32, name string, p *Spec) error {
+	if p.Shares == 0 {
+		p.Shares = CPUShares
+	}
+	host := int64(s.ncpu) * 1000
+	switch {
+	case p.Shares < 1 || p.Shares > MaxShares:
+		return fmt.Errorf("cpusched: %q asks for %d shares: 1 to %d are possible", name, p.Shares, MaxShares)
+	case p.Reservation < 0 || p.Limit < 0:
+		return fmt.Errorf("cpusched: %q asks for a reservation of %d and a limit of %d: neither can be negative", name, p.Reservation, p.Limit)
+	case p.Limit != 0 && p.Limit < p.Reservation:
+		return fmt.Errorf("cpusched: %q has a reservation of %d and a limit of only %d thousandths of a CPU", name, p.Reservation, p.Limit)
+	}
+	if p.Limit >= host {
+		p.Limit = 0 // it could not be exceeded
+	}
+	if i != nobody {
+		below, names := s.promised(i, nobody)
+		if p.Reservation < below {
+			return fmt.Errorf("cpusched: %q cannot have a reservation of %d thousandths of a CPU: it has promised %d (%s)", name, p.Reservation, below, names)
+		}
+	}
+	others, names := s.promised(parent, i)
+	up := &s.nodes[parent]
+	if p.Reservation > up.reservation-others {
+		return fmt.Errorf("cpusched: %q asks for %d thousandths of a CPU: %q has %d and has promised %d of them (%s)",
+			name, p.Reservation, up.name, up.reservation, others, names)
+	}
+	return nil
+}
+
+// promised sums the reservations below i, without the child except, and names them.
+func (s *Scheduler) promised(i, except int32) (sum int64, names string) {
+	var list []string
+	for c := s.nodes[i].first; c != nobody; c = s.nodes[c].next {
+		if n := &s.nodes[c]; c != except && n.reservation > 0 {
+			sum += n.reservation
+			list = append(list, fmt.Sprintf("%q %d", n.name, n.reservation))
+		}
+	}
+	if list == nil {
+		return 0, "nobody else"
+	}
+	return sum, strings.Join(list, ", ")
+}
