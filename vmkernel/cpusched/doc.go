@@ -23,7 +23,8 @@
 //
 // A limit is a bucket of time that fills at the limit's rate: a group runs until it
 // is nearly empty, then nothing below it runs until there are two milliseconds for
-// each processor that it could use, or half of what the bucket holds. It holds 50 ms of the limit's rate, and at least one slice.
+// each processor that it could use, or half of what the bucket holds. It holds 50 ms
+// of the limit's rate, and at least one slice.
 //
 // A virtual CPU that ran 15 ms more than a sibling that also wants to run is
 // co-stopped when its slice ends, until the sibling is within half of that. Whoever
@@ -57,7 +58,8 @@
 // Reservations that borrow from the parent's parent (expandable ones); NUMA, hyper-
 // threads and cache warmth: a virtual CPU goes to whichever processor asks; more than
 // 64 processors; processors that come and go. Admission does not look at affinity:
-// two reservations tied to one processor are both accepted. Below a limit of a few
+// two reservations tied to one processor are both accepted, nor at how many virtual
+// CPUs a machine has. Below a limit of a few
 // hundredths of a CPU, a virtual CPU tied to one processor may wait long for siblings
 // that are not: whichever processor asks first takes what the limit gives.
 package cpusched
