@@ -13,20 +13,25 @@
 //	           pending interrupts without the lock at every #VMEXIT (its source;
 //	           mended upstream later). vmkernel/linux sets a timer again whose time
 //	           is past, so no processor loses its timer for good.
-//	QEMU       has a data race with AMD-V, several processors and a thread for each
-//	           (7.2.22 and 10.0.2): XRSTOR, FXRSTOR, FRSTOR and FLDENV on any
-//	           processor clear IGNNE# by changing env->hflags2 of the first one
-//	           without a lock (target/i386/tcg: cpu_set_fpus, cpu_clear_ignne).
-//	           Meanwhile VMRUN or #VMEXIT there changes HF2_NPT in the same word,
-//	           and that change can be lost. Then the first translation after the
-//	           switch goes through the wrong tables, nested or not: the guest ends
-//	           with a triple fault (CR2 at IDTR.base+80h), or the host does, without
-//	           a purple screen. Seen with a QEMU that logs its last page faults
-//	           (host mode, CR3 and tables in memory right, hflags2 40h, walk through
-//	           the nested tables of the guest that had just left); two Debian guests
-//	           on two processors broke in 1 of 10 runs, the row fxrstor in every one.
-//	           On QEMU, vmkernel/vm/ring0 runs no guests on the first processor of
-//	           several, so a host with three runs them on two.
+//	QEMU       has a data race with AMD-V, several processors and a thread for each:
+//	           XRSTOR, FXRSTOR, FRSTOR and FLDENV on any processor clear IGNNE# by
+//	           changing env->hflags2 of the first one without a lock (7.2,
+//	           target/i386/tcg: cpu_set_fpus, cpu_clear_ignne). Meanwhile VMRUN or
+//	           #VMEXIT there changes HF2_NPT in the same word, and that change can be
+//	           lost. Then translations after the switch go through the wrong tables,
+//	           nested or not: the guest ends with a triple fault (CR2 at
+//	           IDTR.base+80h), or the host does, without a purple screen.
+//	           Seen: a QEMU 7.2.0 that logs its last page faults caught the host's
+//	           fault twice (host mode, CR3 and tables in memory right, hflags2 40h,
+//	           walk through the nested tables of the guest that had just left).
+//	           Taken from the source: who loses the change, and that the guest's
+//	           fault is the same race the other way round. QEMU 10.0.2 has shown
+//	           the guest's fault, and hosts that went away; its source was not read.
+//	           With guests on both of two processors, debian-twice failed in 13 of 85
+//	           runs of 7.2 and the row fxrstor in 6 of 6: the host's triple fault in
+//	           4, a nested fault at a wrong address in 1, a hang in 1 that was not
+//	           looked into. On QEMU, vmkernel/vm/ring0 runs no guests on the first
+//	           processor of several, so a host with three runs them on two.
 //	QEMU 7.2   aborts when a guest writes CR8 while V_IRQ is pending (svmcpu
 //	           intercepts it), and in the guest db-stack, which has no AMD-V row.
 //	QEMU 7.2   has no VM_CR: AMD-V locked off by the firmware has no row.
