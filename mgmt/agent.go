@@ -3,6 +3,7 @@ package mgmt
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,6 +32,9 @@ type Config struct {
 	Reserve uint64
 	// Port is where clients reach the API, for the console page; 0 means 443.
 	Port int
+	// Preload calls put for each file that the store has from the beginning; nil:
+	// none. The errors of put are for it to report.
+	Preload func(put func(path string, r io.Reader, size int64) error)
 	// Log; nil means none.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -86,6 +90,12 @@ func New(h host.Host, c Config) (*Agent, error) {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.auth = auth.New(auth.Config{Password: c.Password, Now: c.Now, OnFailure: a.loginFailed})
 	store := files.New(h.Memory(), c.Reserve, c.Now)
+	if c.Preload != nil {
+		c.Preload(func(path string, r io.Reader, size int64) error {
+			_, _, err := store.Put(path, r, size, true)
+			return err
+		})
+	}
 	a.tasks = task.New(c.Now)
 	a.inv = inventory.New(h, store, a.tasks, c.Now)
 	a.api = api.New(api.Config{
