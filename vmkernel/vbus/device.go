@@ -24,6 +24,14 @@ type PortIO interface {
 	WritePort(port uint16, data []byte) Access
 }
 
+// FastPortIO is a device that can take some port writes in W1: doorbells. ok false
+// says that nothing has happened and that ordinary Go has to do it. It raises no
+// interrupt, takes no lock that ordinary Go holds, and keeps to W1's rules.
+type FastPortIO interface {
+	PortIO
+	FastWritePort(port uint16, size uint8, value uint32) (ok bool)
+}
+
 // MMIO is a device with registers in memory. off counts from the start of the
 // region; len(data) is 1 to 8.
 type MMIO interface {
