@@ -31,6 +31,7 @@ type Host struct {
 	used  uint64 // bytes of memory given out
 	ready time.Duration
 	held  map[string]chan struct{}
+	busy  map[string]bool // devices that guests hold on to
 }
 
 var _ host.Host = (*Host)(nil)
