@@ -24,11 +24,13 @@ func (a *app) vmCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(),
-		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled.\nTo shut a guest down in order, do it in the guest: it powers its machine off."),
+		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled.\nTo shut a guest down in order, use 'basalt vm shutdown', or do it in the guest."),
+		a.vmShutdown(),
+		a.vmAct("nmi", "Send an NMI to machines", "Raise the NMI pin of every CPU of running machines. What a guest does then is its own affair:\nLinux can be told to panic, and write a dump."),
 		a.vmAct("reset", "Press the reset button of machines", "Restart the guests at once with the files that they were started with."),
 		a.vmAct("pause", "Hold machines", "Hold the guests: they use no CPU time and their clocks stand still."),
 		a.vmAct("resume", "Let held machines go on", "Let paused guests go on where they were."),
-		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove())
+		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove(), a.vmDisk(), a.vmNIC(), a.vmTop())
 	return c
 }
 
@@ -36,6 +38,7 @@ func (a *app) vmCreate() *cobra.Command {
 	in := wire.VMCreate{}
 	var memory string
 	var start bool
+	var devices deviceFlags
 	c := &cobra.Command{
 		Use: "create NAME --kernel PATH", Short: "Create a virtual machine", Args: cobra.ExactArgs(1),
 		Long: `Create a virtual machine that is off. Its kernel, initial RAM disk and modules are paths
@@ -43,9 +46,15 @@ of the host's file store. The kernel may be a Linux bzImage, a PVH ELF image or 
 Multiboot1 ELF image: the host recognises it by its content.
 
 Memory is in MiB; with the suffix G in GiB. Each --module is a path, optionally a
-space and the module's own string, in the order in which the kernel gets them.`,
+space and the module's own string, in the order in which the kernel gets them.
+
+Each --disk is image=PATH, ram=SIZE or null=SIZE, with the options ro and name=NAME
+behind commas; each --nic is a network's name with the options mac=, vlan= and name=.
+What the guest's CPUs can do is chosen for life with --cpu-level: x86-64-v2, x86-64-v3,
+x86-64-v4, a baseline's name, or host for all that this host has.`,
 		Example: `  basalt vm create web --memory 512 --kernel debian/vmlinuz --initrd debian/initrd.img --cmdline 'console=ttyS0'
-  basalt vm create xen --memory 2G --kernel xen --cmdline 'com1=115200 console=com1' --module 'vmlinuz console=hvc0' --module initrd.img`,
+  basalt vm create xen --memory 2G --kernel xen --cmdline 'com1=115200 console=com1' --module 'vmlinuz console=hvc0' --module initrd.img
+  basalt vm create db --memory 4G --cpus 2 --kernel debian/vmlinuz --cmdline root=/dev/vda1 --disk image=debian.img --disk image=tools.img,ro --nic nat`,
 		RunE: work(func(ctx context.Context, args []string) error {
 			in.Name = args[0]
 			n, err := parseMemory(memory)
@@ -53,6 +62,9 @@ space and the module's own string, in the order in which the kernel gets them.`,
 				return err
 			}
 			in.MemoryMiB = n
+			if err := devices.fill(&in); err != nil {
+				return err
+			}
 			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
 				vm, err := c.CreateVM(ctx, in)
 				if err != nil {
@@ -74,11 +86,17 @@ space and the module's own string, in the order in which the kernel gets them.`,
 	f.StringVarP(&in.Boot.Initrd, "initrd", "i", "", "initial RAM disk's `path` on the host")
 	f.StringVarP(&in.Boot.Cmdline, "cmdline", "c", "", "kernel's command `line`")
 	f.StringArrayVar(&in.Boot.Modules, "module", nil, "Multiboot module: `'path [string]'`; may be repeated")
+	f.StringArrayVar(&devices.disks, "disk", nil, "`disk` such as image=PATH,ro or ram=64M; may be repeated")
+	f.StringArrayVar(&devices.nics, "nic", nil, "network `adapter` such as nat or lab,vlan=5; may be repeated")
+	f.StringVar(&in.CPULevel, "cpu-level", "", "what the CPUs can do: `level` such as x86-64-v3")
 	f.BoolVar(&start, "start", false, "start it too")
 	c.MarkFlagRequired("kernel")
 	for _, n := range []string{"kernel", "initrd", "module"} {
 		c.RegisterFlagCompletionFunc(n, a.completeFiles)
 	}
+	c.RegisterFlagCompletionFunc("cpu-level", cobra.FixedCompletions([]string{"x86-64-v2", "x86-64-v3", "x86-64-v4", "host"}, cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("nic", cobra.FixedCompletions([]string{"nat"}, cobra.ShellCompDirectiveNoFileComp))
+	c.RegisterFlagCompletionFunc("disk", a.completeDiskSpec)
 	return c
 }
 
@@ -156,6 +174,15 @@ func printVM(w io.Writer, v wire.VM) {
 	for _, m := range v.Boot.Modules {
 		row("Module", "%s", printable(m))
 	}
+	if v.CPULevel != "" {
+		row("CPU level", "%s", printable(v.CPULevel))
+	}
+	for _, d := range v.Disks {
+		row("Disk "+printable(d.Name), "%s", diskText(d))
+	}
+	for _, n := range v.NICs {
+		row("Adapter "+printable(n.Name), "%s", nicText(n))
+	}
 	row("Created", "%s", v.Created.Local().Format(time.DateTime))
 	row("Uptime", "%s", seconds(v.UptimeSeconds))
 	row("CPU time", "%.3f s", v.CPUTimeSeconds)
@@ -226,32 +253,37 @@ func (a *app) vmWait() *cobra.Command {
 		Long:    "Wait until a machine is in the state of --state. A machine that crashes ends the wait with exit code 1,\nunless that is the state that was waited for; the end of --wait with exit code 8.",
 		Example: "  basalt vm wait web --state off --wait 5m",
 		RunE: work(func(ctx context.Context, args []string) error {
-			return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
-				ctx, cancel := context.WithTimeout(ctx, limit)
-				defer cancel()
-				for {
-					v, err := c.VM(ctx, args[0])
-					switch {
-					case err != nil && ctx.Err() != nil:
-						return timeoutError(fmt.Sprintf("machine %s did not become %s in %s", args[0], state, limit))
-					case err != nil:
-						return err
-					case v.State == state:
-						return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", v.Name, v.State) })
-					case v.State == "crashed":
-						return fmt.Errorf("machine %s crashed: %s", v.Name, v.Reason)
-					}
-					select {
-					case <-time.After(500 * time.Millisecond):
-					case <-ctx.Done():
-					}
-				}
-			})
+			return a.waitFor(ctx, args[0], state, limit)
 		}),
 	}
 	c.Flags().StringVar(&state, "state", "off", "off, running, paused or crashed")
 	c.Flags().DurationVar(&limit, "wait", 10*time.Minute, "how long to wait")
 	return c
+}
+
+// waitFor waits until a machine is in a state.
+func (a *app) waitFor(ctx context.Context, name, state string, limit time.Duration) error {
+	return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		for {
+			v, err := c.VM(ctx, name)
+			switch {
+			case err != nil && ctx.Err() != nil:
+				return timeoutError(fmt.Sprintf("machine %s did not become %s in %s", name, state, limit))
+			case err != nil:
+				return err
+			case v.State == state:
+				return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", v.Name, v.State) })
+			case v.State == "crashed":
+				return fmt.Errorf("machine %s crashed: %s", v.Name, v.Reason)
+			}
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	})
 }
 
 func (a *app) vmLog() *cobra.Command {

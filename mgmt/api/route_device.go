@@ -11,19 +11,16 @@ import (
 	"basalt/vmkernel/host"
 )
 
-type deviceIn struct {
-	ID   string `path:"id" maxLength:"64" doc:"The machine's id or name."`
-	Name string `path:"name" maxLength:"20" doc:"The device's name."`
-}
-
 type detachIn struct {
-	deviceIn
-	Force bool `query:"force" doc:"Pull it out even if the guest uses it."`
+	ID    string `path:"id" maxLength:"64" doc:"The machine's id or name."`
+	Name  string `path:"name" maxLength:"20" doc:"The device's name."`
+	Force bool   `query:"force" doc:"Pull it out even if the guest uses it."`
 }
 
 // withDevice is a request about one device with a body.
 type withDevice[T any] struct {
-	deviceIn
+	ID   string `path:"id" maxLength:"64" doc:"The machine's id or name."`
+	Name string `path:"name" maxLength:"20" doc:"The device's name."`
 	Body T
 }
 
