@@ -287,3 +287,26 @@ func TestResizeUnderLoad(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestNoAllocation: also for requests that the workers do, and across chunks.
+func TestNoAllocation(t *testing.T) {
+	r := newRig(t, 4*chunk, 4)
+	w := blockio.NewWaiter()
+	b := make([]byte, 512<<10)
+	bufs := [][]byte{b[:1000], b[1000:]}
+	batch := []*blockio.Request{
+		{Op: blockio.Write, Offset: chunk - 4096, Length: int64(len(b)), Bufs: bufs},
+		{Op: blockio.Read, Offset: 2*chunk - 512, Length: int64(len(b)), Bufs: bufs},
+		{Op: blockio.Discard, Offset: chunk, Length: 4096},
+		{Op: blockio.Write, Offset: 0, Length: 4096, Bufs: [][]byte{b[:4096]}},
+	}
+	round := func() {
+		if err := w.Do(r.d, batch); err != nil {
+			t.Error(err)
+		}
+	}
+	round()
+	if n := testing.AllocsPerRun(200, round); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
