@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"basalt/drivers/blockio"
@@ -182,6 +184,76 @@ func TestStoreRunsOut(t *testing.T) {
 	ram.Close()
 	d.Close()
 	if err := s.Remove("big"); err != nil || s.Free() != 4<<20 {
+		t.Errorf("%v, %d bytes free", err, s.Free())
+	}
+}
+
+// TestUploadsAreSparse: the zeroes of an uploaded image take no memory for long.
+func TestUploadsAreSparse(t *testing.T) {
+	h := fakehost.New(fakehost.Options{MemoryTotal: 64 << 20})
+	s := New(h.Memory(), 0, nil)
+	data := make([]byte, 20<<20)
+	data[7<<20] = 1
+	info, _, err := s.Put("a.img", bytes.NewReader(data), int64(len(data)), false)
+	if err != nil || info.Used != host.ChunkSize || s.Free() != 62<<20 {
+		t.Errorf("%+v %v, %d bytes free", info, err, s.Free())
+	}
+	f, err := s.Open("a.img")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f.Reader()); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("read back: %v", err)
+	}
+}
+
+// TestEverythingAtOnce: whoever wins, nobody writes beside another, and all comes back.
+func TestEverythingAtOnce(t *testing.T) {
+	h := fakehost.New(fakehost.Options{MemoryTotal: 64 << 20})
+	s := New(h.Memory(), 0, nil)
+	if _, err := s.Create("a.img", 4<<20); err != nil {
+		t.Fatal(err)
+	}
+	var writers atomic.Int32
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			b := make([]byte, 4096)
+			for n := range 60 {
+				switch (n + i) % 4 {
+				case 0, 1:
+					d, err := s.OpenDisk("a.img", "d", "web", false)
+					if err != nil {
+						continue
+					}
+					if writers.Add(1) != 1 {
+						t.Error("two disks write to one image")
+					}
+					if err := do(d, blockio.Write, int64(n)<<12, 4096, b); err != nil {
+						t.Error(err)
+					}
+					writers.Add(-1)
+					d.Close()
+				case 2:
+					f, err := s.Open("a.img")
+					if err != nil {
+						continue
+					}
+					if writers.Load() != 0 {
+						t.Error("a file is read while a machine writes to it")
+					}
+					f.ReadAt(b, 0)
+					f.Close()
+				case 3:
+					s.Put("a.img", bytes.NewReader(make([]byte, 4<<20)), 4<<20, false)
+					s.Resize("a.img", int64(1+n%4)<<20, true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Remove("a.img"); err != nil || s.Free() != 64<<20 {
 		t.Errorf("%v, %d bytes free", err, s.Free())
 	}
 }

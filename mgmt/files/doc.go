@@ -5,10 +5,10 @@
 // of the Go heap (host.Memory), small files on the heap up to a fixed total. A
 // file's whole size is taken before its first byte is read, so that an upload
 // that does not fit is refused before it is stored and one that was accepted
-// cannot fail for want of memory. Readers see either the old or the new content,
-// never a part: the new content appears with one map write after its last byte
-// and its SHA-256 are there. An open File keeps its content until Close, whatever
-// happens to the name.
+// cannot fail for want of memory; pages of zeroes give theirs back as they come.
+// Readers see either the old or the new content, never a part: the new content
+// appears with one map write after its last byte and its SHA-256 are there. An open
+// File keeps its content until Close, whatever happens to the name.
 //
 // Images. Any file that is a whole number of 512-byte blocks can be opened as a
 // disk for a virtual machine; one that is made for that (Create) is all holes. As a

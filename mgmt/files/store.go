@@ -95,7 +95,7 @@ func (s *Store) Put(path string, r io.Reader, size int64, onlyNew bool) (info In
 	}
 	sum := sha256.New()
 	for off := int64(0); off < size; {
-		w := c.window(off)
+		w, from := c.window(off), off
 		for len(w) > 0 {
 			part := w[:min(len(w), 256<<10)]
 			n, err := io.ReadFull(r, part)
@@ -109,6 +109,9 @@ func (s *Store) Put(path string, r io.Reader, size int64, onlyNew bool) (info In
 			}
 			sum.Write(part)
 			w = w[len(part):]
+		}
+		if c.img != nil { // raw images of disks have long holes
+			c.img.Trim(from, off-from)
 		}
 	}
 	c.sha256 = hex.EncodeToString(sum.Sum(nil))

@@ -16,6 +16,9 @@ type Host struct {
 	MemoryTotalBytes   uint64    `json:"memoryTotalBytes"`
 	MemoryFreeBytes    uint64    `json:"memoryFreeBytes" doc:"What virtual machines and files could take now."`
 	MaxVCPUs           int       `json:"maxVCPUs" doc:"Most CPUs of one virtual machine."`
+	MaxDisks           int       `json:"maxDisks" doc:"Most disks of one virtual machine."`
+	MaxNICs            int       `json:"maxNICs" doc:"Most network adapters of one virtual machine."`
+	CPULevels          []string  `json:"cpuLevels" doc:"What cpuLevel of a virtual machine can be; this host may lack some."`
 	Addresses          []string  `json:"addresses" doc:"Addresses of the management interface, CIDR notation."`
 	Fingerprint        string    `json:"fingerprint" doc:"SHA-256 fingerprint of the TLS certificate."`
 	BootTime           time.Time `json:"bootTime"`

@@ -64,9 +64,9 @@ type Devices interface {
 	// returns: it closes d at power-off, at detach, on an error, and at once when
 	// it is off. Errors: ConfigError, ErrExists, ErrTooMany.
 	AttachDisk(ctx context.Context, c DiskConfig, d Disk) error
-	// DetachDisk asks the guest to let the disk go. Errors: ErrNotFound; ErrInUse
-	// when the guest does not, unless force is set: then it is pulled out, and
-	// the guest's requests fail.
+	// DetachDisk asks the guest to let the disk go and waits for it, for a bounded
+	// time. Errors: ErrNotFound; ErrInUse when the guest does not, and then the
+	// disk stays. With force it is pulled out at once: the guest's requests fail.
 	DetachDisk(ctx context.Context, name string, force bool) error
 	// ResizeDisk sets the size in bytes; see Disk.Resize. A machine that is off
 	// has no images open: those are resized in the file store, and this is

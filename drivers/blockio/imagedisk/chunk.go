@@ -61,6 +61,18 @@ func (c *chunk) drop(from, to int64) (gone int64) {
 	return gone
 }
 
+// trim lets the pages of [from, to) go that hold only zeroes, and says how many.
+func (c *chunk) trim(from, to int64) (gone int64) {
+	b := c.mem.Bytes()
+	for p := from / PageSize; p*PageSize < to; p++ {
+		if c.has(p) && bytes.Equal(b[p*PageSize:(p+1)*PageSize], zeroes[:]) {
+			c.held[p/64] &^= 1 << (p % 64)
+			gone++
+		}
+	}
+	return gone
+}
+
 // empty says whether no page holds data.
 func (c *chunk) empty() bool {
 	n := 0

@@ -127,6 +127,26 @@ func (m *Image) Window(off int64) []byte {
 	return c.mem.Bytes()[in : in+n]
 }
 
+// Trim makes holes of the pages of a range that hold nothing but zeroes.
+func (m *Image) Trim(off, length int64) {
+	m.mu.Lock()
+	var free *chunk
+	for end := min(off+length, m.Size()); off < end; {
+		i, in := off/ChunkSize, off%ChunkSize
+		n := min(ChunkSize-in, end-off)
+		if c := m.chunks[i]; c != nil {
+			m.pages.Add(-c.trim(in, in+n))
+			if c.empty() {
+				delete(m.chunks, i)
+				c.next, free = free, c
+			}
+		}
+		off += n
+	}
+	m.mu.Unlock()
+	release(free)
+}
+
 // ReadAt implements io.ReaderAt.
 func (m *Image) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {

@@ -310,3 +310,27 @@ func TestNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestTrim(t *testing.T) {
+	m := &memory{limit: 3}
+	img, _ := imagedisk.New(2*chunk+1000, m.alloc)
+	if err := img.Take(); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, img.Size())
+	want[5000], want[2*chunk+999] = 1, 2
+	for off := int64(0); off < img.Size(); {
+		off += int64(copy(img.Window(off), want[off:]))
+	}
+	if img.Data() != img.Used()-chunk+4096 {
+		t.Errorf("%d bytes of data in %d", img.Data(), img.Used())
+	}
+	img.Trim(0, img.Size())
+	if m.out != 2 || img.Data() != 2*imagedisk.PageSize {
+		t.Errorf("after the trim %d chunks, %d bytes of data", m.out, img.Data())
+	}
+	if got, err := io.ReadAll(io.NewSectionReader(img, 0, img.Size())); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("read back: %v", err)
+	}
+	img.Free()
+}
