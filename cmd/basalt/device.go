@@ -72,7 +72,7 @@ func (a *app) vmDevices(use, what string, print func(io.Writer, wire.VM)) *cobra
 
 func (a *app) diskAdd() *cobra.Command {
 	return &cobra.Command{
-		Use: "add VM DISK", Short: "Attach a disk", Args: cobra.ExactArgs(2), ValidArgsFunction: a.completeVMs,
+		Use: "add VM DISK", Short: "Attach a disk", Args: cobra.ExactArgs(2), ValidArgsFunction: a.completeAttach(a.completeDiskSpec),
 		Long:    "Attach a disk: image=PATH, ram=SIZE or null=SIZE, with the options ro and name=NAME behind commas." + hotHelp,
 		Example: "  basalt vm disk add web image=data.img\n  basalt vm disk add web ram=64M,name=scratch",
 		RunE: work(func(ctx context.Context, args []string) error {
@@ -124,9 +124,10 @@ func (a *app) diskResize() *cobra.Command {
 
 func (a *app) nicAdd() *cobra.Command {
 	return &cobra.Command{
-		Use: "add VM NIC", Short: "Attach a network adapter", Args: cobra.ExactArgs(2), ValidArgsFunction: a.completeVMs,
-		Long:    "Attach a network adapter: the network's name, with the options mac=, vlan= and name= behind commas." + hotHelp,
-		Example: "  basalt vm nic add web nat\n  basalt vm nic add web lab,vlan=5",
+		Use: "add VM NIC", Short: "Attach a network adapter", Args: cobra.ExactArgs(2),
+		ValidArgsFunction: a.completeAttach(cobra.FixedCompletions([]string{"nat"}, cobra.ShellCompDirectiveNoFileComp)),
+		Long:              "Attach a network adapter: the network's name, with the options mac=, vlan= and name= behind commas." + hotHelp,
+		Example:           "  basalt vm nic add web nat\n  basalt vm nic add web lab,vlan=5",
 		RunE: work(func(ctx context.Context, args []string) error {
 			n, err := parseNIC(args[1])
 			if err != nil {
@@ -213,4 +214,17 @@ func (a *app) completeDiskSpec(c *cobra.Command, args []string, to string) ([]st
 		files[i] = "image=" + files[i]
 	}
 	return files, dir
+}
+
+// completeAttach completes a machine, then what device says.
+func (a *app) completeAttach(device cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, to string) ([]string, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return a.completeVMs(c, args, to)
+		case 1:
+			return device(c, args, to)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 }

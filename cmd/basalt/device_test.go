@@ -81,6 +81,8 @@ func TestDeviceCommands(t *testing.T) {
 	c.expect(exitOK, "", words("vm create deaf --kernel k --memory 64 --cmdline nobutton --start"))
 	c.expect(exitTimeout, "", words("vm shutdown deaf --wait 300ms"), "did not become off")
 	c.expect(exitOK, "", []string{"__complete", "vm", "disk", "remove", "web", ""}, "disk0\timage data.img")
+	c.expect(exitOK, "", []string{"__complete", "vm", "disk", "add", "web", "image=m"}, "image=more.img", "!deaf")
+	c.expect(exitOK, "", []string{"__complete", "vm", "nic", "link", "web", "nic0", ""}, "up", "down")
 	c.expect(exitOK, "", []string{"__complete", "vm", "create", "x", "--disk", "image=d"}, "image=data.img")
 }
 

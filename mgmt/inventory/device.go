@@ -116,11 +116,13 @@ func (v *Inventory) change(ctx context.Context, id, kind, user, what string, f f
 		return VM{}, err
 	}
 	t, err := v.tasks.Run(task.Request{Kind: kind, Object: e.id, User: user}, func(ctx context.Context) error {
-		if err := f(ctx, e); err != nil {
-			return err
+		ev := host.Event{Kind: kind, Object: e.id, User: user, Message: fmt.Sprintf("machine %s: %s", e.spec.Name, what)}
+		err := f(ctx, e)
+		if err != nil {
+			ev.Severity, ev.Message = host.SeverityWarning, fmt.Sprintf("%s of machine %s failed: %v", kind, e.spec.Name, err)
 		}
-		v.host.Events().Append(host.Event{Kind: kind, Object: e.id, User: user, Message: fmt.Sprintf("machine %s: %s", e.spec.Name, what)})
-		return nil
+		v.host.Events().Append(ev)
+		return err
 	})
 	if err != nil {
 		return VM{}, err

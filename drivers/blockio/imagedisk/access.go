@@ -96,7 +96,7 @@ func (m *Image) punch(off, length int64) (free *chunk) {
 	one := func(i int64, c *chunk) {
 		base := i * ChunkSize
 		m.pages.Add(-c.drop(max(off-base, 0), min(end-base, ChunkSize)))
-		if c.empty() {
+		if c.count() == 0 {
 			delete(m.chunks, i)
 			c.next, free = free, c
 		}

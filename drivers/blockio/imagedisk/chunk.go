@@ -46,6 +46,11 @@ func (c *chunk) hold(from, to int64) (fresh int64) {
 
 // drop makes [from, to) read as zeroes and says how many pages it let go.
 func (c *chunk) drop(from, to int64) (gone int64) {
+	if from == 0 && to == ChunkSize {
+		gone = c.count()
+		c.held = [len(c.held)]uint64{}
+		return gone
+	}
 	for p := from / PageSize; p*PageSize < to; p++ {
 		if !c.has(p) {
 			continue
@@ -73,13 +78,12 @@ func (c *chunk) trim(from, to int64) (gone int64) {
 	return gone
 }
 
-// empty says whether no page holds data.
-func (c *chunk) empty() bool {
-	n := 0
+// count is the number of pages that hold data.
+func (c *chunk) count() (n int64) {
 	for _, w := range c.held {
-		n += bits.OnesCount64(w)
+		n += int64(bits.OnesCount64(w))
 	}
-	return n == 0
+	return n
 }
 
 // data says whether there is a byte other than zero from offset from on in the

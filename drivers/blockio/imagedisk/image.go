@@ -136,7 +136,7 @@ func (m *Image) Trim(off, length int64) {
 		n := min(ChunkSize-in, end-off)
 		if c := m.chunks[i]; c != nil {
 			m.pages.Add(-c.trim(in, in+n))
-			if c.empty() {
+			if c.count() == 0 {
 				delete(m.chunks, i)
 				c.next, free = free, c
 			}
@@ -184,14 +184,11 @@ func (m *Image) Resize(size int64, cut bool) error {
 	return nil
 }
 
-// dataBehind says whether a page at or behind off, or the rest of off's page,
-// holds data. mu is held.
+// dataBehind says whether there is a byte other than zero at or behind off. mu is
+// held.
 func (m *Image) dataBehind(off int64) bool {
 	for i, c := range m.chunks {
-		switch base := i * ChunkSize; {
-		case base >= off:
-			return true // a chunk without data does not stay
-		case base+ChunkSize > off && c.data(off-base):
+		if base := i * ChunkSize; base+ChunkSize > off && c.data(max(off-base, 0)) {
 			return true
 		}
 	}

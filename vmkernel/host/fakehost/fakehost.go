@@ -100,7 +100,7 @@ func (h *Host) Log(max int) []byte {
 }
 
 // Hold makes the named action ("start", "stop", "reset", "pause", "resume",
-// "delete") of every machine wait in the middle until release is called.
+// "shutdown", "delete") of every machine wait in the middle until release is called.
 func (h *Host) Hold(action string) (release func()) {
 	ch := make(chan struct{})
 	h.mu.Lock()
