@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -43,6 +44,15 @@ type Config struct {
 	Name      string // for messages only
 	CPUs      int
 	MemoryMiB int
+	Disks     []DiskConfig // in the order of their places on the bus
+	NICs      []NICConfig
+	CPULevel  string // "", one of CPULevels, or a baseline's name
+}
+
+// Clone is a copy that shares nothing with c.
+func (c Config) Clone() Config {
+	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	return c
 }
 
 // Image is the content of an uploaded file. It does not change while it is open,
@@ -60,6 +70,9 @@ type Boot struct {
 	Initrd  Image // nil when there is none
 	Cmdline string
 	Modules []Module // Multiboot modules in order
+	// Disks stand behind Config.Disks, one for each in the same order. Check
+	// takes a boot without them.
+	Disks []Disk
 }
 
 // Module is one Multiboot module and its string.
@@ -68,7 +81,7 @@ type Module struct {
 	String string
 }
 
-// Close closes every image of the boot.
+// Close closes every image and disk of the boot.
 func (b Boot) Close() {
 	if b.Kernel != nil {
 		b.Kernel.Close()
@@ -79,6 +92,11 @@ func (b Boot) Close() {
 	for _, m := range b.Modules {
 		if m.Image != nil {
 			m.Image.Close()
+		}
+	}
+	for _, d := range b.Disks {
+		if d != nil {
+			d.Close()
 		}
 	}
 }
@@ -114,6 +132,7 @@ type VMs interface {
 // VM is one virtual machine. An action that finds another one under way returns
 // ErrBusy; one that the state forbids returns a StateError.
 type VM interface {
+	// Config is the machine's own copy: what is attached now included.
 	Config() Config
 	Status() Status
 	Console() *Console
@@ -132,6 +151,9 @@ type VM interface {
 	Pause(context.Context) error
 	// Resume is the way back.
 	Resume(context.Context) error
+
+	Buttons
+	Devices
 }
 
 // Status is a snapshot of what a machine does and has done. The counters start
@@ -145,6 +167,11 @@ type Status struct {
 	Exits   []ExitCount   // only kinds that happened, in the exit table's order
 	// MemoryUsed is guest memory backed by host frames now, in bytes.
 	MemoryUsed uint64
+	// CPUs, Disks and NICs are what the host counts for each of them, since the
+	// start; nil for what it does not count, and when off.
+	CPUs  []CPUStats
+	Disks []DiskStats
+	NICs  []NICStats
 }
 
 // ExitCount is how often a kind of exit happened.

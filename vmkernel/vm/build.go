@@ -55,6 +55,7 @@ type board struct {
 	ports []*localAPIC
 	uart  *uart.UART
 	post  postcode.PostCode
+	pm    *acpipm.PM
 }
 
 // request is what a device asks of the machine's owner.
@@ -137,7 +138,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
 	pw := power{ask}
-	pm := acpipm.New(b.clock, isa(acpipm.SCI), pw)
+	b.pm = acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
 	debug := debugport.New(&debugLog{log: func(s string) { p.log("vm %s: debug: %s", c.ID, s) }})
 
@@ -152,7 +153,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
-	w.plug(pm.Plug(b.bus, pmtimer.New(b.clock, true)))
+	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
 	if w.err != nil {

@@ -57,6 +57,13 @@
 //     power-off, nearly all for its serial console; 660 CPUID, 460 WRMSR, 980
 //     first touches and EPT/NPT misses.
 //
+// # Buttons and devices
+//
+// The power button and NMI are actions of a running machine: the first sets
+// PWRBTN_STS of the ACPI registers, and with it the SCI, the second raises LINT1 of
+// every local APIC. Disks, network adapters and CPU levels are refused by name
+// (devices.go) until build.go makes them.
+//
 // Not supported yet: more than one running CPU (the structure is there), devices
 // on PCI, checkpoints.
 package vm

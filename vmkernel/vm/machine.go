@@ -50,9 +50,11 @@ const (
 	actReset
 	actPause
 	actResume
+	actButton
+	actNMI
 )
 
-var actionNames = [...]string{"start", "stop", "reset", "pause", "resume"}
+var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "press the power button of", "send an NMI to"}
 
 type action struct {
 	kind  actionKind
@@ -69,7 +71,7 @@ func newMachine(p *Platform, c host.Config) *Machine {
 }
 
 // Config implements host.VM.
-func (m *Machine) Config() host.Config { return m.conf }
+func (m *Machine) Config() host.Config { return m.conf.Clone() }
 
 // Console implements host.VM.
 func (m *Machine) Console() *host.Console { return m.con }
@@ -163,7 +165,7 @@ func (m *Machine) act(a action) error {
 		ok = st != host.StateOff
 	case actReset:
 		ok = st == host.StateRunning || st == host.StatePaused || st == host.StateCrashed
-	case actPause:
+	case actPause, actButton, actNMI:
 		ok = st == host.StateRunning
 	case actResume:
 		ok = st == host.StatePaused
@@ -188,6 +190,16 @@ func (m *Machine) act(a action) error {
 		return nil
 	case actPause:
 		return m.pause()
+	case actButton:
+		m.b.pm.PowerButton()
+		m.p.event(m.conf.ID, "info", "power button pressed")
+		return nil
+	case actNMI:
+		for i := range m.b.cpus {
+			m.b.apics.APIC(uint32(i)).LINT1()
+		}
+		m.p.event(m.conf.ID, "info", "NMI")
+		return nil
 	}
 	return m.resume()
 }

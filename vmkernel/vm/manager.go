@@ -33,6 +33,12 @@ func (t *Manager) check(c host.Config) error {
 	if c.MemoryMiB < minMiB {
 		return bad("memoryMiB", "%d, at least %d are needed", c.MemoryMiB, minMiB)
 	}
+	if err := c.CheckDevices(); err != nil {
+		return err
+	}
+	if err := unsupported(c); err != nil {
+		return err
+	}
 	if t.p.Budget != nil && uint64(c.MemoryMiB) > t.p.Budget.Limit()>>20 {
 		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, t.p.Budget.Limit()>>20, host.ErrNoMemory)
 	}
@@ -76,7 +82,7 @@ func (t *Manager) Create(c host.Config) (host.VM, error) {
 	if t.index(c.ID) >= 0 {
 		return nil, fmt.Errorf("vm: %s: %w", c.ID, host.ErrExists)
 	}
-	m := newMachine(t.p, c)
+	m := newMachine(t.p, c.Clone())
 	t.list = append(t.list, m)
 	return m, nil
 }
