@@ -39,6 +39,9 @@ func (a Address) String() string { return fmt.Sprintf("%02x:%02x.%x", a.Bus, a.D
 
 func (a Address) devfn() uint8 { return a.Device<<3 | a.Func }
 
+// SlotAddress is where the root port of slot n (from 0) is.
+func SlotAddress(n int) Address { return slotAddress(n) }
+
 func slotAddress(n int) Address {
 	return Address{Device: uint8(firstPort + n/spec.FunctionsPerDevice), Func: uint8(n % spec.FunctionsPerDevice)}
 }

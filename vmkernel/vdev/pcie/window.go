@@ -11,8 +11,11 @@ const (
 	topEnd   = 0xfec0_0000 // the I/O APIC
 	fourGiB  = 1 << 32
 
-	ioStart = 0x1000 // below are the devices of the board
+	// I/O BARs are between these; below are the devices of the board.
+	ioStart = 0x1000
 	ioEnd   = 0x1_0000
+	IOBase  = ioStart
+	IOSize  = ioEnd - ioStart
 
 	usualBits = 40 // the 64-bit window ends here if it can
 )
