@@ -86,7 +86,7 @@ func (e *Endpoint) wanted(i int) (base uint64, ok bool) {
 		return 0, false
 	}
 	if b.Kind == IO {
-		ok = command&spec.CommandIO != 0 && base >= ioStart && last < ioEnd
+		ok = command&spec.CommandIO != 0 && base >= IOBase && last < ioEnd
 	} else {
 		ok = command&spec.CommandMemory != 0 && e.root.inWindow(base, last)
 	}

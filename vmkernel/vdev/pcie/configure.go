@@ -62,7 +62,7 @@ type configurator struct {
 func (r *Root) Configure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := &configurator{high: newArena(r.cfg.Windows.High.Base, r.cfg.Windows.High.Size), io: newArena(ioStart, ioEnd-ioStart)}
+	c := &configurator{high: newArena(r.cfg.Windows.High.Base, r.cfg.Windows.High.Size), io: newArena(IOBase, IOSize)}
 	for _, w := range r.cfg.Windows.Low {
 		c.low = append(c.low, newArena(w.Base, w.Size))
 	}

@@ -16,7 +16,7 @@ func (r *rig) check() {
 			}
 			b := e.cfg.BARs[i]
 			last := c.base + b.Size - 1
-			if b.Kind == IO && (c.base < ioStart || last >= ioEnd) || b.Kind != IO && !r.root.inWindow(c.base, last) {
+			if b.Kind == IO && (c.base < IOBase || last >= ioEnd) || b.Kind != IO && !r.root.inWindow(c.base, last) {
 				r.t.Fatalf("%s: BAR %d decoded at %#x", e.Name(), i, c.base)
 			}
 			if base, ok := e.wanted(i); !ok || base != c.base {

@@ -2,21 +2,24 @@ package pcie
 
 import "fmt"
 
-// Where things are in guest-physical and I/O space.
+// Where configuration space is in guest-physical memory: 256 buses.
 const (
 	ECAMBase = 0xe000_0000
 	ECAMSize = 256 << 20
-	lowStart = 0xc000_0000 // the latest end of RAM below 4 GiB
-	topStart = ECAMBase + ECAMSize
-	topEnd   = 0xfec0_0000 // the I/O APIC
-	fourGiB  = 1 << 32
+)
 
-	// I/O BARs are between these; below are the devices of the board.
-	ioStart = 0x1000
-	ioEnd   = 0x1_0000
-	IOBase  = ioStart
-	IOSize  = ioEnd - ioStart
+// Where I/O BARs may be: the ports below are the board's.
+const (
+	IOBase = 0x1000
+	IOSize = ioEnd - IOBase
+)
 
+const (
+	lowStart  = 0xc000_0000 // the latest end of RAM below 4 GiB
+	topStart  = ECAMBase + ECAMSize
+	topEnd    = 0xfec0_0000 // the I/O APIC
+	fourGiB   = 1 << 32
+	ioEnd     = 0x1_0000
 	usualBits = 40 // the 64-bit window ends here if it can
 )
 
