@@ -42,8 +42,11 @@
 //
 // New, Connect, then the guest runs. Pause returns when nothing is in flight and
 // nothing looks at guest memory, Resume goes on. Save: Pause, SaveState, Resume.
-// Load into a device that was made with the same configuration: Reset, Pause,
-// LoadState, Resume. Machine reset: Reset. Unplug and power off: Close.
+// Load into a device that was made with the same configuration and just reset:
+// Pause, LoadState, Resume. Machine reset: Pause, Reset, ResetDone, Resume; without
+// the pause a disk could still write to memory that is about to be cleared. Reset
+// alone never waits and may come from a processor (function-level reset). Unplug
+// and power off: Close, before the memory is closed.
 //
 // # Locking
 //

@@ -3,11 +3,7 @@ package virtio
 import (
 	"context"
 	"fmt"
-	"time"
 )
-
-// resetLimit is how long Reset waits for what is in flight.
-const resetLimit = 10 * time.Second
 
 // wait waits until ok, which is called with d.mu held as it is here, or until the
 // context ends.
@@ -65,18 +61,22 @@ func (d *Device) Resume() {
 	}
 }
 
-// Reset implements vbus.Device: the machine's reset. It waits at most 10 s for
-// what is in flight; after that the reset goes on by itself and the guest sees a
-// status that is not 0 until it is done. A pause is not ended.
+// Reset implements vbus.Device: the reset of the machine, the slot or the function.
+// It does not wait: if something is in flight, the guest sees a status that is not
+// 0 until that is done. A pause is not ended.
 func (d *Device) Reset() {
-	ctx, cancel := context.WithTimeout(context.Background(), resetLimit)
-	defer cancel()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.resetting && !d.closing {
 		d.reset()
 	}
-	_ = d.wait(ctx, "reset", func() bool { return !d.resetting })
+}
+
+// ResetDone waits until no reset is going on.
+func (d *Device) ResetDone(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.wait(ctx, "reset", func() bool { return !d.resetting })
 }
 
 // Close unplugs the device: registers answer no more, queues end, and when nothing

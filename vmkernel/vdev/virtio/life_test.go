@@ -93,11 +93,29 @@ func TestMachineResetWhileRunning(t *testing.T) {
 		r.send(0, 1)
 		r.Ring(0)
 		r.dev.Reset()
+		if err := r.dev.ResetDone(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		want(t, "status", r.Status(), 0)
+	}
+	r.Init(0, 2, 0)
+	r.holdOne(0)
+	r.dev.Reset() // does not wait
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.dev.ResetDone(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("reset with a chain in flight: %v", err)
+	}
+	r.m.release(r.dev, 2)
+	if err := r.dev.ResetDone(t.Context()); err != nil {
+		t.Error(err)
 	}
 	r.Init(0, 2, 0)
 	r.pause()
 	r.dev.Reset()
+	if err := r.dev.ResetDone(t.Context()); err != nil {
+		t.Error(err)
+	}
 	want(t, "status", r.Status(), 0)
 	r.dev.Resume()
 	r.Init(0, 2, 0)

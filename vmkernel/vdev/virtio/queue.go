@@ -98,7 +98,10 @@ func (q *Queue) Next(c *vring.Chain) (more bool) {
 // broken the driver does not see it.
 func (q *Queue) Push(c *vring.Chain, written uint32) {
 	q.out--
-	if err := q.ring.Push(c, written); err != nil && !q.d.broken.Load() {
+	if q.d.broken.Load() {
+		return
+	}
+	if err := q.ring.Push(c, written); err != nil {
 		q.d.fail(err)
 	}
 }
@@ -113,8 +116,11 @@ func (q *Queue) Breach(format string, args ...any) {
 // Signal sends an interrupt now if the driver wants one for what was pushed.
 // Otherwise that happens after Handle.
 func (q *Queue) Signal() {
+	if q.d.broken.Load() {
+		return
+	}
 	need, err := q.ring.NeedInterrupt()
-	if err != nil && !q.d.broken.Load() {
+	if err != nil {
 		q.d.fail(err)
 	}
 	if need {

@@ -78,9 +78,12 @@ func (q *Queue) save(e *checkpoint.Encoder) error {
 	if !live {
 		return nil
 	}
-	s, err := q.ring.Save()
-	if err != nil {
-		return err
+	s := vring.State{Broken: true} // chains that were not pushed because of that are lost
+	if !q.d.broken.Load() {
+		var err error
+		if s, err = q.ring.Save(); err != nil {
+			return err
+		}
 	}
 	e.U16(s.Next)
 	e.Bool(s.Wrap)
@@ -144,7 +147,7 @@ func (d *Device) LoadState(b []byte) error {
 		x.Check(!s.enabled || ready, "queue enable")
 		x.Check(!s.live || s.enabled && status&spec.StatusDriverOK != 0, "queue state")
 		x.Check(s.live || broken || !s.enabled || status&spec.StatusDriverOK == 0, "queue state")
-		x.Check(!s.ring.Broken || broken, "queue state")
+		x.Check(!s.live || s.ring.Broken == broken, "queue state")
 	}
 	if err := x.Done(d.cfg.Name); err != nil {
 		return err

@@ -86,9 +86,7 @@ func (q *Queue) handle(epoch uint32) (again bool) {
 	}
 	wants := d.cfg.Model.Handle(q)
 	q.taking = false
-	if q.ring.Err() == nil {
-		q.Signal()
-	}
+	q.Signal()
 	if !took || !wants || d.broken.Load() {
 		return false
 	}
