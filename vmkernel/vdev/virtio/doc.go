@@ -56,6 +56,9 @@
 // Accept and Reset of the Model are called with Device.mu held and must not call
 // the Device.
 //
+// A device type to which data comes by itself works on a queue from another
+// goroutine between Queue.Enter and Leave, as if it were in Model.Handle.
+//
 // # Not supported
 //
 // Legacy and transitional devices, MMIO and channel I/O, NOTIFICATION_DATA,

@@ -38,11 +38,12 @@ type Queue struct {
 
 	start vring.Config // belongs to mu's holder from starting on
 
-	mu     sync.Mutex
-	ring   *vring.Queue
-	out    int  // chains
-	budget int  // chains that this pass may take
-	taking bool // this pass may take any
+	mu      sync.Mutex
+	ring    *vring.Queue
+	out     int    // chains
+	budget  int    // chains that this pass may take
+	taking  bool   // this pass may take any
+	entered uint32 // epoch of Enter
 }
 
 func newQueue(d *Device, index int, most uint16, b Bell) *Queue {
