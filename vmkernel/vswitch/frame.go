@@ -86,3 +86,25 @@ func (c *Cursor) Read(p []byte) int {
 	}
 	return n
 }
+
+// Piece gives the next bytes where they lie, at most limit of them; none at the
+// frame's end.
+func (c *Cursor) Piece(limit int) []byte {
+	if len(c.head) > 0 {
+		p := c.head[:min(limit, len(c.head))]
+		c.head = c.head[len(p):]
+		return p
+	}
+	for len(c.body) > 0 {
+		p := c.body[0][c.off:]
+		p = p[:min(limit, len(p))]
+		c.off += len(p)
+		if c.off == len(c.body[0]) {
+			c.body, c.off = c.body[1:], 0
+		}
+		if len(p) > 0 {
+			return p
+		}
+	}
+	return nil
+}
