@@ -12,7 +12,8 @@ import (
 const linkQueue = 256
 
 // Link is a port that speaks netio.Link: for the host's TCP/IP stack or a gateway.
-// Send never blocks: the switch takes everything or drops it, as a wire does.
+// Other than a NIC's, its Send never blocks: the switch takes everything or drops
+// and counts it, as a wire does. So it does not pass netiotest's back pressure.
 type Link struct {
 	port   *Port
 	queue  *frameQueue
@@ -22,6 +23,7 @@ type Link struct {
 	pkts   [Burst]Packet
 	data   [Burst][1][]byte
 	failed atomic.Uint64 // frames of impossible size
+	uplink atomic.Pointer[Uplink]
 }
 
 var _ netio.Link = (*Link)(nil)
@@ -53,8 +55,15 @@ func (l *Link) MAC() [6]byte { return l.port.MAC() }
 // MTU is the largest payload in bytes.
 func (l *Link) MTU() int { return l.mtu }
 
-// LinkUp says whether the port is up.
-func (l *Link) LinkUp() bool { return l.port.Up() }
+// Follow makes LinkUp say what the carrier of an uplink is: a stack that asks for
+// an address again when the carrier comes back does so for the NIC's. nil ends it.
+func (l *Link) Follow(u *Uplink) { l.uplink.Store(u) }
+
+// LinkUp says whether the port is up and the uplink that it follows, too.
+func (l *Link) LinkUp() bool {
+	u := l.uplink.Load()
+	return l.port.Up() && (u == nil || u.LinkUp())
+}
 
 // BatchSize is Burst.
 func (l *Link) BatchSize() int { return Burst }

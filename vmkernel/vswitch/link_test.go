@@ -72,8 +72,17 @@ func TestUplinkAndHost(t *testing.T) {
 		if st := host.Stats(); st.RxDropped == 0 || st.RxFrames != 1+linkQueue {
 			t.Errorf("%+v", st)
 		}
+		host.Follow(up)
+		for _, carrier := range []bool{false, true} {
+			if nic.SetCarrier(carrier); host.LinkUp() != carrier {
+				t.Errorf("carrier %v, the host sees %v", carrier, host.LinkUp())
+			}
+		}
 		nic.Remove()
 		synctest.Wait()
+		if host.LinkUp() {
+			t.Error("the host sees a carrier without a NIC")
+		}
 		if !up.Gone() || up.Port().Up() {
 			t.Error("the NIC is gone and the port does not know")
 		}

@@ -108,7 +108,8 @@ func (s *Switch) Lookup(m MAC, vid uint16) *Port {
 	return s.fdb.lookup(m.key(vid), now)
 }
 
-// Close closes all ports.
+// Close closes all ports. A Link and an Uplink have a Close of their own, which
+// comes before.
 func (s *Switch) Close() {
 	s.mu.Lock()
 	s.closed = true

@@ -50,6 +50,9 @@ func (s *Switch) AddUplink(name string, v VLAN, link netio.Link) (*Uplink, error
 // Port is the port behind the uplink.
 func (u *Uplink) Port() *Port { return u.port }
 
+// LinkUp says whether the NIC has a carrier.
+func (u *Uplink) LinkUp() bool { return !u.gone.Load() && u.link.LinkUp() }
+
 // Gone says that the NIC disappeared.
 func (u *Uplink) Gone() bool { return u.gone.Load() }
 

@@ -1,6 +1,8 @@
 package net_test
 
 import (
+	"bytes"
+	"context"
 	"testing"
 
 	spec "basalt/drivers/spec/virtio"
@@ -47,5 +49,36 @@ func FuzzQueues(f *testing.F) {
 			}
 		}
 		b.receive(where)
+	})
+}
+
+// FuzzLoadState loads any bytes; what is taken must save to the same again.
+func FuzzLoadState(f *testing.F) {
+	save := func(v *vm) []byte {
+		if err := v.dev.Pause(context.Background()); err != nil {
+			v.T.Fatal(err)
+		}
+		b, err := v.dev.SaveState()
+		if err != nil {
+			v.T.Fatal(err)
+		}
+		return b
+	}
+	for _, features := range []uint64{0, ctrl} {
+		v := newVM(f, newSwitch(f), 1, net.Config{}, vswitch.PortConfig{})
+		v.Init(features, 2, 0)
+		f.Add(save(v))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		v := newVM(t, newSwitch(t), 1, net.Config{}, vswitch.PortConfig{})
+		if err := v.dev.Pause(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if v.dev.LoadState(b) != nil {
+			return
+		}
+		if again := save(v); !bytes.Equal(again, b) {
+			t.Errorf("loaded\n%x, saved\n%x", b, again)
+		}
 	})
 }
