@@ -115,7 +115,7 @@ func TestPairs(t *testing.T) {
 	a.Init(0, 2, 0)
 	b.Init(merged|ctrl|1<<spec.NetFMQ, 5, 0)
 	for _, q := range []int{0, 2} {
-		for i := range 200 {
+		for i := range 128 {
 			b.Rings[q].Add(vringtest.Seg{Addr: uint64(recvAt + (q*100+i)*0x800), Len: 2048, Write: true})
 		}
 	}
@@ -148,6 +148,26 @@ func TestPairs(t *testing.T) {
 	}
 	if n := count(); n[0]+n[1] != 64 || n[0] < 10 || n[1] < 10 {
 		t.Errorf("two pairs: %v", n)
+	}
+	// What was sent on the second pair comes there (5.1.6.5.6), and then on the first.
+	for _, pair := range []int{1, 0, 1} {
+		for i := range 64 {
+			_, f := big(mac(1), mac(2), 10)
+			f[36], f[37] = byte(i), byte(i*37) // the ports of count's flows, turned round
+			copy(f[26:34], []byte{10, 0, 0, 2, 10, 0, 0, 1})
+			b.Mem.Write(ctrlAt, append(make([]byte, spec.NetHeaderSize), f...))
+			b.Rings[2*pair+1].Add(vringtest.Seg{Addr: ctrlAt, Len: uint32(spec.NetHeaderSize + len(f))})
+			b.Kick(2*pair + 1)
+			b.Take(2*pair + 1)
+		}
+		for _, q := range []int{0, 2} {
+			for i := range 64 {
+				b.Rings[q].Add(vringtest.Seg{Addr: uint64(recvAt + (q*100+i)*0x800), Len: 2048, Write: true})
+			}
+		}
+		if n := count(); n[pair] != 64 {
+			t.Errorf("sent on pair %d, received %v", pair, n)
+		}
 	}
 	// Without MQ the control queue is the third.
 	b.Init(merged|ctrl, 3, 0)

@@ -66,6 +66,7 @@ type Device struct {
 	features atomic.Uint64 // negotiated
 	dropped  atomic.Uint64
 	refused  atomic.Uint64
+	steer    steering
 
 	cfgMu  sync.Mutex
 	port   Port
@@ -96,7 +97,7 @@ func New(c Config) (*Device, error) {
 	var sizes []uint16
 	for range c.Pairs {
 		sizes = append(sizes, uint16(c.QueueSize), uint16(c.QueueSize))
-		d.rx, d.tx = append(d.rx, &receiver{d: d}), append(d.tx, &transmitter{d: d})
+		d.rx, d.tx = append(d.rx, &receiver{d: d}), append(d.tx, &transmitter{d: d, pair: len(d.tx)})
 	}
 	sizes = append(sizes, controlSize)
 	d.ctrl.d = d

@@ -25,7 +25,8 @@
 //     for what was not negotiated makes the switch drop and count the frame.
 //   - All buffers of a merged frame become used at once (5.1.6.4.1). If there are
 //     too few, those taken are given back untouched and the frame is lost.
-//   - Receive queues are chosen by a hash of the flow.
+//   - A flow is received on the pair of queues on which it was sent last, or else on
+//     one chosen by a hash that is the same both ways.
 //   - What a filter or address command may do is the port's policy: ADDR_SET
 //     against it is answered with ERR. Promiscuous mode is taken down and gives
 //     only what the policy allows.
@@ -46,7 +47,6 @@
 // # Not supported
 //
 // UFO and USO, GUEST_ANNOUNCE, CTRL_RX_EXTRA, CTRL_GUEST_OFFLOADS, RSS and hash
-// reports, notification coalescing, SPEED_DUPLEX, STANDBY, GUEST_HDRLEN, automatic
-// receive steering by what was sent (5.1.6.5.5 wishes it). After a restore the
-// device sends no announcement: who restores tells the switch.
+// reports, notification coalescing, SPEED_DUPLEX, STANDBY, GUEST_HDRLEN, DATA_VALID.
+// After a restore the device sends no announcement: who restores tells the switch.
 package net

@@ -90,6 +90,7 @@ func (m *model) Reset() {
 	d := (*Device)(m)
 	d.features.Store(0)
 	d.active.Store(1)
+	d.steer.clear()
 	d.cfgMu.Lock()
 	defer d.cfgMu.Unlock()
 	d.filter.init(false)

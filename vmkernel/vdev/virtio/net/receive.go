@@ -25,8 +25,8 @@ func (d *Device) Deliver(batch []vswitch.Frame) int {
 		return d.deliver(0, batch)
 	}
 	for rest := batch; len(rest) > 0; {
-		i, n := flow(&rest[0])%pairs, 1
-		for n < len(rest) && flow(&rest[n])%pairs == i {
+		i, n := d.steer.queue(rest[0].Head, pairs), 1
+		for n < len(rest) && d.steer.queue(rest[n].Head, pairs) == i {
 			n++
 		}
 		d.dropped.Add(uint64(n - d.deliver(i, rest[:n])))
@@ -137,34 +137,4 @@ func header(h *[spec.NetHeaderSize]byte, f *vswitch.Frame, n int) {
 	}
 	le.PutUint16(h[spec.NetHeaderGSOSize:], f.GSOSize)
 	le.PutUint16(h[spec.NetHeaderHdrLen:], f.HdrLen)
-}
-
-// flow is a number that all frames of one flow have, both ways.
-func flow(f *vswitch.Frame) int {
-	h := f.Head
-	if len(h) < 18 {
-		return 0
-	}
-	at := 12
-	if binary.BigEndian.Uint16(h[at:]) == 0x8100 {
-		at += 4
-	}
-	ip := h[at+2:]
-	var x uint32
-	switch t := binary.BigEndian.Uint16(h[at:]); {
-	case t == 0x0800 && len(ip) >= 20:
-		x = binary.BigEndian.Uint32(ip[12:]) ^ binary.BigEndian.Uint32(ip[16:])
-		fragment := binary.BigEndian.Uint16(ip[6:])&0x3fff != 0
-		if n := int(ip[0]&15) * 4; (ip[9] == 6 || ip[9] == 17) && !fragment && len(ip) >= n+4 {
-			x ^= uint32(binary.BigEndian.Uint16(ip[n:]) ^ binary.BigEndian.Uint16(ip[n+2:]))
-		}
-	case t == 0x86dd && len(ip) >= 40:
-		for i := 8; i < 40; i += 4 {
-			x ^= binary.BigEndian.Uint32(ip[i:])
-		}
-		if (ip[6] == 6 || ip[6] == 17) && len(ip) >= 44 {
-			x ^= uint32(binary.BigEndian.Uint16(ip[40:]) ^ binary.BigEndian.Uint16(ip[42:]))
-		}
-	}
-	return int(x * 0x9e3779b1 >> 16)
 }

@@ -13,6 +13,7 @@ import (
 // transmitter is one transmit queue's state; its goroutine has it.
 type transmitter struct {
 	d       *Device
+	pair    int
 	send    *vswitch.Sender
 	chains  [vswitch.Burst]vring.Chain
 	packets [vswitch.Burst]vswitch.Packet
@@ -80,8 +81,25 @@ func (t *transmitter) packet(q *virtio.Queue, c *vring.Chain, p *vswitch.Packet)
 			addr, size = addr+k, size-k
 		}
 	}
+	if t.d.active.Load() > 1 {
+		t.note(t.pieces[at:])
+	}
 	*p = vswitch.Packet{Data: t.pieces[at:len(t.pieces):len(t.pieces)], Offload: t.offload(&h)}
 	return true
+}
+
+// steerHead is how much of a frame says which flow it belongs to.
+const steerHead = 82 // a tag, IPv4 with all options, ports; or IPv6
+
+// note tells the steering which flow was sent here. The guest may change the bytes
+// before they are sent; then it misleads itself.
+func (t *transmitter) note(pieces [][]byte) {
+	var h [steerHead]byte
+	n := 0
+	for _, b := range pieces {
+		n += copy(h[n:], b)
+	}
+	t.d.steer.sent(h[:n], t.pair)
 }
 
 // pin makes a piece of guest memory stay until unpin.
