@@ -75,6 +75,10 @@ func (q *Queue) Ring() { q.bell.Ring() }
 // closed: what is out has to come back whatever becomes of the data.
 func (q *Queue) Ending() bool { return q.state.Load() == stopping }
 
+// Leaving says that the device pauses or the queue ends: a chain that waits for
+// something has to come back now.
+func (q *Queue) Leaving() bool { return q.Ending() || q.d.epoch.Load()%2 != 0 }
+
 // Other is another queue of the device, for Ring.
 func (q *Queue) Other(i int) *Queue { return q.d.queues[i] }
 
