@@ -1,10 +1,10 @@
-// Package virtio is the layout of virtio's PCI transport, rings, network and
+// Package virtio is the layout of virtio's PCI transport, rings, network, console and
 // block devices, shared by the host driver and by emulators. Names are the
 // specification's.
 //
 // World W2, constants only. Specification: Virtual I/O Device (VIRTIO) Version
 // 1.2, Committee Specification 01, sections 2.1 (status), 2.7 (split virtqueues),
-// 2.8 (packed virtqueues), 4.1 (PCI), 5.1 (network device) and 5.2 (block device).
+// 2.8 (packed virtqueues), 4.1 (PCI), 5.1 (network), 5.2 (block) and 5.3 (console).
 package virtio
 
 // PCI identities, section 4.1.2: modern devices are 0x1040 + device type,

@@ -116,7 +116,8 @@ func (d *Device) writeConfig(off uint64, data []byte) vbus.Access {
 		return vbus.NoRegister
 	}
 	// The driver has no business here before it has negotiated, 3.1.1.
-	if d.status&spec.StatusFeaturesOK == 0 || d.resetting || !d.cfg.Model.WriteConfig(int(off), data) {
+	early := d.status&spec.StatusFeaturesOK == 0 && !d.cfg.EarlyConfig
+	if early || d.resetting || !d.cfg.Model.WriteConfig(int(off), data) {
 		d.breachf("it wrote %d bytes at %#x of the device configuration", len(data), off)
 	}
 	return vbus.OK

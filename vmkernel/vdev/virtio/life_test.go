@@ -271,6 +271,19 @@ func TestLoadStateRefuses(t *testing.T) {
 	if err := n.dev.LoadState(append(bytes.Clone(good), 0)); err == nil {
 		t.Error("a byte more was accepted")
 	}
+	for field, c := range map[string]struct {
+		at int
+		v  byte
+	}{
+		"status bit 5": {8, 0x2f}, "DRIVER_OK without FEATURES_OK": {8, 7}, "driver's features": {17, 1}, "features": {25, 4},
+		"config_msix_vector": {33, 77}, "ISR": {39, 4}, "window": {40, 9}, "queue's maximum": {60, 63}, "queue_size": {62, 65},
+	} {
+		bad := bytes.Clone(good)
+		bad[c.at] = c.v
+		if err := n.dev.LoadState(bad); err == nil {
+			t.Errorf("%s was accepted", field)
+		}
+	}
 	want(t, "status", n.Status(), 0)
 	if err := n.dev.LoadState(good); err != nil {
 		t.Error(err)

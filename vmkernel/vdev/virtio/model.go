@@ -85,6 +85,8 @@ type Config struct {
 	Queues []uint16
 	// ConfigSize of the device configuration in bytes, at most 4096; 0: none.
 	ConfigSize int
+	// EarlyConfig lets the driver write the configuration before FEATURES_OK, too.
+	EarlyConfig bool
 	// Vectors of MSI-X; 0 for one for each queue and one for configuration.
 	Vectors int
 	Memory  *gmem.Memory

@@ -72,6 +72,17 @@ func (q *Queue) Memory() *gmem.Memory { return q.d.cfg.Memory }
 // Ring makes the queue's goroutine call Handle. Any goroutine; it does not block.
 func (q *Queue) Ring() { q.bell.Ring() }
 
+// Ending says that the driver resets the device or this queue, or that the device is
+// closed: what is out has to come back whatever becomes of the data.
+func (q *Queue) Ending() bool { return q.state.Load() == stopping }
+
+// Leaving says that the device pauses or the queue ends: a chain that waits for
+// something has to come back now.
+func (q *Queue) Leaving() bool { return q.Ending() || q.d.epoch.Load()%2 != 0 }
+
+// Other is another queue of the device, for Ring.
+func (q *Queue) Other(i int) *Queue { return q.d.queues[i] }
+
 // Bell is what the doorbell rings, for the run loop.
 func (q *Queue) Bell() Bell { return q.bell }
 

@@ -12,7 +12,7 @@ import (
 const stateVersion = 1
 
 // maxModelState bounds what a model may save, in bytes.
-const maxModelState = 1 << 20
+const maxModelState = 16 << 20
 
 var (
 	// ErrBusy says that a state can be saved or loaded only after Pause and with no

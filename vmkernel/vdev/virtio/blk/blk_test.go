@@ -216,6 +216,17 @@ func Test_5_2_6_2_DiscardAndWriteZeroes(t *testing.T) {
 	}
 }
 
+func Test_5_2_6_1_RangesAreNotLongerThanTheDiskTakes(t *testing.T) {
+	s := &spy{Disk: ram(t, ramdisk.Config{}), change: func(i *blockio.Info) { i.MaxDiscard, i.MaxWriteZeroes = 8192, 4096 }}
+	r := newRig(t, blk.Config{Disk: s})
+	want(t, "max_discard_sectors", r.Read(r.Config+spec.BlkMaxDiscard, 4), 16)
+	want(t, "max_write_zeroes_sectors", r.Read(r.Config+spec.BlkMaxWriteZeroes, 4), 8)
+	r.Init(flush|ranged, 1, 0)
+	want(t, "discard", r.ranges(spec.BlkTDiscard, [3]uint64{0, 16, 0}), uint8(spec.BlkSOK))
+	want(t, "discard of more", r.ranges(spec.BlkTDiscard, [3]uint64{0, 17, 0}), uint8(spec.BlkSIOErr))
+	want(t, "write zeroes of more", r.ranges(spec.BlkTWriteZeroes, [3]uint64{0, 16, 0}), uint8(spec.BlkSIOErr))
+}
+
 func Test_5_2_6_2_WhenWritesAreStable(t *testing.T) {
 	w := func(fua bool) op { return op{blockio.Write, fua, 0, 512, 1} }
 	f := op{op: blockio.Flush}
