@@ -209,17 +209,29 @@ type Window struct {
 // Pin makes [gpa, gpa+n) present and keeps it until Unpin. The range lies in
 // one frame, else the error is ErrNotMemory.
 func (m *Memory) Pin(gpa, n uint64) (*Window, error) {
+	w := new(Window)
+	if err := m.PinInto(w, gpa, n); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// PinInto is Pin with a window that the caller keeps and uses again and again:
+// nothing is allocated. The window must not be pinned; after an error it is not.
+func (m *Memory) PinInto(w *Window, gpa, n uint64) error {
 	f := m.lookup(gpa)
 	if f == nil || n == 0 || n > FrameSize-gpa%FrameSize || m.inHole(gpa, n) {
-		return nil, fmt.Errorf("gmem: pin %#x size %#x: %w", gpa, n, ErrNotMemory)
+		return fmt.Errorf("gmem: pin %#x size %#x: %w", gpa, n, ErrNotMemory)
 	}
 	m.pins.Add(1)
 	if err := m.back(f); err != nil {
 		m.pins.Add(-1)
-		return nil, err
+		return err
 	}
 	off := gpa % FrameSize
-	return &Window{m: m, b: f.bytes[off : off+n : off+n], hpa: f.hpa.Load() + off}, nil
+	w.m, w.b, w.hpa = m, f.bytes[off:off+n:off+n], f.hpa.Load()+off
+	w.gone.Store(false)
+	return nil
 }
 
 // Bytes is the memory itself; not after Unpin.
@@ -230,7 +242,7 @@ func (w *Window) HPA() uint64 { return w.hpa }
 
 // Unpin ends the use of the window. More than one call does no harm.
 func (w *Window) Unpin() {
-	if !w.gone.Swap(true) {
+	if w.m != nil && !w.gone.Swap(true) {
 		w.b = nil
 		w.m.pins.Add(-1)
 	}
