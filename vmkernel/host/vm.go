@@ -43,6 +43,9 @@ type Config struct {
 	Name      string // for messages only
 	CPUs      int
 	MemoryMiB int
+	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
+	// for everything that the host has, or a name that vcpu.ParseLevel takes.
+	CPULevel string
 }
 
 // Image is the content of an uploaded file. It does not change while it is open,
