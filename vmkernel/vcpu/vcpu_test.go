@@ -265,6 +265,20 @@ func (r *rig) run(t testing.TB, x vcpu.Exit, code ...byte) vcpu.Stop {
 	return s
 }
 
+// TestUnknownInstructionAtADevice: a kernel's crashes the machine, a process's is #UD.
+func TestUnknownInstructionAtADevice(t *testing.T) {
+	x := vcpu.Exit{Kind: vcpu.KindMemory, Mem: vcpu.Memory{GPA: 0xfe000000}}
+	r := newRig(t)
+	if s := r.run(t, x, 0xd9, 0x03); s.Kind != vcpu.StopCrashed || !strings.Contains(s.Reason, "does not know") {
+		t.Errorf("kernel: %+v", s)
+	}
+	r = newRig(t)
+	r.e.S.SS.Attr |= 3 << 5
+	if s := r.run(t, x, 0xd9, 0x03); s.Kind == vcpu.StopCrashed || len(r.e.Delivered) != 1 || r.e.Delivered[0].Vector != 6 {
+		t.Errorf("process: %+v %+v", s, r.e.Delivered)
+	}
+}
+
 func TestEveryKindHasARow(t *testing.T) {
 	seen := map[string]bool{}
 	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {

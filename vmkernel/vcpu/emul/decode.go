@@ -33,6 +33,13 @@ const (
 	opBts
 	opBtr
 	opBtc
+	opCmpxchgN // CMPXCHG8B, CMPXCHG16B
+	opPush
+	opPop
+	opVec     // moves the whole vector register, or its low part and clears the rest
+	opVecLow  // moves the low 8 bytes of an XMM register and leaves the rest
+	opVecHigh // moves bytes 15:8 and leaves the rest
+	opUndefined
 	opStos
 	opLods
 	opMovs
@@ -67,6 +74,8 @@ type inst struct {
 	crn     uint8 // control or debug register; for debug registers too
 	seg     uint8 // segment of the memory operand, in the order below
 	segOver bool  // by a prefix
+	vex     bool  // VEX encoding: a load clears the rest of the register
+	aligned bool  // #GP unless aligned to its size
 	base    int8  // register number, -1 none, -2 RIP
 	index   int8
 	scale   uint8
@@ -95,6 +104,7 @@ var ops = map[x86asm.Op]struct {
 	x86asm.TEST: {opTest, 0}, x86asm.INC: {opInc, 0}, x86asm.DEC: {opDec, 0}, x86asm.NOT: {opNot, 0},
 	x86asm.NEG: {opNeg, 0}, x86asm.XCHG: {opXchg, 0}, x86asm.XADD: {opXadd, 0}, x86asm.CMPXCHG: {opCmpxchg, 0},
 	x86asm.BT: {opBt, 0}, x86asm.BTS: {opBts, 0}, x86asm.BTR: {opBtr, 0}, x86asm.BTC: {opBtc, 0},
+	x86asm.CMPXCHG8B: {opCmpxchgN, 0}, x86asm.CMPXCHG16B: {opCmpxchgN, 0}, x86asm.PUSH: {opPush, 0}, x86asm.POP: {opPop, 0},
 	x86asm.STOSB: {opStos, 1}, x86asm.STOSW: {opStos, 2}, x86asm.STOSD: {opStos, 4}, x86asm.STOSQ: {opStos, 8},
 	x86asm.LODSB: {opLods, 1}, x86asm.LODSW: {opLods, 2}, x86asm.LODSD: {opLods, 4}, x86asm.LODSQ: {opLods, 8},
 	x86asm.MOVSB: {opMovs, 1}, x86asm.MOVSW: {opMovs, 2}, x86asm.MOVSD: {opMovs, 4}, x86asm.MOVSQ: {opMovs, 8},
@@ -117,12 +127,19 @@ func decode(code []byte, bits int, in *inst) bool {
 	if decodeControl(code, bits, in) {
 		return true
 	}
-	x, err := x86asm.Decode(code, bits)
-	if err != nil || x.Len == 0 || x.Len > maxInst || x.Op == 0 {
+	skip := vexPrefixes(code, bits, in)
+	x, err := x86asm.Decode(code[skip:], bits)
+	if err != nil || x.Len == 0 || x.Len+skip > maxInst || x.Op == 0 {
 		return false
 	}
-	in.op, in.len = opOther, uint8(x.Len)
-	in.asize = uint8(x.AddrSize / 8)
+	in.op, in.len = opOther, uint8(x.Len+skip)
+	if in.asize == 0 {
+		in.asize = uint8(x.AddrSize / 8)
+	}
+	if v, ok := vectorOps[x.Op]; ok {
+		vector(&x, v, code[skip:], in)
+		return true
+	}
 	o, known := ops[x.Op]
 	if !known {
 		return true
@@ -156,10 +173,38 @@ func decode(code []byte, bits int, in *inst) bool {
 		in.op = o.op
 		return true
 	}
-	if operands(&x, in) {
-		in.op = o.op
+	if !operands(&x, in) {
+		return true
+	}
+	in.op = o.op
+	if o.op == opPush || o.op == opPop {
+		in.pushSize(x.DataSize, bits)
+	}
+	if in.lock && !in.lockable() {
+		in.op = opUndefined
 	}
 	return true
+}
+
+// lockable says whether LOCK is allowed (SDM Vol. 2A, LOCK).
+func (in *inst) lockable() bool {
+	switch in.op {
+	case opAdd, opAdc, opSub, opSbb, opAnd, opOr, opXor, opInc, opDec, opNot, opNeg,
+		opXadd, opCmpxchg, opCmpxchgN, opBts, opBtr, opBtc:
+		return in.mem && in.memDst
+	case opXchg:
+		return in.mem
+	}
+	return false
+}
+
+// pushSize is the size of what PUSH and POP move: 64-bit code knows 8 and 2 bytes.
+func (in *inst) pushSize(data, bits int) {
+	in.size = uint8(data / 8)
+	if bits == 64 && data != 16 {
+		in.size = 8
+	}
+	in.msize = in.size
 }
 
 func isString(o op) bool { return o >= opStos && o <= opOuts }
@@ -192,7 +237,7 @@ func operands(x *x86asm.Inst, in *inst) bool {
 		case x86asm.Mem:
 			in.mem = true
 			in.memDst = i == 0
-			if !memory(a, in) {
+			if !memory(x, a, in) {
 				return false
 			}
 		case x86asm.Reg:
@@ -216,8 +261,13 @@ func operands(x *x86asm.Inst, in *inst) bool {
 }
 
 // memory takes an address over.
-func memory(m x86asm.Mem, in *inst) bool {
+func memory(x *x86asm.Inst, m x86asm.Mem, in *inst) bool {
 	in.disp, in.scale = m.Disp, m.Scale
+	// The decoder leaves a displacement of 32 bits unsigned. The address in MOV A0 to
+	// A3 has 64 bits and is no displacement.
+	if op := x.Opcode >> 24; in.disp>>31 == 1 && (op < 0xa0 || op > 0xa3) {
+		in.disp -= 1 << 32
+	}
 	in.base, in.index = -1, -1
 	switch m.Base {
 	case 0:

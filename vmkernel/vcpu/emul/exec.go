@@ -9,6 +9,10 @@ import (
 // Memory implements vcpu.Emulator: the instruction at RIP touched x.Mem, which
 // is not memory.
 func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
+	return settled(e.access(c, x))
+}
+
+func (e *Emulator) access(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	in, ev, res := e.fetch(c)
 	if res != vcpu.Done {
 		return res, ev
@@ -25,8 +29,22 @@ func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	if isString(in.op) {
 		return e.str(c, in)
 	}
+	switch in.op {
+	case opPush:
+		return e.push(c, in)
+	case opPop:
+		return e.pop(c, in)
+	case opUndefined:
+		return vcpu.Faulted, fault(vecUD, 0)
+	}
 	if in.op == opNone || in.op >= opStos || !in.mem {
 		return vcpu.Unable, vcpu.Event{}
+	}
+	switch in.op {
+	case opVec, opVecLow, opVecHigh:
+		return e.vector(c, in, x)
+	case opCmpxchgN:
+		return e.cmpxchgN(c, in, x)
 	}
 	return e.exec(c, in, x)
 }
@@ -111,6 +129,9 @@ func (e *Emulator) exec(c vcpu.CPU, in *inst, x *vcpu.Exit) (vcpu.Result, vcpu.E
 	}
 	if ev, ok := e.resolve(c, in, x, n, acc, &t); !ok {
 		return vcpu.Faulted, ev
+	}
+	if !t.device() {
+		return vcpu.Again, vcpu.Event{}
 	}
 	switch in.op {
 	case opMov, opMovbe:
