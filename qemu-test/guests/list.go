@@ -35,6 +35,8 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
+	"emul": emulRows,
+
 	// Attacks; see hostile.go.
 	"msrs":      msrs,
 	"crs":       crs,

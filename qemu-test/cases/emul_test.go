@@ -1,0 +1,28 @@
+package cases
+
+import (
+	"strings"
+	"testing"
+
+	"basalt/qemu-test/emuldiff"
+	"basalt/qemu-test/guests"
+)
+
+// emulGuest: what the guest's instructions do on memory, the emulator does on a device;
+// and on the machine's own I/O APIC they do what they should.
+func emulGuest(t *testing.T, n *node) {
+	g := n.micro(t, "emul")
+	g.console().expect(`(?m)^done`)
+	log := string(g.log())
+	if !strings.Contains(log, guests.EmulDevice) {
+		t.Errorf("no %q", guests.EmulDevice)
+	}
+	diff, compared := emuldiff.Compare(log)
+	if len(diff) > 10 {
+		diff = append(diff[:10], "and more")
+	}
+	for _, d := range diff {
+		t.Error(d)
+	}
+	t.Logf("%d results compared", compared)
+}

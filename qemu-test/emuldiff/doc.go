@@ -1,0 +1,22 @@
+// Package emuldiff compares the instruction emulator with a processor: the guest
+// "emul" executes every instruction of guests.EmulRows natively on memory, and Compare
+// executes the same instructions with the same state by vcpu/emul on a device that
+// behaves as memory. General registers, stack pointer, flags that are defined, 64 bytes
+// of memory and two vector registers have to be the same.
+//
+// World W2. The guest runs in the cases (package cases) on both engines; what QEMU's
+// processor made of it once is in testdata, so that the comparison is an ordinary unit
+// test as well.
+//
+// Decisions: the emulator's side works on a device of its own, not on one in the
+// virtual machine: no device that only tests use is in the product. What the guest
+// would show of the way between engine and emulator (that the vector registers come
+// from and go to the right place), it shows on the I/O APIC; see guests/emul.go.
+//
+// To record again after a change of the rows: write guests.Build("emul") to a file,
+// start it by "qemu-system-i386 -cpu max -kernel FILE -serial file:OUT -display none", and
+// compress OUT, without carriage returns, to testdata/native.txt.gz.
+//
+// Not supported: 64-bit and 16-bit code, AVX, faults, string port I/O. The unit tests of
+// vcpu/emul have those, with values written by hand.
+package emuldiff
