@@ -17,6 +17,6 @@
 // start it by "qemu-system-i386 -cpu max -kernel FILE -serial file:OUT -display none", and
 // compress OUT, without carriage returns, to testdata/native.txt.gz.
 //
-// Not supported: 64-bit and 16-bit code, AVX, faults, string port I/O. The unit tests of
+// Not supported: 64-bit and 16-bit code, AVX, faults. (REP OUTSB prints the results.) The unit tests of
 // vcpu/emul have those, with values written by hand.
 package emuldiff

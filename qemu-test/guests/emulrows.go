@@ -197,4 +197,5 @@ const (
 	EmulWords  = EmulXMM + 8
 	emulResult = 0x20_0000
 	emulSource = 0x20_1000
+	emulText   = 0x20_2000
 )

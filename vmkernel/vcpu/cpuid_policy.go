@@ -167,11 +167,20 @@ func (b *builder) extended() {
 func (b *builder) derive() {
 	f := &b.c.feat
 	one, seven, ext := b.c.find(1, 0), b.c.find(7, 0), b.c.find(0x80000001, 0)
-	f.CR4 = 0x7ff // VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT
+	f.CR4 = 1 << 8 // PCE; every other bit needs a feature (SDM Vol. 3A, 2.5)
 	for _, x := range []struct {
 		has bool
 		bit uint64
 	}{
+		{one.edx&bits(1) != 0, 1<<0 | 1<<1}, // VME PVI
+		{one.edx&bits(4) != 0, 1 << 2},      // TSD
+		{one.edx&bits(2) != 0, CR4DE},       // DE
+		{one.edx&bits(3) != 0, CR4PSE},      // PSE
+		{one.edx&bits(6) != 0, CR4PAE},      // PAE
+		{one.edx&bits(7) != 0, 1 << 6},      // MCE
+		{one.edx&bits(13) != 0, CR4PGE},     // PGE
+		{one.edx&bits(24) != 0, CR4OSFXSR},  // FXSR
+		{one.edx&bits(25) != 0, 1 << 10},    // SSE: OSXMMEXCPT
 		{one.ecx&bits(17) != 0, CR4PCIDE},
 		{one.ecx&bits(26) != 0, CR4OSXSAVE},
 		{seven.ebx&bits(0) != 0, CR4FSGSBASE},

@@ -22,7 +22,8 @@ type levelDef struct {
 
 // base is what every level has: what a 64-bit operating system takes for granted.
 // What we supply ourselves (APIC, x2APIC, TSC_DEADLINE, TSC_ADJUST, ARAT) is in none.
-const base = "FPU VME DE PSE TSC MSR PAE MCE CMPXCHG8B SEP MTRR PGE MCA CMOV PAT PSE-36 CLFLUSH MMX FXSR SSE SSE2 SYSCALL NX LM"
+// VME, of 8086 code only, is not either: QEMU's processor has none.
+const base = "FPU DE PSE TSC MSR PAE MCE CMPXCHG8B SEP MTRR PGE MCA CMOV PAT PSE-36 CLFLUSH MMX FXSR SSE SSE2 SYSCALL NX LM"
 
 // Signatures that neutral levels show. Where the two vendors' first processor of a
 // level is far apart the AMD one is Zen's: older families have work-arounds of their own.

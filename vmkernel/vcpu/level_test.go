@@ -57,6 +57,9 @@ var processors = []processor{
 		"x86-64-v2 x86-64-v3 amd-opteron-g3 amd-opteron-g4 amd-opteron-g5 amd-epyc"},
 	{"Rome", false, 0x10, 0x830f10, 0x7ef8320b, 0x178bfbff, 0x219c91a9, 0x400004, 0, 0xf, 0x75c237ff, 0x2fd3fbff, 0x3030, 0x018ef757,
 		"x86-64-v2 x86-64-v3 amd-opteron-g3 amd-opteron-g4 amd-opteron-g5 amd-epyc amd-epyc-rome"},
+	// -cpu EPYC,+svm,+npt of QEMU 7.2 (TCG).
+	{"QEMU", false, 0xd, 0x800f12, 0xf6d8320b, 0x078bfbfd, 0x009801a9, 0, 0, 5, 0x75, 0x2dd3fbfd, 0x3028, 0,
+		"x86-64-v2 x86-64-v3"},
 	{"Milan", false, 0x10, 0xa00f11, 0x7eda320b, 0x178bfbff, 0x219c97a9, 0x40068c, 0x10, 0xf, 0x75c237ff, 0x2fd3fbff, 0x3030, 0x91bef75f,
 		"x86-64-v2 x86-64-v3 amd-opteron-g3 amd-opteron-g4 amd-opteron-g5 amd-epyc amd-epyc-rome amd-epyc-milan"},
 }
@@ -227,12 +230,12 @@ func TestWhatALevelShows(t *testing.T) {
 		{"Skylake", "x86-64-v3", 0x306c3, 0xd, 1<<0 | 1<<9 | 1<<12 | 1<<13 | 1<<19 | 1<<20 | 1<<22 | 1<<23 | 1<<26 | 1<<28 | 1<<29 | 1<<21 | 1<<24 | 1<<31,
 			2 | 1<<3 | 1<<5 | 1<<8, 0, 0x21, 1<<11 | 1<<20 | 1<<29, 7, 832, 39, "Basalt virtual CPU x86-64-v3"},
 		{"Milan", "x86-64-v3", 0x800f12, 0xd, 1<<0 | 1<<9 | 1<<12 | 1<<13 | 1<<19 | 1<<20 | 1<<22 | 1<<23 | 1<<26 | 1<<28 | 1<<29 | 1<<21 | 1<<24 | 1<<31,
-			2 | 1<<3 | 1<<5 | 1<<8, 0, 0x21, 1<<11 | 1<<20 | 1<<29 | 1<<9 | 0x0183f1ff, 7, 832, 39, "Basalt virtual CPU x86-64-v3"},
+			2 | 1<<3 | 1<<5 | 1<<8, 0, 0x21, 1<<11 | 1<<20 | 1<<29 | 1<<9 | 0x0183f1fd, 7, 832, 39, "Basalt virtual CPU x86-64-v3"},
 		// The dump of the first processor of the kind, less what we hide, plus what is ours.
 		{"Ice Lake-SP", "intel-sandybridge", 0x206a7, 0xd, 0x1fbae3ff&^(1<<2|1<<3|1<<4|1<<5|1<<6|1<<7|1<<8|1<<14|1<<15|1<<27) | 1<<31, 2, 0,
 			1, 0x28100000 | 1<<11, 7, 832, 36, "Basalt virtual CPU intel-sandybridge"},
 		{"Rome", "amd-epyc", 0x800f12, 0xd, 0x7ed8320b&^(1<<3|1<<27) | 1<<21 | 1<<24 | 1<<31, 0x209c01a9 | 2, 0,
-			0x1e1, 0x2fd3fbff, 7, 832, 46, "Basalt virtual CPU amd-epyc"},
+			0x1e1, 0x2fd3fbff &^ 2, 7, 832, 46, "Basalt virtual CPU amd-epyc"},
 	} {
 		r := newRig(t)
 		var err error
@@ -257,7 +260,7 @@ func TestWhatALevelShows(t *testing.T) {
 		check("signature", one[0], c.sig)
 		check("1 EBX", one[1], 0x10800)
 		check("1 ECX", one[2], c.ecx1)
-		check("1 EDX", one[3], 0x078bfbff)
+		check("1 EDX", one[3], 0x078bfbff&^2)
 		check("7 EBX", seven[1], c.b7)
 		check("7 ECX", seven[2], c.c7)
 		check("7 EDX", seven[3], 0)
@@ -280,7 +283,14 @@ func TestWhatALevelShows(t *testing.T) {
 		if strings.TrimRight(brand, "\x00") != c.brand {
 			t.Errorf("%s: brand %q", name, brand)
 		}
-		// The MSRs follow.
+		// CR4 and the MSRs follow.
+		cr4 := r.v.CPUID.Features().CR4
+		for bit, shown := range map[uint64]bool{1: false, vcpu.CR4OSFXSR: true, vcpu.CR4OSXSAVE: c.xcr0 != 0,
+			vcpu.CR4PCIDE: c.ecx1>>17&1 != 0, vcpu.CR4SMEP: c.b7>>7&1 != 0, vcpu.CR4SMAP: c.b7>>20&1 != 0, vcpu.CR4UMIP: c.c7>>2&1 != 0} {
+			if cr4&bit != 0 != shown {
+				t.Errorf("%s: CR4 %#x, bit %#x", name, cr4, bit)
+			}
+		}
 		_, arch := r.v.ReadMSR(0x10a)
 		_, aux := r.v.ReadMSR(0xc0000103)
 		if arch || aux != (c.dx>>27&1 != 0) {
