@@ -17,7 +17,22 @@ func emulGuest(t *testing.T, n *node) {
 	if !strings.Contains(log, guests.EmulDevice) {
 		t.Errorf("no %q", guests.EmulDevice)
 	}
-	diff, compared := emuldiff.Compare(log)
+	same(t, log, emuldiff.Compare)
+}
+
+// emul64Guest is the same in 64-bit code with AVX, where the host has that.
+func emul64Guest(t *testing.T, n *node) {
+	g := n.micro(t, "emul64")
+	g.console().expect(`(?m)^done`)
+	log := string(g.log())
+	if strings.Contains(log, guests.EmulNoAVX) {
+		t.Skip("this processor has no AVX")
+	}
+	same(t, log, emuldiff.Compare64)
+}
+
+func same(t *testing.T, log string, compare func(string) ([]string, int)) {
+	diff, compared := compare(log)
 	if len(diff) > 10 {
 		diff = append(diff[:10], "and more")
 	}

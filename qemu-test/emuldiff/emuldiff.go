@@ -2,7 +2,9 @@ package emuldiff
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +18,9 @@ import (
 const (
 	codeAt  = 0x10_0000
 	ramSize = 2 << 20 // the guest's page is beyond it
-	xmmAt   = 160     // in the XSAVE area (SDM Vol. 1, 10.5.1)
+	xmmAt   = 160     // in the XSAVE area (SDM Vol. 1, 10.5.1 and 13.4)
 	xstate  = 512
+	ymmAt   = 576
 )
 
 // machine is a processor whose page at guests.EmulPage is a device.
@@ -53,6 +56,7 @@ func (m *machine) ReadPort(uint16, []byte)           {}
 func (m *machine) WritePort(uint16, []byte)          {}
 func (m *machine) Backed(uint64, bool) (bool, error) { return false, nil }
 
+// newMachine is a processor in flat 32-bit mode without paging.
 func newMachine() *machine {
 	m := &machine{ram: gmemtest.New(ramSize)}
 	m.e = emul.New(m.ram, m, 40)
@@ -62,64 +66,103 @@ func newMachine() *machine {
 	return m
 }
 
-// run executes one row with one input. exact gives the emulator the address that the
-// processor would report; otherwise it has to find it.
-func (m *machine) run(row guests.EmulRow, in guests.EmulInput, exact bool) (w [guests.EmulWords]uint32, err error) {
+// newMachine64 is one in 64-bit mode, whose tables map the first GiB where it is.
+func newMachine64() *machine {
+	m := newMachine()
+	m.ram.PutUint64(0x1000, 0x2000|3)
+	m.ram.PutUint64(0x2000, 0x83)
+	m.s.CR0 |= vcpu.CR0PG
+	m.s.CR3, m.s.CR4, m.s.EFER = 0x1000, vcpu.CR4PAE|vcpu.CR4OSFXSR|vcpu.CR4OSXSAVE, vcpu.EFERLME|vcpu.EFERLMA
+	m.s.CS.Attr, m.s.XCR0 = 0xa09b, 7
+	return m
+}
+
+// prepare is the state before a row.
+func (m *machine) prepare(code []byte, flags uint32, gpr [8]uint64) error {
 	pattern := guests.EmulPattern()
-	m.page = [4096]byte{}
+	m.page, m.bad = [4096]byte{}, ""
 	copy(m.page[:], pattern[:])
 	clear(m.area[:])
-	copy(m.area[xmmAt:], pattern[:32])
 	m.area[xstate] = 3
-	in = row.Input(in)
-	m.r = vcpu.Regs{RIP: codeAt, RFLAGS: uint64(in.Flags)}
-	for i, v := range []uint32{in.EAX, in.ECX, in.EDX, guests.EmulEBX, guests.EmulESP, guests.EmulEBP, guests.EmulESI, guests.EmulEDI} {
-		m.r.GPR[i] = uint64(v)
+	if !m.s.Long() {
+		copy(m.area[xmmAt:], pattern[:32])
+	} else {
+		m.area[xstate] = 7
+		for n := range 2 {
+			copy(m.area[xmmAt+16*n:][:16], pattern[32*n:])
+			copy(m.area[ymmAt+16*n:][:16], pattern[32*n+16:])
+		}
 	}
-	if err := m.ram.Write(codeAt, row.Code); err != nil {
-		return w, err
-	}
+	m.r = vcpu.Regs{RIP: codeAt, RFLAGS: uint64(flags)}
+	copy(m.r.GPR[:], gpr[:])
+	return m.ram.Write(codeAt, code)
+}
+
+// run executes the instruction. exact gives the emulator the address that the processor
+// would report; otherwise it has to find it.
+func (m *machine) run(code []byte, exact bool) error {
 	for n := 0; m.r.RIP == codeAt; n++ {
 		x := vcpu.Exit{Kind: vcpu.KindMemory, Mem: vcpu.Memory{GPA: guests.EmulEBX, Write: true}}
 		if !exact {
 			x.Mem.GPA ^= 0x777
 		}
 		if res, ev := m.e.Memory(m, &x); res != vcpu.Done && res != vcpu.Again || n == 8 {
-			return w, fmt.Errorf("result %d %+v", res, ev)
+			return fmt.Errorf("result %d %+v", res, ev)
 		}
 	}
 	if m.bad != "" {
-		return w, fmt.Errorf("%s", m.bad)
+		return errors.New(m.bad)
 	}
-	if m.r.RIP != codeAt+uint64(len(row.Code)) {
-		return w, fmt.Errorf("RIP %#x", m.r.RIP)
+	if m.r.RIP != codeAt+uint64(len(code)) {
+		return fmt.Errorf("RIP %#x", m.r.RIP)
 	}
+	return nil
+}
+
+func (m *machine) memory(w []uint32) []uint32 { return words(w, m.page[:guests.EmulMemory]) }
+
+func words(w []uint32, p []byte) []uint32 {
+	for ; len(p) > 0; p = p[4:] {
+		w = append(w, binary.LittleEndian.Uint32(p))
+	}
+	return w
+}
+
+// result32 is what the guest "emul" prints.
+func (m *machine) result32() (w []uint32, err error) {
 	for i := range 8 {
 		if m.r.GPR[i]>>32 != 0 {
-			return w, fmt.Errorf("register %d is %#x", i, m.r.GPR[i])
+			return nil, fmt.Errorf("register %d is %#x", i, m.r.GPR[i])
 		}
-		w[i] = uint32(m.r.GPR[i])
+		w = append(w, uint32(m.r.GPR[i]))
 	}
-	w[guests.EmulFlags] = uint32(m.r.RFLAGS)
-	for i := range guests.EmulMemory / 4 {
-		w[guests.EmulMem+i] = binary.LittleEndian.Uint32(m.page[4*i:])
-	}
+	w = m.memory(append(w, uint32(m.r.RFLAGS)))
+	return words(w, m.area[xmmAt:][:32]), nil
+}
+
+// result64 is what the guest "emul64" prints.
+func (m *machine) result64() (w []uint32, err error) {
 	for i := range 8 {
-		w[guests.EmulXMM+i] = binary.LittleEndian.Uint32(m.area[xmmAt+4*i:])
+		w = append(w, uint32(m.r.GPR[i]), uint32(m.r.GPR[i]>>32))
+	}
+	w = m.memory(append(w, uint32(m.r.RFLAGS)))
+	for n := range 2 {
+		w = words(w, m.area[xmmAt+16*n:][:16])
+		w = words(w, m.area[ymmAt+16*n:][:16])
 	}
 	return w, nil
 }
 
-// parse reads the guest's lines.
-func parse(console string) map[string][guests.EmulWords]uint32 {
-	out := map[string][guests.EmulWords]uint32{}
+// parse reads the guest's lines of n words.
+func parse(console string, n int) map[string][]uint32 {
+	out := map[string][]uint32{}
 	for line := range strings.Lines(console) {
 		line = strings.TrimRight(line, "\r\n")
 		i := strings.LastIndexByte(line, ' ')
-		if i < 0 || len(line)-i-1 != 8*guests.EmulWords {
+		if i < 0 || len(line)-i-1 != 8*n {
 			continue
 		}
-		var w [guests.EmulWords]uint32
+		w := make([]uint32, n)
 		for j := range w {
 			v, err := strconv.ParseUint(line[i+1+8*j:][:8], 16, 32)
 			if err != nil {
@@ -132,35 +175,74 @@ func parse(console string) map[string][guests.EmulWords]uint32 {
 	return out
 }
 
-// Compare says what the emulator does other than the processor did, a line each, and how
-// many results there were to compare. A result that the guest did not print is a
-// difference.
+// comparison collects differences.
+type comparison struct {
+	native      map[string][]uint32
+	m           *machine
+	flags       int // index of the word
+	result      func() ([]uint32, error)
+	differences []string
+	compared    int
+}
+
+// Compare says what the emulator does other than the processor of the guest "emul" did, a
+// line each, and how many results there were to compare. A result that the guest did not
+// print is a difference.
 func Compare(console string) (differences []string, compared int) {
-	native := parse(console)
 	m := newMachine()
+	c := comparison{native: parse(console, guests.EmulWords), m: m, flags: guests.EmulFlags, result: m.result32}
 	for _, row := range guests.EmulRows() {
 		for i, in := range guests.EmulInputs {
-			key := fmt.Sprintf("%s/%d", row.Name, i)
-			want, ok := native[key]
-			if !ok {
-				differences = append(differences, key+": the guest says nothing")
-				continue
-			}
-			compared++
-			for _, exact := range []bool{true, false} {
-				got, err := m.run(row, in, exact)
-				if err != nil {
-					differences = append(differences, fmt.Sprintf("%s: %v", key, err))
-					break
-				}
-				got[guests.EmulFlags] &^= row.Undefined
-				want[guests.EmulFlags] &^= row.Undefined
-				if got != want {
-					differences = append(differences, fmt.Sprintf("%s\nemulator  %08x\nprocessor %08x", key, got, want))
-					break
-				}
-			}
+			in = row.Input(in)
+			c.row(row, i, in.Flags, [8]uint64{uint64(in.EAX), uint64(in.ECX), uint64(in.EDX), guests.EmulEBX,
+				guests.EmulESP, guests.EmulEBP, guests.EmulESI, guests.EmulEDI})
 		}
 	}
-	return differences, compared
+	return c.differences, c.compared
+}
+
+// Compare64 is Compare for the guest "emul64".
+func Compare64(console string) (differences []string, compared int) {
+	m := newMachine64()
+	c := comparison{native: parse(console, guests.Emul64Words), m: m, flags: guests.Emul64Flags, result: m.result64}
+	for _, row := range guests.Emul64Rows() {
+		for i, in := range guests.Emul64Inputs {
+			in = row.Input64(in)
+			c.row(row, i, in.Flags, [8]uint64{in.RAX, in.RCX, in.RDX, guests.EmulEBX,
+				guests.EmulESP, guests.EmulEBP, guests.EmulESI, guests.EmulEDI})
+		}
+	}
+	return c.differences, c.compared
+}
+
+// row compares one instruction with one input, with the operand's address and without.
+func (c *comparison) row(row guests.EmulRow, input int, flags uint32, gpr [8]uint64) {
+	key := fmt.Sprintf("%s/%d", row.Name, input)
+	want, ok := c.native[key]
+	if !ok {
+		c.differences = append(c.differences, key+": the guest says nothing")
+		return
+	}
+	c.compared++
+	want = slices.Clone(want)
+	want[c.flags] &^= row.Undefined
+	for _, exact := range []bool{true, false} {
+		var got []uint32
+		err := c.m.prepare(row.Code, flags, gpr)
+		if err == nil {
+			err = c.m.run(row.Code, exact)
+		}
+		if err == nil {
+			got, err = c.result()
+		}
+		if err != nil {
+			c.differences = append(c.differences, fmt.Sprintf("%s: %v", key, err))
+			return
+		}
+		got[c.flags] &^= row.Undefined
+		if !slices.Equal(got, want) {
+			c.differences = append(c.differences, fmt.Sprintf("%s\nemulator  %08x\nprocessor %08x", key, got, want))
+			return
+		}
+	}
 }

@@ -10,11 +10,11 @@ import (
 	"basalt/qemu-test/guests"
 )
 
-// recorded is what the guest "emul" printed on QEMU 7.2's processor (-cpu max, no
+// recorded is what the guest "emul" or "emul64" printed on QEMU 7.2's processor (-cpu max, no
 // hypervisor).
-func recorded(t *testing.T) string {
+func recorded(t *testing.T, bits string) string {
 	t.Helper()
-	f, err := os.Open("testdata/native.txt.gz")
+	f, err := os.Open("testdata/native" + bits + ".txt.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,10 +31,10 @@ func recorded(t *testing.T) string {
 }
 
 func TestEmulatorDoesWhatAProcessorDoes(t *testing.T) {
-	if s := recorded(t); !strings.HasPrefix(s, guests.EmulDevice) {
+	if s := recorded(t, "32"); !strings.HasPrefix(s, guests.EmulDevice) {
 		t.Errorf("the processor says %.50q of the I/O APIC", s)
 	}
-	diff, n := Compare(recorded(t))
+	diff, n := Compare(recorded(t, "32"))
 	for _, d := range diff {
 		t.Error(d)
 	}
@@ -43,9 +43,19 @@ func TestEmulatorDoesWhatAProcessorDoes(t *testing.T) {
 	}
 }
 
+func TestEmulatorDoesWhatAProcessorDoesIn64Bits(t *testing.T) {
+	diff, n := Compare64(recorded(t, "64"))
+	for _, d := range diff {
+		t.Error(d)
+	}
+	if want := len(guests.Emul64Rows()) * len(guests.Emul64Inputs); n != want {
+		t.Errorf("%d results of %d: record the guest again (see doc.go)", n, want)
+	}
+}
+
 // TestADifferenceIsSeen: one wrong digit is one difference, and silence is one.
 func TestADifferenceIsSeen(t *testing.T) {
-	s := recorded(t)
+	s := recorded(t, "32")
 	i := strings.Index(s, "add [ebx],edx/0 ") + len("add [ebx],edx/0 ") + 8*(guests.EmulMem+4)
 	wrong := byte('0')
 	if s[i] == wrong {

@@ -99,11 +99,17 @@ func emulRows(p *Program) {
 	p.U32(emulResult + 4*EmulXMM)
 	p.Bytes(0x0F, 0x11, 0x0D)
 	p.U32(emulResult + 4*EmulXMM + 16)
+	p.printWords(EmulWords)
+	p.Ret()
+}
+
+// printWords prints n words of the result.
+func (p *Program) printWords(n uint32) {
 	// The words in hexadecimal and a new line, to COM1 by one REP OUTSB: an emulated
 	// UART takes them as they come, and an exit for each would take minutes.
 	p.Mov(ESI, emulResult)
 	p.Mov(EDI, emulText)
-	p.Mov(EBX, EmulWords)
+	p.Mov(EBX, n)
 	p.Label("emul.word")
 	p.Load(EAX, ESI, 0)
 	p.Mov(ECX, 8)
@@ -126,10 +132,9 @@ func emulRows(p *Program) {
 	p.Mov(EDX, '\n')
 	p.StoreByte(EDI, EDX)
 	p.Mov(ESI, emulText)
-	p.Mov(ECX, 8*EmulWords+1)
+	p.Mov(ECX, 8*n+1)
 	p.Mov(EDX, com1)
 	p.Bytes(0xF3, 0x6E)
-	p.Ret()
 }
 
 // Input is the input as the row gets it: a REP must stay within the page.

@@ -1,7 +1,5 @@
 package guests
 
-import "fmt"
-
 // EmulRow is one instruction of the differential test of the emulator: what the
 // processor makes of it on memory is what the emulator has to make of it on a device.
 type EmulRow struct {
@@ -178,15 +176,6 @@ func EmulRows() (rows []EmulRow) {
 	add(0, "movdqu xmm0,[ebx+3]", 0xf3, 0x0f, 0x6f, 0x43, 3)
 	add(0, "movups st xmm1,[ebx+5]", 0x0f, 0x11, 0x4b, 5)
 	return rows
-}
-
-// EmulLine is how the guest prints a result, and how the test does.
-func EmulLine(row string, input int, words [EmulWords]uint32) string {
-	s := fmt.Sprintf("%s/%d ", row, input)
-	for _, w := range words {
-		s += fmt.Sprintf("%08x", w)
-	}
-	return s
 }
 
 // Where the words of a result are.

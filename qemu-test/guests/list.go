@@ -35,7 +35,8 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
-	"emul": emulRows,
+	"emul":   emulRows,
+	"emul64": emul64,
 
 	// Attacks; see hostile.go.
 	"msrs":      msrs,
