@@ -23,7 +23,7 @@
 //     small cache that Fast can read. The cache trusts that code does not change
 //     its prefixes at the same address; a guest that does so deceives only itself.
 //
-// CPU compatibility levels (level.go, level_table.go): a machine keeps its level for
+// CPU compatibility levels (level.go, level_table.go, look.go, leaves.go): a machine keeps its level for
 // life. At a level it sees exactly the level's features and a fixed identity, brand,
 // cache geometry, address width and XSAVE layout; CR4, EFER, XCR0 and MSR policy follow
 // from them as ever. Leaves is the fingerprint of it that a saved state carries, and
