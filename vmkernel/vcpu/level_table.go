@@ -38,7 +38,7 @@ const (
 // (x86-64 supplement, 1.0, section 3.1.1, table 3.1) and have no feature that is not
 // there: nothing for supervisors (PCID, SMEP, SMAP), no RDTSCP, no AES. The named rows
 // are what the weakest of the listed processors with VT-x or AMD-V has and we carry;
-// the features come from CPUID dumps of such processors (level_test.go). XOP, FMA4, TBM,
+// the features come from CPUID dumps of such processors (processors_test.go). XOP, FMA4, TBM,
 // 3DNow!, TSX, MPX, SGX, PKU and MONITOR are in no row: we never show them.
 //
 // A row must never change, nor lose its name, once it was in a release: saved
