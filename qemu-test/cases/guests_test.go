@@ -44,6 +44,8 @@ var guestRows = []struct {
 	{name: "virt", run: says(fmt.Sprintf(`^ud %d\r?\ndone`, 15))},
 	{name: "holes", run: says(`sum [0-9a-fA-F]{8}\r?\ndone`)},
 	{name: "exits", run: says(`apic base fee00900[\s\S]*done`)},
+	{name: "emul", run: emulGuest},
+	{name: "emul64", run: emul64Guest},
 	{name: "flood", run: floodGuest},
 	{name: "halt", run: haltGuest},
 	// On one CPU: a guest with interrupts off takes turns with the host.

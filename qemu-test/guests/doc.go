@@ -7,6 +7,7 @@
 //	lib.go    printing, interrupt tables, timing loops
 //	list.go   the guests by name
 //	hostile.go  those that try to do harm
+//	emul*.go  every instruction that is emulated, executed natively
 //	bench.go  the guest that times every kind of exit
 //
 // World W2. No emulator is needed to build them; the same images run under VT-x and

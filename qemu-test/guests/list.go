@@ -35,6 +35,9 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
+	"emul":   emulRows,
+	"emul64": emul64,
+
 	// Attacks; see hostile.go.
 	"msrs":      msrs,
 	"crs":       crs,

@@ -17,8 +17,12 @@ const (
 	MaxVLAN       = 4094
 )
 
-// CPULevels are the values of Config.CPULevel, beside "" which is "host", in order.
-var CPULevels = []string{"x86-64-v2", "x86-64-v3", "x86-64-v4", "host"}
+// CPULevels are the values of Config.CPULevel, beside "", which is "host". What they
+// mean is in package vcpu.
+var CPULevels = []string{"host", "x86-64-v2", "x86-64-v3", "x86-64-v4",
+	"intel-nehalem", "intel-westmere", "intel-sandybridge", "intel-ivybridge", "intel-haswell", "intel-broadwell",
+	"intel-skylake", "intel-skylake-server", "intel-icelake-server",
+	"amd-opteron-g3", "amd-opteron-g4", "amd-opteron-g5", "amd-epyc", "amd-epyc-rome", "amd-epyc-milan"}
 
 // CheckDevices checks what a configuration says about devices and CPU level,
 // before any host is asked. Errors: ConfigError.

@@ -46,7 +46,9 @@ type Config struct {
 	MemoryMiB int
 	Disks     []DiskConfig // in the order of their places on the bus
 	NICs      []NICConfig
-	CPULevel  string // "", one of CPULevels, or a baseline's name
+	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
+	// for everything that the host has, or another one of CPULevels.
+	CPULevel string
 }
 
 // Clone is a copy that shares nothing with c.

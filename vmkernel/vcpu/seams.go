@@ -60,6 +60,9 @@ type CPU interface {
 	// read from the engine at most once for each exit.
 	Mode() *System
 	System() *System
+	// XSAVE is the extended state, in the standard format of XSAVE, or 512 bytes in
+	// the format of FXSAVE.
+	XSAVE() []byte
 }
 
 // Result is how an emulated instruction ended.

@@ -168,6 +168,9 @@ func (v *VCPU) NMI() {
 // Regs are the live registers.
 func (v *VCPU) Regs() *Regs { return v.regs }
 
+// XSAVE is the guest's extended state.
+func (v *VCPU) XSAVE() []byte { return v.eng.XSAVE() }
+
 // Mode is the part of the state that page walks need.
 func (v *VCPU) Mode() *System {
 	if !v.mode && !v.full {

@@ -161,11 +161,10 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	}
 
 	// Processors.
-	var caps vcpu.Caps
-	if f, ok := p.Factory.(vcpu.Capable); ok {
-		caps = f.Caps()
+	id, err := cpuid(p, c)
+	if err != nil {
+		return b, err
 	}
-	id := vcpu.NewCPUID(p.CPUID, caps, c.CPUs, uint32(p.TSCKHz), busKHz)
 	for i := range c.CPUs {
 		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
 		if i == 0 {

@@ -89,9 +89,8 @@ func TestNMI(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	b := newBench(t)
 	for field, edit := range map[string]func(*host.Config){
-		"disks":    func(c *host.Config) { c.Disks = []host.DiskConfig{{Name: "d", Kind: host.DiskNull, SizeMiB: 1}} },
-		"nics":     func(c *host.Config) { c.NICs = []host.NICConfig{{Name: "n", Network: host.NetworkNAT}} },
-		"cpuLevel": func(c *host.Config) { c.CPULevel = "x86-64-v3" },
+		"disks": func(c *host.Config) { c.Disks = []host.DiskConfig{{Name: "d", Kind: host.DiskNull, SizeMiB: 1}} },
+		"nics":  func(c *host.Config) { c.NICs = []host.NICConfig{{Name: "n", Network: host.NetworkNAT}} },
 	} {
 		c := host.Config{ID: "x", CPUs: 1, MemoryMiB: 8}
 		edit(&c)

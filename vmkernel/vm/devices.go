@@ -9,8 +9,7 @@ import (
 
 // What stands in the way of devices and CPU levels.
 const (
-	noBus    = "there is no PCIe bus with virtio devices on this machine yet"
-	noLevels = "there are no CPU levels yet"
+	noBus = "there is no PCIe bus with virtio devices on this machine yet"
 )
 
 func missing(what string) error { return fmt.Errorf("%w: %s", host.ErrUnsupported, what) }
@@ -22,8 +21,6 @@ func unsupported(c host.Config) error {
 		return &host.ConfigError{Field: "disks", Err: missing(noBus)}
 	case len(c.NICs) > 0:
 		return &host.ConfigError{Field: "nics", Err: missing(noBus)}
-	case c.CPULevel != "" && c.CPULevel != "host":
-		return &host.ConfigError{Field: "cpuLevel", Err: missing(noLevels)}
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (t *Manager) check(c host.Config) error {
 	if t.p.Budget != nil && uint64(c.MemoryMiB) > t.p.Budget.Limit()>>20 {
 		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, t.p.Budget.Limit()>>20, host.ErrNoMemory)
 	}
-	return nil
+	return t.checkLevel(c)
 }
 
 // Check implements host.VMs.

@@ -37,3 +37,12 @@ func (p *Platform) event(machine, severity, text string) {
 		p.Event(machine, severity, text)
 	}
 }
+
+// host is what CPU levels are measured against.
+func (p *Platform) host() vcpu.Host {
+	h := vcpu.Host{CPUID: p.CPUID}
+	if f, ok := p.Factory.(vcpu.Capable); ok {
+		h.Caps = f.Caps()
+	}
+	return h
+}
