@@ -3,7 +3,6 @@ package mgmt
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -34,7 +33,7 @@ type Config struct {
 	Port int
 	// Preload calls put for each file that the store has from the beginning; nil:
 	// none. The errors of put are for it to report.
-	Preload func(put func(path string, r io.Reader, size int64) error)
+	Preload func(put func(path string, content []byte) error)
 	// Log; nil means none.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -91,10 +90,7 @@ func New(h host.Host, c Config) (*Agent, error) {
 	a.auth = auth.New(auth.Config{Password: c.Password, Now: c.Now, OnFailure: a.loginFailed})
 	store := files.New(h.Memory(), c.Reserve, c.Now)
 	if c.Preload != nil {
-		c.Preload(func(path string, r io.Reader, size int64) error {
-			_, _, err := store.Put(path, r, size, true)
-			return err
-		})
+		c.Preload(store.Bring)
 	}
 	a.tasks = task.New(c.Now)
 	a.inv = inventory.New(h, store, a.tasks, c.Now)

@@ -2,8 +2,6 @@ package mgmt_test
 
 import (
 	"errors"
-	"io"
-	"strings"
 	"testing"
 
 	"basalt/mgmt"
@@ -17,12 +15,12 @@ import (
 // the store refuses is told to whoever brought it.
 func TestPreload(t *testing.T) {
 	var twice, bad error
-	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{Preload: func(put func(string, io.Reader, int64) error) {
-		if err := put("boot/vmlinuz", strings.NewReader("kernel"), 6); err != nil {
+	f := mgmttest.Start(t, fakehost.Options{}, mgmt.Config{Preload: func(put func(string, []byte) error) {
+		if err := put("boot/vmlinuz", []byte("kernel")); err != nil {
 			t.Error(err)
 		}
-		twice = put("boot/vmlinuz", strings.NewReader("other"), 5)
-		bad = put("../etc", strings.NewReader(""), 0)
+		twice = put("boot/vmlinuz", []byte("other"))
+		bad = put("../etc", nil)
 	}})
 	if !errors.Is(twice, host.ErrExists) || !errors.Is(bad, files.ErrPath) {
 		t.Errorf("%v; %v", twice, bad)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 
 	"basalt/boot/cpio"
@@ -27,8 +26,8 @@ func isArchive(b []byte) bool { return bytes.HasPrefix(b, []byte(cpio.Magic)) }
 // bringFiles puts the files of every boot module that is a cpio archive into the
 // file store, under their names there, and gives the modules' memory back. What is
 // wrong is logged: the host starts without those files.
-func bringFiles(log *slog.Logger) func(put func(path string, r io.Reader, size int64) error) {
-	return func(put func(path string, r io.Reader, size int64) error) {
+func bringFiles(log *slog.Logger) func(put func(path string, content []byte) error) {
+	return func(put func(path string, content []byte) error) {
 		f := linux.Facts()
 		for i := range f.NumModules {
 			m := &f.Modules[i]
@@ -41,7 +40,7 @@ func bringFiles(log *slog.Logger) func(put func(path string, r io.Reader, size i
 				if e.Mode&cpio.KindMask != cpio.KindFile {
 					return nil
 				}
-				if err := put(e.Name, bytes.NewReader(e.Body), int64(len(e.Body))); err != nil {
+				if err := put(e.Name, e.Body); err != nil {
 					log.Warn("a file of a boot module is left out", "module", i+1, "err", err)
 					return nil
 				}

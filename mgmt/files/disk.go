@@ -1,6 +1,8 @@
 package files
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -52,6 +54,59 @@ func (s *Store) Create(path string, size int64) (Info, error) {
 	c.refs.Store(1)
 	info, _, err := s.enter(path, c, true)
 	return info, err
+}
+
+// sparseFrom is the size in bytes from which Bring looks for holes.
+const sparseFrom = 64 << 20
+
+// Bring stores what a boot loader brought: as Put does, but a large one that can be
+// a disk becomes an image with holes where it has zeroes, and its SHA-256 is not
+// computed, which would keep a host from starting for as long as everything else
+// together. Errors are those of Put.
+func (s *Store) Bring(path string, b []byte) error {
+	if len(b) < sparseFrom || imagedisk.CheckSize(int64(len(b))) != nil {
+		_, _, err := s.Put(path, bytes.NewReader(b), int64(len(b)), true)
+		return err
+	}
+	if _, err := s.Create(path, int64(len(b))); err != nil {
+		return err
+	}
+	d, err := s.OpenDisk(path, path, "", false)
+	if err != nil {
+		return err
+	}
+	err = fill(d, b)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return errors.Join(fmt.Errorf("file %q: %w", path, err), s.Remove(path))
+	}
+	return nil
+}
+
+// fill writes every page of b that is not all zeroes to an empty disk.
+func fill(d blockio.Disk, b []byte) error {
+	w := blockio.NewWaiter()
+	zero := make([]byte, imagedisk.PageSize)
+	most := int(min(d.Info().MaxTransfer, 1<<20))
+	for at := 0; at < len(b); {
+		end := at
+		for end < len(b) && end-at < most {
+			page := b[end:min(end+imagedisk.PageSize, len(b))]
+			if bytes.Equal(page, zero[:len(page)]) {
+				break
+			}
+			end += len(page)
+		}
+		if end > at {
+			r := blockio.Request{Op: blockio.Write, Offset: int64(at), Length: int64(end - at), Bufs: [][]byte{b[at:end]}}
+			if err := w.Do(d, []*blockio.Request{&r}); err != nil {
+				return err
+			}
+			at = end
+			continue
+		}
+		at = min(at+imagedisk.PageSize, len(b))
+	}
+	return nil
 }
 
 // OpenDisk opens an image as the disk name of the machine user, which may only

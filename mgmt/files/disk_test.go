@@ -188,6 +188,41 @@ func TestStoreRunsOut(t *testing.T) {
 	}
 }
 
+// What a boot loader brings has holes where it has zeroes, and every byte of it.
+func TestBring(t *testing.T) {
+	s := New(fakehost.New(fakehost.Options{MemoryTotal: 256 << 20}).Memory(), 0, nil)
+	b := make([]byte, sparseFrom+512)
+	copy(b[4096*3+7:], "data")
+	copy(b[len(b)-4:], "last")
+	for i := 10 << 20; i < 12<<20; i++ {
+		b[i] = byte(i)
+	}
+	if err := s.Bring("big", b); err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.Open("big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(f.Reader())
+	if err != nil || !bytes.Equal(got, b) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	f.Close()
+	if f.Used > 6*host.ChunkSize || f.SHA256 != "" || len(f.Users) != 0 {
+		t.Errorf("%+v", f.Info)
+	}
+	if err := s.Bring("big", b); !errors.Is(err, host.ErrExists) {
+		t.Errorf("again: %v", err)
+	}
+	if err := s.Bring("small", b[:3]); err != nil {
+		t.Error(err)
+	}
+	if err := s.Bring("../x", b); !errors.Is(err, ErrPath) {
+		t.Error(err)
+	}
+}
+
 // TestUploadsAreSparse: the zeroes of an uploaded image take no memory for long.
 func TestUploadsAreSparse(t *testing.T) {
 	h := fakehost.New(fakehost.Options{MemoryTotal: 64 << 20})

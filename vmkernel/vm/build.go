@@ -15,6 +15,7 @@ import (
 	"basalt/vmkernel/vdev/ioapic"
 	"basalt/vmkernel/vdev/kbd"
 	"basalt/vmkernel/vdev/lapic"
+	"basalt/vmkernel/vdev/pcie"
 	"basalt/vmkernel/vdev/pic"
 	"basalt/vmkernel/vdev/pit"
 	"basalt/vmkernel/vdev/pmtimer"
@@ -56,6 +57,12 @@ type board struct {
 	uart  *uart.UART
 	post  postcode.PostCode
 	pm    *acpipm.PM
+
+	numCPUs int
+	pci     *pcie.Root
+	windows pcie.Windows
+	slots   int
+	devices []*plugged // in the order of their places
 }
 
 // request is what a device asks of the machine's owner.
@@ -89,8 +96,9 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 }
 
 // build makes a machine that is ready for a loader. Every wire is here.
-func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b *board, err error) {
-	b = &board{}
+// disks stand behind those of the configuration.
+func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask func(request)) (b *board, err error) {
+	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
 			_ = b.close()
@@ -159,12 +167,25 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	if w.err != nil {
 		return b, fmt.Errorf("vm: wiring: %w", w.err)
 	}
-
-	// Processors.
 	id, err := cpuid(p, c)
 	if err != nil {
 		return b, err
 	}
+	if err = b.buses(c, io, id.Features().PhysBits); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
+	for i, d := range c.Disks {
+		if err = b.addDisk(p, d, disks[i], false); err != nil {
+			return b, fmt.Errorf("vm: %w", err)
+		}
+	}
+	for _, n := range c.NICs {
+		if err = b.addNIC(p, c.ID, n, false); err != nil {
+			return b, fmt.Errorf("vm: %w", err)
+		}
+	}
+
+	// Processors.
 	for i := range c.CPUs {
 		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
 		if i == 0 {
@@ -213,16 +234,20 @@ func (w *wiring) mmio(d vbus.Device, gpa, size uint64) {
 
 // boot loads the images into clean memory and sets the processors up.
 func (b *board) boot(bt loader.Boot) (loader.Format, error) {
+	if err := b.pci.Configure(); err != nil {
+		return "", fmt.Errorf("vm: %w", err)
+	}
 	env := loader.Env{Mem: b.mem, Top: b.low, Map: []loader.Area{
 		{Start: 0, Size: ebdaStart, Type: 1},
 		{Start: ebdaStart, Size: vgaStart - ebdaStart, Type: 2},
 		{Start: romStart, Size: romEnd - romStart, Type: 2},
 		{Start: romEnd, Size: b.low - romEnd, Type: 1},
+		{Start: pcie.ECAMBase, Size: pcie.ECAMSize, Type: 2},
 	}}
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1}, acpitables.DefaultBase)
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1, PCIe: b.acpiPCI()}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}
@@ -253,10 +278,18 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 }
 
 // reset is the reset line: devices and memory as after power-on. No processor
-// runs.
-func (b *board) reset() {
+// runs. It fails, with nothing changed, when a device's requests do not come back.
+func (b *board) reset() error {
+	if err := b.quiesce(); err != nil {
+		return err
+	}
+	defer b.awaken()
 	b.bus.Reset()
+	if err := b.settled(); err != nil {
+		return err
+	}
 	b.mem.Clear()
+	return nil
 }
 
 // close takes the machine apart. No processor runs.
@@ -276,6 +309,7 @@ func (b *board) close() error {
 	if b.table != nil {
 		keep(b.table.Close())
 	}
+	keep(b.unplugAll())
 	if b.mem != nil {
 		keep(b.mem.Close())
 	}

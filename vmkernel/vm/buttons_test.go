@@ -85,28 +85,6 @@ func TestNMI(t *testing.T) {
 	}
 }
 
-// TestUnsupported: what build does not make is refused with what is missing.
-func TestUnsupported(t *testing.T) {
-	b := newBench(t)
-	for field, edit := range map[string]func(*host.Config){
-		"disks": func(c *host.Config) { c.Disks = []host.DiskConfig{{Name: "d", Kind: host.DiskNull, SizeMiB: 1}} },
-		"nics":  func(c *host.Config) { c.NICs = []host.NICConfig{{Name: "n", Network: host.NetworkNAT}} },
-	} {
-		c := host.Config{ID: "x", CPUs: 1, MemoryMiB: 8}
-		edit(&c)
-		_, err := b.mgr.Create(c)
-		var ce *host.ConfigError
-		if !errors.As(err, &ce) || ce.Field != field || !errors.Is(err, host.ErrUnsupported) {
-			t.Errorf("%s: %v", field, err)
-		}
-	}
-	if _, err := b.mgr.Create(host.Config{ID: "y", CPUs: 1, MemoryMiB: 8, CPULevel: "host"}); err != nil {
-		t.Error(err)
-	} else if err := b.mgr.Delete("y"); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestCPUStats(t *testing.T) {
 	wait, entered, acted := pressed()
 	b := newBench(t, wait)

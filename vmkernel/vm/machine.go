@@ -19,6 +19,7 @@ type Machine struct {
 	actions  chan action
 	requests chan request
 	reports  chan stopped
+	ejected  chan ejection
 	quit     chan struct{}
 	gone     chan struct{}
 	busy     atomic.Bool
@@ -52,26 +53,41 @@ const (
 	actResume
 	actButton
 	actNMI
+	actChange
 )
 
-var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "press the power button of", "send an NMI to"}
+var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "press the power button of", "send an NMI to", "change"}
 
 type action struct {
-	kind  actionKind
-	boot  host.Boot
-	reply chan error
+	kind   actionKind
+	boot   host.Boot
+	what   string // of a change
+	change change
+	reply  chan error
+}
+
+// name is for messages.
+func (a *action) name() string {
+	if a.what != "" {
+		return a.what
+	}
+	return actionNames[a.kind]
 }
 
 func newMachine(p *Platform, c host.Config) *Machine {
 	m := &Machine{p: p, conf: c, con: host.NewConsole(), since: time.Now(),
-		actions: make(chan action), requests: make(chan request, 8),
+		actions: make(chan action), requests: make(chan request, 8), ejected: make(chan ejection),
 		quit: make(chan struct{}), gone: make(chan struct{})}
 	go m.own()
 	return m
 }
 
 // Config implements host.VM.
-func (m *Machine) Config() host.Config { return m.conf.Clone() }
+func (m *Machine) Config() host.Config {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conf.Clone()
+}
 
 // Console implements host.VM.
 func (m *Machine) Console() *host.Console { return m.con }
@@ -145,6 +161,8 @@ func (m *Machine) own() {
 		case s := <-m.reports:
 			m.took(s)
 			m.report(s)
+		case e := <-m.ejected:
+			m.eject(e)
 		case <-m.again:
 			m.again = nil
 			m.device(reqReset)
@@ -169,12 +187,14 @@ func (m *Machine) act(a action) error {
 		ok = st == host.StateRunning
 	case actResume:
 		ok = st == host.StatePaused
+	case actChange:
+		ok = st == host.StateOff || st == host.StateRunning || st == host.StatePaused
 	}
 	if !ok {
 		if a.kind == actStart {
 			a.boot.Close()
 		}
-		return &host.StateError{Action: actionNames[a.kind], State: st}
+		return &host.StateError{Action: a.name(), State: st}
 	}
 	switch a.kind {
 	case actStart:
@@ -190,6 +210,8 @@ func (m *Machine) act(a action) error {
 		return nil
 	case actPause:
 		return m.pause()
+	case actChange:
+		return a.change(st != host.StateOff)
 	case actButton:
 		m.b.pm.PowerButton()
 		m.p.event(m.conf.ID, "info", "power button pressed")

@@ -36,8 +36,10 @@ func (t *Manager) check(c host.Config) error {
 	if err := c.CheckDevices(); err != nil {
 		return err
 	}
-	if err := unsupported(c); err != nil {
-		return err
+	for i, n := range c.NICs {
+		if _, err := t.p.network(n); err != nil {
+			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].network", i), Err: err}
+		}
 	}
 	if t.p.Budget != nil && uint64(c.MemoryMiB) > t.p.Budget.Limit()>>20 {
 		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, t.p.Budget.Limit()>>20, host.ErrNoMemory)

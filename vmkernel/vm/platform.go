@@ -3,10 +3,12 @@ package vm
 import (
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vdev/virtio"
+	"basalt/vmkernel/vswitch"
 )
 
-// Platform is what machines need from the host. All fields but Pin, Stolen, Log
-// and Event are needed.
+// Platform is what machines need from the host. All fields but Pin, NewBell, Switch,
+// Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
@@ -18,6 +20,12 @@ type Platform struct {
 	// Pin ties the calling thread to a processor for virtual CPU index of a
 	// machine and returns what undoes it.
 	Pin func(machine string, index int) (undo func())
+	// NewBell makes the doorbell of a virtio queue, which a run loop can ring if it is
+	// a virtio.FastBell; name is for messages.
+	NewBell func(name string) virtio.Bell
+	// Switch gives the switch of a network by its name. The error says which there
+	// are. Nil: there are no networks.
+	Switch func(network string) (*vswitch.Switch, error)
 	// Stolen is the time in ns that a virtual CPU's thread waited for a processor.
 	Stolen func(machine string, index int) uint64
 	// Log takes a line for the kernel's log.

@@ -16,13 +16,17 @@ func (m *Machine) powerOn(b host.Boot) error {
 		b.Close()
 		return fmt.Errorf("vm: %w: %s", host.ErrNoEngine, m.p.Reason)
 	}
+	if len(b.Disks) != len(m.conf.Disks) {
+		b.Close()
+		return fmt.Errorf("vm: %d disks were given for %d of the configuration", len(b.Disks), len(m.conf.Disks))
+	}
 	m.boot = b
 	m.set(host.StateStarting, "")
 	m.mu.Lock()
 	m.last = host.Status{}
 	m.start = time.Now()
 	m.mu.Unlock()
-	bd, err := build(m.p, m.conf, m.con, m.ask)
+	bd, err := build(m.p, m.conf, b.Disks, m.con, m.ask)
 	if err == nil {
 		m.mu.Lock()
 		m.b = bd
@@ -97,7 +101,10 @@ func (m *Machine) restart() error {
 		return err
 	}
 	m.b.clock.Pause()
-	m.b.reset()
+	if err := m.b.reset(); err != nil {
+		m.crash(err.Error())
+		return err
+	}
 	if _, err := m.b.boot(images(m.boot)); err != nil {
 		err = translate(err)
 		m.crash(err.Error())

@@ -49,6 +49,15 @@ func (e *Endpoint) WritePort(port uint16, data []byte) vbus.Access {
 	return vbus.NoRegister
 }
 
+// FastWritePort implements vbus.FastPortIO. W1.
+func (e *Endpoint) FastWritePort(port uint16, size uint8, value uint32) bool {
+	if e.fast == nil {
+		return false
+	}
+	i, off, ok := e.port(port, int(size))
+	return ok && e.fast.FastWriteBAR(i, off, size, value)
+}
+
 // address is what BAR i says.
 func (e *Endpoint) address(i int) uint64 {
 	off := spec.BaseAddress0 + 4*i
@@ -106,7 +115,11 @@ func (e *Endpoint) refresh() {
 	if e.slot != nil {
 		master = master && e.slot.masters()
 	}
-	e.master.Store(master)
+	if e.master.Swap(master) != master {
+		if f, ok := e.f.(MasterFunction); ok {
+			f.BusMasterChanged()
+		}
+	}
 	e.irq.sync(&e.regs, e.msix, e.msi, master, !e.regs.awake(e.pm) || !e.reachable())
 	freed := false
 	for i := range e.claims {

@@ -11,6 +11,7 @@ import (
 // Endpoint is a function's place on the bus.
 type Endpoint struct {
 	f    Function
+	fast FastFunction // nil: not able to
 	cfg  Config
 	irq  messages
 	regs space
@@ -42,14 +43,16 @@ type claim struct {
 var (
 	_ vbus.Device   = (*Endpoint)(nil)
 	_ vbus.MMIO     = (*Endpoint)(nil)
-	_ vbus.PortIO   = (*Endpoint)(nil)
 	_ vbus.Stateful = (*Endpoint)(nil)
+
+	_ vbus.FastPortIO = (*Endpoint)(nil)
 )
 
 // NewEndpoint makes a function that is not plugged in. The endpoint takes the
 // name of f; only the endpoint is added to a vbus.Bus, and resets f.
 func NewEndpoint(c Config, f Function) (*Endpoint, error) {
 	e := &Endpoint{f: f, cfg: c}
+	e.fast, _ = f.(FastFunction)
 	s := &e.regs
 	if c.Class>>24 != 0 || c.Pin > 4 || c.Vectors < 0 || c.Vectors > spec.MSIXMaxEntries {
 		return nil, fmt.Errorf("pcie: %s: class %#x, pin %d, %d vectors: %w", f.Name(), c.Class, c.Pin, c.Vectors, ErrConfig)

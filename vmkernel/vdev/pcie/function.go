@@ -21,6 +21,21 @@ type Function interface {
 	WriteBAR(bar int, off uint64, data []byte) vbus.Access
 }
 
+// FastFunction is a Function that can take some writes to I/O BARs in W1, as
+// vbus.FastPortIO says.
+type FastFunction interface {
+	Function
+	FastWriteBAR(bar int, off uint64, size uint8, value uint32) (ok bool)
+}
+
+// MasterFunction is a Function that wants to know when BusMaster has changed. The
+// call comes with Root.mu held: it must not call the Endpoint's other methods nor
+// wait.
+type MasterFunction interface {
+	Function
+	BusMasterChanged()
+}
+
 // Kind is the address space of a BAR.
 type Kind uint8
 

@@ -23,11 +23,16 @@ const (
 )
 
 // RegistersBAR is the number of the BAR with all structures, MSIXBAR that of the
-// MSI-X table, which is the endpoint's.
+// MSI-X table, which is the endpoint's, DoorbellBAR that of the doorbell in I/O space.
 const (
 	RegistersBAR = 0
 	MSIXBAR      = 1
+	DoorbellBAR  = 2
 )
+
+// doorbellSize is the size of DoorbellBAR in bytes. All queues have the same
+// doorbell, because notify_off_multiplier is 0 there (4.1.4.4).
+const doorbellSize = 4
 
 // Doorbell is where in RegistersBAR the driver writes 16 bits, the number of
 // queue i, to notify the device.
@@ -59,6 +64,9 @@ func (d *Device) ReadBAR(bar int, off uint64, data []byte) vbus.Access {
 
 // WriteBAR answers a write of len(data) bytes, 1 to 8. It does not block.
 func (d *Device) WriteBAR(bar int, off uint64, data []byte) vbus.Access {
+	if bar == DoorbellBAR && d.cfg.PortDoorbell {
+		return d.notifyPort(off, data)
+	}
 	if bar != RegistersBAR || off >= barSize {
 		return vbus.NoRegister
 	}
@@ -97,6 +105,35 @@ func (d *Device) notify(off uint64, data []byte) vbus.Access {
 		q.bell.Ring()
 	}
 	return vbus.OK
+}
+
+// notifyPort is the doorbell in I/O space.
+func (d *Device) notifyPort(off uint64, data []byte) vbus.Access {
+	if off != 0 || len(data) != 2 {
+		return vbus.BadSize
+	}
+	i := binary.LittleEndian.Uint16(data)
+	if int(i) >= len(d.queues) {
+		d.fail(errDoorbell)
+	} else if q := d.queues[i]; q.state.Load() == running {
+		q.bell.Ring()
+	}
+	return vbus.OK
+}
+
+// FastWriteBAR implements pcie.FastFunction: the doorbell in I/O space. W1.
+func (d *Device) FastWriteBAR(bar int, off uint64, size uint8, value uint32) (ok bool) {
+	if bar != DoorbellBAR || off != 0 || size != 2 || uint64(value&0xffff) >= uint64(len(d.queues)) {
+		return false
+	}
+	q := d.queues[value&0xffff]
+	if q.fast == nil {
+		return false
+	}
+	if q.state.Load() == running {
+		q.fast.RingFast()
+	}
+	return true
 }
 
 func (d *Device) readConfig(off uint64, data []byte) vbus.Access {

@@ -3,11 +3,17 @@ package virtio
 // Bell wakes the goroutine of a queue. Rings are coalesced, none is lost: what was
 // rung since Wait returned last makes the next Wait return.
 type Bell interface {
-	// Ring never blocks, never allocates and may be called by anybody, from the
-	// run loop (W1) too once the implementation allows that.
+	// Ring never blocks, never allocates and may be called by any goroutine.
 	Ring()
 	// Wait sleeps until the bell was rung. One goroutine only.
 	Wait()
+}
+
+// FastBell is a Bell that a run loop can ring: RingFast is Ring in W1. One that has a
+// Close method is closed when nobody waits for it any more.
+type FastBell interface {
+	Bell
+	RingFast()
 }
 
 // chanBell is a Bell made of a channel. W2.

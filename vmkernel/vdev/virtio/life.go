@@ -3,6 +3,7 @@ package virtio
 import (
 	"context"
 	"fmt"
+	"io"
 )
 
 // wait waits until ok, which is called with d.mu held as it is here, or until the
@@ -97,6 +98,11 @@ func (d *Device) Close(ctx context.Context) error {
 		d.closed = true
 		d.setISR(0, 0)
 		d.cfg.Model.Close()
+		for _, q := range d.queues {
+			if c, ok := q.bell.(io.Closer); ok {
+				_ = c.Close() // nobody waits for it, and there is nobody to tell
+			}
+		}
 	}
 	return nil
 }

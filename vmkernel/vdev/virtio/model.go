@@ -91,6 +91,11 @@ type Config struct {
 	Vectors int
 	Memory  *gmem.Memory
 	Model   Model
+	// PortDoorbell adds a doorbell in I/O space (DoorbellBAR), which the driver
+	// should prefer: it needs no decoding of the guest's instruction, and with a
+	// FastBell no ordinary Go. A function behind a bridge without a window for I/O
+	// must not have one.
+	PortDoorbell bool
 	// NewBell makes the bell of a queue; nil for NewBell of this package.
 	NewBell func() Bell
 }

@@ -17,6 +17,7 @@ type PCI struct {
 	Revision                             uint8
 	Class                                uint32 // 24 bits
 	BARSize                              uint64 // of RegistersBAR, bytes; 32-bit memory, not prefetchable
+	DoorbellSize                         uint64 // of DoorbellBAR, bytes, in I/O space; 0: none
 	Pin                                  uint8  // INTA#
 	Vectors                              int    // of MSI-X, in MSIXBAR
 	Capabilities                         []Capability
@@ -40,12 +41,20 @@ func (d *Device) PCI() PCI {
 		// away (4.1.2.1).
 		Vendor: spec.Vendor, Device: id, SubVendor: spec.Vendor, SubDevice: id, Revision: 1,
 		Class: d.cfg.Class, BARSize: barSize, Pin: 1, Vectors: d.vectors,
-		Capabilities: []Capability{
-			structure(spec.CapCommonCfg, commonAt, spec.CommonCfgFullSize),
-			structure(spec.CapNotifyCfg, notifyAt, uint32(len(d.queues))*NotifyMultiplier, NotifyMultiplier, 0, 0, 0),
-			structure(spec.CapISRCfg, isrAt, 1),
-		},
 	}
+	if d.cfg.PortDoorbell {
+		// The first one is the one that the driver should take (4.1.4.1): it exits
+		// with everything that is to be known.
+		p.DoorbellSize = doorbellSize
+		bell := structure(spec.CapNotifyCfg, 0, 2, 0, 0, 0, 0)
+		bell.Body[spec.CapBAR-2] = DoorbellBAR
+		p.Capabilities = append(p.Capabilities, bell)
+	}
+	p.Capabilities = append(p.Capabilities,
+		structure(spec.CapCommonCfg, commonAt, spec.CommonCfgFullSize),
+		structure(spec.CapNotifyCfg, notifyAt, uint32(len(d.queues))*NotifyMultiplier, NotifyMultiplier, 0, 0, 0),
+		structure(spec.CapISRCfg, isrAt, 1),
+	)
 	if d.cfg.ConfigSize > 0 {
 		p.Capabilities = append(p.Capabilities, structure(spec.CapDeviceCfg, configAt, uint32(d.cfg.ConfigSize)))
 	}

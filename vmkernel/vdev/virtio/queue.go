@@ -26,6 +26,7 @@ type Queue struct {
 	index int
 	max   uint16
 	bell  Bell
+	fast  FastBell // the same, if it is one
 	state atomic.Uint32
 
 	// Registers; d.mu.
@@ -47,7 +48,9 @@ type Queue struct {
 }
 
 func newQueue(d *Device, index int, most uint16, b Bell) *Queue {
-	return &Queue{d: d, index: index, max: most, bell: b, ring: new(vring.Queue)}
+	q := &Queue{d: d, index: index, max: most, bell: b, ring: new(vring.Queue)}
+	q.fast, _ = b.(FastBell)
+	return q
 }
 
 // clear makes the registers what they are after a reset. d.mu is held.

@@ -35,5 +35,6 @@ func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors
 		TSC:     tsc,
 		TSCKHz:  hz / 1000,
 		Pin:     set.pinner(),
+		NewBell: newBell,
 	}
 }

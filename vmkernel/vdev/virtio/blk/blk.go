@@ -32,8 +32,9 @@ type Config struct {
 	// Withhold are features that are not offered, of the core's too. VERSION_1 and
 	// FLUSH stay.
 	Withhold uint64
-	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	// PortDoorbell and NewBell are virtio.Config's.
+	PortDoorbell bool
+	NewBell      func() virtio.Bell
 }
 
 // Device is a block device. It does not close the disk.
@@ -80,7 +81,7 @@ func New(c Config) (*Device, error) {
 	var err error
 	d.Device, err = virtio.New(virtio.Config{
 		Name: c.Name, Type: spec.TypeBlock, Class: Class, Features: d.features, Withhold: c.Withhold,
-		Queues: sizes, ConfigSize: spec.BlkCfgSize, Memory: c.Memory, Model: (*model)(d), NewBell: c.NewBell,
+		Queues: sizes, ConfigSize: spec.BlkCfgSize, Memory: c.Memory, Model: (*model)(d), NewBell: c.NewBell, PortDoorbell: c.PortDoorbell,
 	})
 	return d, err
 }

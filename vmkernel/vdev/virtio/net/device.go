@@ -40,8 +40,9 @@ type Config struct {
 	Pairs, QueueSize int
 	// Withhold are features that are not offered, of the core's too.
 	Withhold uint64
-	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	// PortDoorbell and NewBell are virtio.Config's.
+	PortDoorbell bool
+	NewBell      func() virtio.Bell
 }
 
 // Stats count since New.
@@ -108,7 +109,7 @@ func New(c Config) (*Device, error) {
 	var err error
 	d.Device, err = virtio.New(virtio.Config{
 		Name: c.Name, Type: spec.TypeNet, Class: Class, Features: offered(c.Pairs) &^ c.Withhold, Withhold: c.Withhold,
-		Queues: sizes, ConfigSize: spec.NetCfgSize, Memory: c.Memory, Model: (*model)(d), NewBell: c.NewBell,
+		Queues: sizes, ConfigSize: spec.NetCfgSize, Memory: c.Memory, Model: (*model)(d), NewBell: c.NewBell, PortDoorbell: c.PortDoorbell,
 	})
 	return d, err
 }

@@ -38,8 +38,9 @@ type Config struct {
 	Clock vbus.Clock
 	// Rate is bytes for each second, Burst bytes at once; 0 for 1 MiB and 64 KiB.
 	Rate, Burst int
-	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	// PortDoorbell and NewBell are virtio.Config's.
+	PortDoorbell bool
+	NewBell      func() virtio.Bell
 }
 
 // Device is an entropy device.
@@ -69,7 +70,7 @@ func New(c Config) (*Device, error) {
 	m := &model{source: c.Source, clock: c.Clock, rate: int64(c.Rate), burst: int64(c.Burst), tokens: int64(c.Burst), last: c.Clock.Now()}
 	dev, err := virtio.New(virtio.Config{
 		Name: c.Name, Type: spec.TypeEntropy, Class: Class, Queues: []uint16{queueSize},
-		Memory: c.Memory, Model: m, NewBell: c.NewBell,
+		Memory: c.Memory, Model: m, NewBell: c.NewBell, PortDoorbell: c.PortDoorbell,
 	})
 	if err != nil {
 		return nil, err
