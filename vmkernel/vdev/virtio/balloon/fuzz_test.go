@@ -3,6 +3,7 @@ package balloon_test
 import (
 	"testing"
 
+	"basalt/vmkernel/vdev/virtio/virtiotest"
 	"basalt/vmkernel/vdev/virtio/vring/vringtest"
 )
 
@@ -34,6 +35,26 @@ func FuzzChains(f *testing.F) {
 			t.Fatal(err)
 		}
 		r.dev.Resume()
+		r.Init(tell, 2, 0)
+		r.pages(0, 600, 1)
+		if n := r.dev.Status().Pages; n != 4096 {
+			t.Fatalf("%d bytes in the balloon", n)
+		}
+	})
+}
+
+// FuzzLoadState loads rubbish; the device can be reset and works then.
+func FuzzLoadState(f *testing.F) {
+	r := newRig(f)
+	f.Add(virtiotest.State(f, r.dev))
+	r.dev.Resume()
+	r.Init(tell|stats, 3, 0)
+	r.pages(0, 2048, 512)
+	r.pages(0, 3000, 3)
+	f.Add(virtiotest.State(f, r.dev))
+	f.Fuzz(func(t *testing.T, state []byte) {
+		r := newRig(t)
+		virtiotest.Load(t, r.dev, state)
 		r.Init(tell, 2, 0)
 		r.pages(0, 600, 1)
 		if n := r.dev.Status().Pages; n != 4096 {

@@ -1,8 +1,10 @@
 package console_test
 
 import (
+	spec "basalt/drivers/spec/virtio"
 	"testing"
 
+	"basalt/vmkernel/vdev/virtio/virtiotest"
 	"basalt/vmkernel/vdev/virtio/vring/vringtest"
 )
 
@@ -40,5 +42,25 @@ func FuzzPorts(f *testing.F) {
 		r.pass()
 		r.Init(multi, 6, 0)
 		r.send(1, []byte("works"))
+	})
+}
+
+// FuzzLoadState loads rubbish; the device can be reset and works then.
+func FuzzLoadState(f *testing.F) {
+	r := newRig(f, two())
+	f.Add(virtiotest.State(f, r.dev))
+	r.dev.Resume()
+	r.Init(multi, 6, 0)
+	r.tell(0, spec.ConsoleDeviceReady, 1)
+	r.tell(1, spec.ConsolePortOpen, 1)
+	r.wires[1].set(func(w *wire) { w.room, w.in = 2, []byte("input") })
+	r.send(5, []byte("output"))
+	f.Add(virtiotest.State(f, r.dev))
+	f.Fuzz(func(t *testing.T, state []byte) {
+		r := newRig(t, two())
+		virtiotest.Load(t, r.dev, state)
+		r.Init(multi, 6, 0)
+		r.tell(0, spec.ConsoleDeviceReady, 1)
+		want(t, "message", r.heard(), `0 1 0 ""`)
 	})
 }
