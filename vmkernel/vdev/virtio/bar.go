@@ -94,7 +94,7 @@ func (d *Device) notify(off uint64, data []byte) vbus.Access {
 		return vbus.OK
 	}
 	if q.state.Load() == running {
-		q.bell.Ring()
+		q.Ring()
 	}
 	return vbus.OK
 }

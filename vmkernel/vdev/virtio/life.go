@@ -96,6 +96,7 @@ func (d *Device) Close(ctx context.Context) error {
 	if !d.closed {
 		d.closed = true
 		d.setISR(0, 0)
+		d.closeBells()
 		d.cfg.Model.Close()
 	}
 	return nil

@@ -91,8 +91,9 @@ type Config struct {
 	Vectors int
 	Memory  *gmem.Memory
 	Model   Model
-	// NewBell makes the bell of a queue; nil for NewBell of this package.
-	NewBell func() Bell
+	// NewBell makes the bell of a queue; nil for NewBell of this package. The device
+	// closes it in Close.
+	NewBell func(name string) (Bell, error)
 }
 
 // MaxQueues is the largest number of queues, which have their doorbells in one

@@ -32,7 +32,7 @@ type Config struct {
 	// Reclaimer is nil if nothing can be given back: then the balloon only counts.
 	Reclaimer Reclaimer
 	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	NewBell func(name string) (virtio.Bell, error)
 }
 
 // Stats is what the guest says of its memory: Value by the specification's tags

@@ -33,7 +33,7 @@ type Config struct {
 	// FLUSH stay.
 	Withhold uint64
 	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	NewBell func(name string) (virtio.Bell, error)
 }
 
 // Device is a block device. It does not close the disk.

@@ -39,7 +39,7 @@ type Config struct {
 	// Rate is bytes for each second, Burst bytes at once; 0 for 1 MiB and 64 KiB.
 	Rate, Burst int
 	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	NewBell func(name string) (virtio.Bell, error)
 }
 
 // Device is an entropy device.
