@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"basalt/vmkernel/host"
-	"basalt/vmkernel/vdev/virtio"
 	"basalt/vmkernel/vdev/virtio/blk"
 )
 
@@ -17,7 +16,7 @@ const maxDiskQueues = 4
 // addDisk makes a disk and plugs it in. The machine has d; the device only uses it.
 func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, hot bool) error {
 	dev, err := blk.New(blk.Config{Name: "disk " + c.Name, Serial: c.Name, Disk: d, Memory: b.mem, ReadOnly: c.ReadOnly,
-		Queues: min(b.numCPUs, maxDiskQueues), PortDoorbell: b.portDoorbell(hot), NewBell: p.bell("disk " + c.Name)})
+		Queues: min(b.numCPUs, maxDiskQueues), PortDoorbell: b.portDoorbell(hot), NewBell: p.NewBell})
 	if err != nil {
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
@@ -31,12 +30,3 @@ func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, hot bool) e
 // portDoorbell says whether the next device has a doorbell in I/O space: a port
 // without a card has no window for one.
 func (b *board) portDoorbell(hot bool) bool { return !hot && len(b.devices) < portDoorbells }
-
-// bell is what makes the doorbells of a device's queues; nil where the host has none
-// for run loops.
-func (p *Platform) bell(name string) func() virtio.Bell {
-	if p.NewBell == nil {
-		return nil
-	}
-	return func() virtio.Bell { return p.NewBell(name) }
-}

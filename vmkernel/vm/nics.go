@@ -38,7 +38,7 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) 
 		return fail(err)
 	}
 	dev, err := vnet.New(vnet.Config{Name: nicKind + " " + c.Name, MAC: mac, MTU: sw.MTU(), Memory: b.mem,
-		Pairs: min(b.numCPUs, maxNICPairs), PortDoorbell: b.portDoorbell(hot), NewBell: p.bell("network adapter " + c.Name)})
+		Pairs: min(b.numCPUs, maxNICPairs), PortDoorbell: b.portDoorbell(hot), NewBell: p.NewBell})
 	if err != nil {
 		return fail(err)
 	}

@@ -22,7 +22,7 @@ type Platform struct {
 	Pin func(machine string, index int) (undo func())
 	// NewBell makes the doorbell of a virtio queue, which a run loop can ring if it is
 	// a virtio.FastBell; name is for messages.
-	NewBell func(name string) virtio.Bell
+	NewBell func(name string) (virtio.Bell, error)
 	// Switch gives the switch of a network by its name. The error says which there
 	// are. Nil: there are no networks.
 	Switch func(network string) (*vswitch.Switch, error)

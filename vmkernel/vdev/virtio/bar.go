@@ -102,7 +102,7 @@ func (d *Device) notify(off uint64, data []byte) vbus.Access {
 		return vbus.OK
 	}
 	if q.state.Load() == running {
-		q.bell.Ring()
+		q.Ring()
 	}
 	return vbus.OK
 }
@@ -116,7 +116,7 @@ func (d *Device) notifyPort(off uint64, data []byte) vbus.Access {
 	if int(i) >= len(d.queues) {
 		d.fail(errDoorbell)
 	} else if q := d.queues[i]; q.state.Load() == running {
-		q.bell.Ring()
+		q.Ring()
 	}
 	return vbus.OK
 }

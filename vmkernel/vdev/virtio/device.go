@@ -1,6 +1,7 @@
 package virtio
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -49,7 +50,8 @@ var (
 	_ vbus.Stateful = (*Device)(nil)
 )
 
-// New makes a device that was just reset. Errors wrap ErrConfig.
+// New makes a device that was just reset. Errors wrap ErrConfig, or are those of
+// NewBell. Close must be called in the end.
 func New(c Config) (*Device, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -64,7 +66,12 @@ func New(c Config) (*Device, error) {
 		c.NewBell = NewBell
 	}
 	for i, n := range c.Queues {
-		d.queues = append(d.queues, newQueue(d, i, n, c.NewBell()))
+		b, err := c.NewBell(fmt.Sprintf("%s queue %d", c.Name, i))
+		if err != nil {
+			d.closeBells()
+			return nil, fmt.Errorf("virtio: %s: %w", c.Name, err)
+		}
+		d.queues = append(d.queues, newQueue(d, i, n, b))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,7 +104,13 @@ func (d *Device) BusMasterChanged() { d.ringAll() }
 
 func (d *Device) ringAll() {
 	for _, q := range d.queues {
-		q.bell.Ring()
+		q.Ring()
+	}
+}
+
+func (d *Device) closeBells() {
+	for _, q := range d.queues {
+		q.silence()
 	}
 }
 

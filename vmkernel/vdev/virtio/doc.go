@@ -49,7 +49,9 @@
 // Pause, LoadState, Resume. Machine reset: Pause, Reset, ResetDone, Resume; without
 // the pause a disk could still write to memory that is about to be cleared. Reset
 // alone never waits and may come from a processor (function-level reset). Unplug
-// and power off: Close, before the memory is closed.
+// and power off: take the doorbells (Queue.Bell) out of the run loops, then Close,
+// before the memory is closed. Somebody who pauses again at once, all the time,
+// stops all work.
 //
 // # Locking
 //

@@ -17,16 +17,17 @@ type countBell struct {
 }
 
 func (b *countBell) RingFast()    { b.fast++ }
-func (b *countBell) Close() error { b.closed++; return nil }
+func (b *countBell) Close() error { b.closed++; return b.Bell.Close() }
 
 // TestPortDoorbell: the doorbell in I/O space comes first, rings the queue by number
 // and only one that runs, and refuses everything else.
 func TestPortDoorbell(t *testing.T) {
 	bells := []*countBell{}
 	d, err := New(Config{Name: "d", Type: spec.TypeBlock, Queues: []uint16{8, 8}, Memory: gmemtest.New(2 << 20), Model: idle{}, PortDoorbell: true,
-		NewBell: func() Bell {
-			bells = append(bells, &countBell{Bell: NewBell()})
-			return bells[len(bells)-1]
+		NewBell: func(name string) (Bell, error) {
+			b, err := NewBell(name)
+			bells = append(bells, &countBell{Bell: b})
+			return bells[len(bells)-1], err
 		}})
 	if err != nil {
 		t.Fatal(err)

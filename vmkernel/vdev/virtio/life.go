@@ -3,7 +3,6 @@ package virtio
 import (
 	"context"
 	"fmt"
-	"io"
 )
 
 // wait waits until ok, which is called with d.mu held as it is here, or until the
@@ -97,12 +96,8 @@ func (d *Device) Close(ctx context.Context) error {
 	if !d.closed {
 		d.closed = true
 		d.setISR(0, 0)
+		d.closeBells()
 		d.cfg.Model.Close()
-		for _, q := range d.queues {
-			if c, ok := q.bell.(io.Closer); ok {
-				_ = c.Close() // nobody waits for it, and there is nobody to tell
-			}
-		}
 	}
 	return nil
 }

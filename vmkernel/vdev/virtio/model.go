@@ -96,8 +96,9 @@ type Config struct {
 	// FastBell no ordinary Go. A function behind a bridge without a window for I/O
 	// must not have one.
 	PortDoorbell bool
-	// NewBell makes the bell of a queue; nil for NewBell of this package.
-	NewBell func() Bell
+	// NewBell makes the bell of a queue; nil for NewBell of this package. The device
+	// closes it in Close.
+	NewBell func(name string) (Bell, error)
 }
 
 // MaxQueues is the largest number of queues, which have their doorbells in one

@@ -25,9 +25,12 @@ type Queue struct {
 	d     *Device
 	index int
 	max   uint16
-	bell  Bell
-	fast  FastBell // the same, if it is one
 	state atomic.Uint32
+
+	bell   Bell
+	fast   FastBell     // the same, if it is one
+	silent bool         // the bell is closed
+	bellMu sync.RWMutex // held for reading to ring, for writing to close
 
 	// Registers; d.mu.
 	size                 uint16
@@ -72,8 +75,25 @@ func (q *Queue) Has(bit int) bool { return q.start.Features>>bit&1 != 0 }
 // Memory is the guest's.
 func (q *Queue) Memory() *gmem.Memory { return q.d.cfg.Memory }
 
-// Ring makes the queue's goroutine call Handle. Any goroutine; it does not block.
-func (q *Queue) Ring() { q.bell.Ring() }
+// Ring makes the queue's goroutine call Handle. Any goroutine, at any time, after
+// Close too; it waits for nothing.
+func (q *Queue) Ring() {
+	q.bellMu.RLock()
+	if !q.silent {
+		q.bell.Ring()
+	}
+	q.bellMu.RUnlock()
+}
+
+// silence closes the bell.
+func (q *Queue) silence() {
+	q.bellMu.Lock()
+	defer q.bellMu.Unlock()
+	if !q.silent {
+		q.silent = true
+		_ = q.bell.Close() // nobody waits any more
+	}
+}
 
 // Ending says that the driver resets the device or this queue, or that the device is
 // closed: what is out has to come back whatever becomes of the data.
@@ -86,7 +106,8 @@ func (q *Queue) Leaving() bool { return q.Ending() || q.d.epoch.Load()%2 != 0 }
 // Other is another queue of the device, for Ring.
 func (q *Queue) Other(i int) *Queue { return q.d.queues[i] }
 
-// Bell is what the doorbell rings, for the run loop.
+// Bell is what the doorbell rings, for the run loop, which must not ring it any more
+// when Device.Close is called.
 func (q *Queue) Bell() Bell { return q.bell }
 
 // Next takes the next chain. more is false if there is none, or if none may be

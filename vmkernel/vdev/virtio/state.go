@@ -207,6 +207,6 @@ func (q *Queue) restore(s *savedQueue, c vring.Config) {
 		q.state.Store(running)
 		q.seen = q.d.epoch.Load()
 		q.d.employ(q)
-		q.bell.Ring()
+		q.Ring()
 	}
 }

@@ -1,6 +1,10 @@
 package virtio
 
-import "basalt/vmkernel/vdev/virtio/vring"
+import (
+	"fmt"
+
+	"basalt/vmkernel/vdev/virtio/vring"
+)
 
 // start lets a queue run with the registers as they are. d.mu is held.
 func (d *Device) start(q *Queue) {
@@ -13,7 +17,7 @@ func (d *Device) start(q *Queue) {
 	}
 	q.state.Store(starting)
 	d.employ(q)
-	q.bell.Ring() // chains may be there already
+	q.Ring() // chains may be there already
 }
 
 // employ gives a queue its goroutine, which ends with Close. d.mu is held.
@@ -27,7 +31,12 @@ func (d *Device) employ(q *Queue) {
 
 func (q *Queue) work() {
 	for {
-		q.bell.Wait()
+		if err := q.bell.Wait(); err != nil {
+			// It was not closed here, and nobody can wake the queue any more. It counts
+			// as never quiet, so that its memory is not taken away.
+			q.d.fail(fmt.Errorf("queue %d: %w", q.index, err))
+			return
+		}
 		for q.pass() {
 		}
 		if q.leave() {
@@ -138,7 +147,7 @@ func (q *Queue) stop() (done bool) {
 		q.mu.Unlock()
 	}
 	if !done {
-		q.bell.Ring()
+		q.Ring()
 	}
 	return done
 }

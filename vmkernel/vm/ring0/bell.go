@@ -5,22 +5,13 @@ import (
 	"basalt/vmkernel/vdev/virtio"
 )
 
-// bell is a doorbell that run loops can ring.
-type bell struct{ *irq.Bell }
-
-// RingFast implements virtio.FastBell. W1.
-func (b bell) RingFast() { b.Bell.Ring() }
-
-// Wait implements virtio.Bell. Nobody waits any more when the bell is closed.
-func (b bell) Wait() { _ = b.Bell.Wait() }
-
-// newBell falls back to a bell for ordinary Go when the host has no descriptor left.
-func newBell(name string) virtio.Bell {
+// newBell makes a doorbell that run loops can ring.
+func newBell(name string) (virtio.Bell, error) {
 	b, err := irq.NewBell(name)
 	if err != nil {
-		return virtio.NewBell()
+		return nil, err
 	}
-	return bell{b}
+	return b, nil
 }
 
-var _ virtio.FastBell = bell{}
+var _ virtio.FastBell = (*irq.Bell)(nil)

@@ -32,7 +32,7 @@ type Config struct {
 	// Reclaimer is nil if nothing can be given back: then the balloon only counts.
 	Reclaimer Reclaimer
 	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	NewBell func(name string) (virtio.Bell, error)
 }
 
 // Stats is what the guest says of its memory: Value by the specification's tags
@@ -62,6 +62,7 @@ type Device struct {
 type model struct {
 	name      string
 	reclaimer Reclaimer
+	memory    *gmem.Memory
 
 	mu        sync.Mutex
 	target    uint32 // pages
@@ -83,7 +84,7 @@ type model struct {
 
 // New makes a device. Errors wrap virtio.ErrConfig.
 func New(c Config) (*Device, error) {
-	m := &model{name: c.Name, reclaimer: c.Reclaimer, frames: map[uint64]*frame{}}
+	m := &model{name: c.Name, reclaimer: c.Reclaimer, memory: c.Memory, frames: map[uint64]*frame{}}
 	features := uint64(1<<spec.BalloonFMustTellHost | 1<<spec.BalloonFStatsVQ | 1<<spec.BalloonFDeflateOnOOM)
 	if c.Reclaimer != nil {
 		features |= 1 << spec.BalloonFReporting

@@ -2,15 +2,12 @@ package balloon_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/binary"
 	"errors"
 	"runtime"
 	"sync"
 	"testing"
 
 	spec "basalt/drivers/spec/virtio"
-	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/vdev/virtio"
 	"basalt/vmkernel/vdev/virtio/balloon"
 	"basalt/vmkernel/vdev/virtio/virtiotest"
@@ -22,19 +19,6 @@ type taker struct {
 	mu     sync.Mutex
 	refuse bool
 	took   []uint64
-}
-
-func (k *taker) Reclaim(gpa uint64) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.took = append(k.took, gpa/gmem.FrameSize)
-	return !k.refuse
-}
-
-func (k *taker) frames() []uint64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.took
 }
 
 type rig struct {
@@ -49,47 +33,6 @@ const (
 	reporting = 1 << spec.BalloonFReporting
 	at        = virtiotest.DataAt
 )
-
-func newRig(t testing.TB) *rig {
-	t.Helper()
-	mem := virtiotest.NewMemory(t, 16<<20)
-	k := &taker{}
-	dev, err := balloon.New(balloon.Config{Name: "balloon0", Memory: mem, Reclaimer: k})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := dev.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return &rig{virtiotest.Connect(t, dev, mem), dev, k}
-}
-
-// pages gives pages [first, first+n) to a queue, in odd pieces.
-func (r *rig) pages(q int, first, n uint32) {
-	r.T.Helper()
-	var b []byte
-	for i := range n {
-		b = binary.LittleEndian.AppendUint32(b, first+i)
-	}
-	if err := r.Mem.Write(at, b); err != nil {
-		r.T.Fatal(err)
-	}
-	segs := []vringtest.Seg{{Addr: at, Len: 3}, {Addr: at + 3, Len: uint32(len(b)) - 3}}
-	r.Rings[q].Add(segs...)
-	r.Kick(q)
-	if _, written := r.Take(q); written != 0 {
-		r.T.Errorf("%d bytes written", written)
-	}
-}
-
-func want[T comparable](t testing.TB, what string, got, want T) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
 
 func Test_5_5_6_InflateAndDeflate(t *testing.T) {
 	r := newRig(t)
@@ -180,25 +123,6 @@ func Test_5_5_6_6_ReportsGiveWholeFramesBack(t *testing.T) {
 		r.Kick(q)
 		r.UntilBroken()
 	}
-}
-
-func (r *rig) stat(off uint64, list ...uint64) vringtest.Seg {
-	var b []byte
-	for i := 0; i < len(list); i += 2 {
-		b = binary.LittleEndian.AppendUint16(b, uint16(list[i]))
-		b = binary.LittleEndian.AppendUint64(b, list[i+1])
-	}
-	if err := r.Mem.Write(at+off, b); err != nil {
-		r.T.Fatal(err)
-	}
-	return vringtest.Seg{Addr: at + off, Len: uint32(len(b))}
-}
-
-func (r *rig) until(count uint64) balloon.Stats {
-	for r.dev.Stats().Count < count {
-		runtime.Gosched()
-	}
-	return r.dev.Stats()
 }
 
 func Test_5_5_6_2_Statistics(t *testing.T) {
@@ -295,40 +219,4 @@ func TestNoAllocationForPagesThatComeAndGo(t *testing.T) {
 		one()
 	}
 	want(t, "allocations", testing.AllocsPerRun(100, one), 0.0)
-}
-
-// FuzzChains throws chains of any shape at every queue.
-func FuzzChains(f *testing.F) {
-	f.Add([]byte{})
-	f.Add([]byte{0, 0x10, 8, 1, 0x10, 4, 2, 0x10, 20, 3, 0x90, 9})
-	f.Add([]byte{4, 0xC0, 255, 2, 0x80, 10, 2, 0, 10})
-	f.Fuzz(func(t *testing.T, script []byte) {
-		r := newRig(t)
-		r.Init(tell|stats|reporting, 5, 0)
-		for i := uint32(0); len(script) >= 3 && i < 60; i++ {
-			q, w, n := int(script[0]%5), script[1], uint32(script[2])
-			script = script[3:]
-			seg := vringtest.Seg{Addr: at + uint64(i)*1024, Len: n * 4, Write: w&0x80 != 0}
-			if r.Mem.PutUint32(seg.Addr, uint32(w)<<4|n); w&0x40 != 0 {
-				seg.Addr, seg.Len = uint64(n)<<16, uint32(w)<<17|n
-			}
-			r.Rings[q].Add(seg)
-			r.Ring(q)
-			if w&1 != 0 {
-				r.dev.RequestStats()
-			}
-		}
-		if err := r.dev.Pause(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.dev.SaveState(); err != nil {
-			t.Fatal(err)
-		}
-		r.dev.Resume()
-		r.Init(tell, 2, 0)
-		r.pages(0, 600, 1)
-		if n := r.dev.Status().Pages; n != 4096 {
-			t.Fatalf("%d bytes in the balloon", n)
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 
 	spec "basalt/drivers/spec/virtio"
 	"basalt/vmkernel/checkpoint"
+	"basalt/vmkernel/gmem"
 )
 
 // ReadConfig is struct virtio_balloon_config, 5.5.4.
@@ -87,10 +88,11 @@ func (m *model) SaveState() ([]byte, error) {
 func (m *model) LoadState(b []byte) error {
 	x := checkpoint.NewDecoder(b, stateVersion)
 	target, actual, n := x.U32(), x.U32(), x.U32()
-	x.Check(uint64(n)*5 <= uint64(len(b)), "number of frames") // 5 bytes at least
+	// What is kept for a frame is more than the 5 bytes that it may have here.
+	x.Check(uint64(n)*gmem.FrameSize <= m.memory.Size(), "number of frames")
 	frames := map[uint64]*frame{}
 	pages, last := uint64(0), int64(-1)
-	for i := uint32(0); i < n && uint64(n)*5 <= uint64(len(b)); i++ {
+	for i := uint32(0); i < n && uint64(n)*gmem.FrameSize <= m.memory.Size(); i++ {
 		number, full := x.U32(), x.Bool()
 		f := new(frame)
 		for i := range f {

@@ -102,7 +102,7 @@ func (m *model) deflate(page uint64) {
 
 // reclaim gives a frame back. m.mu is held.
 func (m *model) reclaim(gpa uint64) {
-	if m.reclaimer != nil && m.reclaimer.Reclaim(gpa) {
+	if m.reclaimer != nil && m.memory.Contains(gpa, gmem.FrameSize) && m.reclaimer.Reclaim(gpa) {
 		m.reclaimed += gmem.FrameSize
 	}
 }

@@ -34,7 +34,7 @@ type Config struct {
 	Withhold uint64
 	// PortDoorbell and NewBell are virtio.Config's.
 	PortDoorbell bool
-	NewBell      func() virtio.Bell
+	NewBell      func(name string) (virtio.Bell, error)
 }
 
 // Device is a block device. It does not close the disk.

@@ -40,7 +40,7 @@
 //
 // # Not supported
 //
-// GEOMETRY, LIFETIME, SECURE_ERASE, ZONED and the legacy features. A read or write
+// SIZE_MAX is not offered: a segment may have any length. GEOMETRY, LIFETIME, SECURE_ERASE, ZONED and the legacy features. A read or write
 // longer than MaxTransfer is not atomic against others that overlap it, as
 // blockio's are not either.
 package blk

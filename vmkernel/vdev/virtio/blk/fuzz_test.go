@@ -7,6 +7,7 @@ import (
 	"basalt/drivers/blockio/ramdisk"
 	spec "basalt/drivers/spec/virtio"
 	"basalt/vmkernel/vdev/virtio/blk"
+	"basalt/vmkernel/vdev/virtio/virtiotest"
 	"basalt/vmkernel/vdev/virtio/vring/vringtest"
 )
 
@@ -71,6 +72,27 @@ func FuzzRequests(f *testing.F) {
 		}
 		if got, st := r.read(0, 0, 1024); st != spec.BlkSOK || !bytes.Equal(got, p) {
 			t.Fatalf("read: status %d", st)
+		}
+	})
+}
+
+// FuzzLoadState loads rubbish; the device can be reset and works then.
+func FuzzLoadState(f *testing.F) {
+	for _, features := range kinds {
+		r := newRig(f, blk.Config{Disk: ram(f, ramdisk.Config{Size: 1 << 20}), QueueSize: 16})
+		f.Add(virtiotest.State(f, r.dev))
+		r.dev.Resume()
+		r.Init(features|wce, 1, 0)
+		r.write(0, 0, pattern(512, 1))
+		f.Add(virtiotest.State(f, r.dev))
+	}
+	f.Fuzz(func(t *testing.T, state []byte) {
+		r := newRig(t, blk.Config{Disk: ram(t, ramdisk.Config{Size: 1 << 20}), QueueSize: 16})
+		virtiotest.Load(t, r.dev, state)
+		r.Ring(0)
+		r.Init(flush, 1, 0)
+		if st := r.write(0, 0, pattern(512, 1)); st != spec.BlkSOK {
+			t.Fatalf("status %d", st)
 		}
 	})
 }

@@ -61,7 +61,7 @@ func (q *queue) complete(r *request) {
 		if q.done.CompareAndSwap(head, r) {
 			// The others before it have rung.
 			if head == nil && !q.busy.Load() {
-				r.bell.Ring()
+				r.v.Ring()
 			}
 			return
 		}
@@ -91,7 +91,7 @@ func (q *queue) get() *request {
 	} else {
 		q.free, r.next = r.next, nil
 	}
-	r.bell = q.v.Bell()
+	r.v = q.v
 	return r
 }
 

@@ -15,8 +15,8 @@ import (
 // for the time from Submit until it is on the queue's list of what is done.
 type request struct {
 	q     *queue
-	bell  virtio.Bell
-	next  *request // in the list of free ones, or of done ones
+	v     *virtio.Queue // where Done rings
+	next  *request      // in the list of free ones, or of done ones
 	chain vring.Chain
 	io    blockio.Request // one at a time
 

@@ -53,7 +53,7 @@ type Config struct {
 	// Cols and Rows are the size of the text in port 0; 0 for unknown.
 	Cols, Rows uint16
 	// NewBell is virtio.Config.NewBell.
-	NewBell func() virtio.Bell
+	NewBell func(name string) (virtio.Bell, error)
 }
 
 // Device is a console device.

@@ -2,11 +2,8 @@ package console_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"sync"
 	"testing"
@@ -28,141 +25,16 @@ type wire struct {
 	opened []bool
 }
 
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closed {
-		return 0, io.ErrClosedPipe
-	}
-	n := len(p)
-	if w.room >= 0 {
-		n = min(n, w.room)
-		w.room -= n
-	}
-	w.out = append(w.out, p[:n]...)
-	return n, nil
-}
-
-func (w *wire) Receive(p []byte) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := copy(p, w.in)
-	w.in = w.in[n:]
-	return n
-}
-
-func (w *wire) set(f func(*wire)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f(w)
-}
-
-func (w *wire) got() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return string(w.out)
-}
-
 type rig struct {
 	*virtiotest.Driver
 	dev   *console.Device
 	wires []*wire
 }
 
-func newRig(t testing.TB, c console.Config) *rig {
-	t.Helper()
-	r := &rig{}
-	for i := range c.Ports {
-		w := &wire{room: -1}
-		r.wires = append(r.wires, w)
-		c.Ports[i].Backend = w
-		c.Ports[i].Opened = func(open bool) { w.set(func(w *wire) { w.opened = append(w.opened, open) }) }
-	}
-	mem := virtiotest.NewMemory(t, 8<<20)
-	c.Name, c.Memory = "console0", mem
-	dev, err := console.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := dev.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	r.dev, r.Driver = dev, virtiotest.Connect(t, dev, mem)
-	return r
-}
-
-func two() console.Config {
-	return console.Config{Cols: 80, Rows: 25, Ports: []console.Port{{Console: true}, {Name: "org.basalt.agent"}}}
-}
-
 const (
 	at    = virtiotest.DataAt
 	multi = 1 << spec.ConsoleFMultiport
 )
-
-func out(off uint64, n uint32) vringtest.Seg { return vringtest.Seg{Addr: at + off, Len: n} }
-func in(off uint64, n uint32) vringtest.Seg {
-	return vringtest.Seg{Addr: at + off, Len: n, Write: true}
-}
-
-// send transmits on a queue and waits until the buffer is used.
-func (r *rig) send(q int, b []byte) {
-	r.T.Helper()
-	if err := r.Mem.Write(at, b); err != nil {
-		r.T.Fatal(err)
-	}
-	r.Rings[q].Add(out(0, uint32(len(b))))
-	r.Kick(q)
-	if _, n := r.Take(q); n != 0 {
-		r.T.Errorf("%d bytes written into output", n)
-	}
-}
-
-// recv offers a buffer on a queue and waits for what comes.
-func (r *rig) recv(q int, size uint32) []byte {
-	r.T.Helper()
-	r.Rings[q].Add(in(0x10000, 1), in(0x10001, size-1))
-	r.Kick(q)
-	_, n := r.Take(q)
-	b := make([]byte, n)
-	if err := r.Mem.Read(at+0x10000, b); err != nil {
-		r.T.Fatal(err)
-	}
-	return b
-}
-
-func (r *rig) tell(id uint32, event, value uint16) {
-	r.T.Helper()
-	b := binary.LittleEndian.AppendUint32(nil, id)
-	b = binary.LittleEndian.AppendUint16(b, event)
-	r.send(spec.ConsoleQueueControlTx, binary.LittleEndian.AppendUint16(b, value))
-}
-
-// heard is the next control message, readable.
-func (r *rig) heard() string {
-	r.T.Helper()
-	b := r.recv(spec.ConsoleQueueControlRx, 256)
-	if len(b) < 8 {
-		r.T.Fatalf("a control message of %d bytes", len(b))
-	}
-	return fmt.Sprintf("%d %d %d %q", binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint16(b[4:]), binary.LittleEndian.Uint16(b[6:]), b[8:])
-}
-
-func want[T comparable](t testing.TB, what string, got, want T) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s: %v, want %v", what, got, want)
-	}
-}
-
-// until waits for what the host's side sees.
-func until(ok func() bool) {
-	for !ok() {
-		runtime.Gosched()
-	}
-}
 
 func Test_5_3_2_OnePortNeedsNoControl(t *testing.T) {
 	r := newRig(t, console.Config{Ports: []console.Port{{Console: true}}})
@@ -212,17 +84,6 @@ func Test_5_3_6_2_PortsAreAddedNamedAndOpened(t *testing.T) {
 	r.tell(1, spec.ConsolePortOpen, 0)
 	r.pass()
 	r.wires[1].set(func(w *wire) { want(t, "opened", fmt.Sprint(w.opened), "[true false]") })
-}
-
-// pass waits until every queue was looked at.
-func (r *rig) pass() {
-	r.T.Helper()
-	for range 2 {
-		if err := r.dev.Pause(r.T.Context()); err != nil {
-			r.T.Fatal(err)
-		}
-		r.dev.Resume()
-	}
 }
 
 func Test_5_3_5_1_EmergencyWriteOnAnUnconfiguredDevice(t *testing.T) {
@@ -369,41 +230,4 @@ func TestNoAllocationForOutput(t *testing.T) {
 		one()
 	}
 	want(t, "allocations", testing.AllocsPerRun(100, one), 0.0)
-}
-
-// FuzzPorts throws control messages and buffers at every queue.
-func FuzzPorts(f *testing.F) {
-	f.Add([]byte{})
-	f.Add([]byte{3, 0, 0, 1, 3, 1, 3, 1, 3, 1, 6, 1, 2, 0, 64, 0, 4, 1, 60, 0, 5, 0, 60, 0})
-	f.Add([]byte{0, 1, 8, 0, 1, 2, 8, 0, 3, 9, 9, 9})
-	f.Fuzz(func(t *testing.T, script []byte) {
-		r := newRig(t, two())
-		r.Init(multi, 6, 0)
-		for i := 0; len(script) >= 4 && i < 40; i++ {
-			q, a, b, c := int(script[0]%6), script[1], script[2], script[3]
-			script = script[4:]
-			switch {
-			case q == 3:
-				where := at + uint64(i)*16
-				r.Mem.PutUint64(where, uint64(a%4)|uint64(b)<<32|uint64(c)<<48)
-				r.Rings[3].Add(vringtest.Seg{Addr: where, Len: 8})
-			case a&1 != 0:
-				r.wires[q/3].set(func(w *wire) { w.in, w.room = append(w.in, make([]byte, b)...), int(c)*1000 })
-				r.dev.InputReady(q / 3)
-				r.dev.OutputReady(q / 3)
-				fallthrough
-			default:
-				r.Rings[q].Add(vringtest.Seg{Addr: at + uint64(b)<<8, Len: uint32(b)<<uint(c&7) + 1, Write: q%2 == 0 != (c&0x80 != 0)})
-			}
-			r.Ring(q)
-		}
-		for _, w := range r.wires {
-			w.set(func(w *wire) { w.room = -1 })
-		}
-		r.dev.OutputReady(0)
-		r.dev.OutputReady(1)
-		r.pass()
-		r.Init(multi, 6, 0)
-		r.send(1, []byte("works"))
-	})
 }

@@ -42,7 +42,7 @@ type Config struct {
 	Withhold uint64
 	// PortDoorbell and NewBell are virtio.Config's.
 	PortDoorbell bool
-	NewBell      func() virtio.Bell
+	NewBell      func(name string) (virtio.Bell, error)
 }
 
 // Stats count since New.

@@ -40,7 +40,7 @@ type Config struct {
 	Rate, Burst int
 	// PortDoorbell and NewBell are virtio.Config's.
 	PortDoorbell bool
-	NewBell      func() virtio.Bell
+	NewBell      func(name string) (virtio.Bell, error)
 }
 
 // Device is an entropy device.
