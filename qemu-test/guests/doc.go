@@ -6,6 +6,8 @@
 //	elf.go    the Multiboot1 ELF file around the code
 //	lib.go    printing, interrupt tables, timing loops
 //	list.go   the guests by name
+//	smplib.go   what guests with several processors share
+//	smp.go      those guests
 //	hostile.go  those that try to do harm
 //	bench.go  the guest that times every kind of exit
 //

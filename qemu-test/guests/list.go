@@ -51,6 +51,12 @@ var builders = map[string]func(*Program){
 	"db-loop":   dbLoop,
 	"db-stack":  dbStack,
 
+	// Several processors; see smp.go.
+	"smp":        smp,
+	"smp-reset":  smpReset,
+	"smp-triple": smpTriple,
+	"smp-storm":  smpStorm,
+
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),
 	"loop-out80": loop(func(p *Program) { p.OutB(0x80) }),

@@ -107,9 +107,13 @@ func (v *VCPU) fastHLT(x *Exit) Verdict {
 	return v.idle()
 }
 
-// idle decides whether a processor that stands at an HLT goes on.
+// idle decides whether a processor that stands at an HLT, or waits for a start-up
+// IPI, goes on.
 func (v *VCPU) idle() Verdict {
 	if !v.halted {
+		if v.waiting {
+			return v.sleep()
+		}
 		return Resume
 	}
 	r := v.regs
@@ -122,6 +126,11 @@ func (v *VCPU) idle() Verdict {
 			return Resume
 		}
 	}
+	return v.sleep()
+}
+
+// sleep begins a stay that is measured as idle.
+func (v *VCPU) sleep() Verdict {
 	v.stats.halted.Store(v.Time.TSC())
 	return Block
 }
