@@ -16,10 +16,8 @@ func debianSMPGuest(cpus int) func(t *testing.T, n *node) {
 		if up := fmt.Sprintf("smp: Brought up 1 node, %d CPUs", cpus); !strings.Contains(string(g.log()), up) {
 			t.Errorf("Linux does not say %q", up)
 		}
-		c.send("cat /sys/devices/system/cpu/online")
-		c.expect(fmt.Sprintf(`(?m)^0-%d\r?\n`, cpus-1))
-		c.send("grep -c ^processor /proc/cpuinfo")
-		c.expect(fmt.Sprintf(`(?m)^%d\r?\n`, cpus))
+		c.send("cat /sys/devices/system/cpu/online; grep -c ^processor /proc/cpuinfo")
+		c.expect(fmt.Sprintf(`0-%d\r?\n%d\r?\n`, cpus-1, cpus))
 		g.clean()
 		for _, bad := range []string{"do_IRQ", "failed to come online", "not responding", "TSC synchronization", "Measured", "turning off TSC"} {
 			if strings.Contains(string(g.log()), bad) {
@@ -92,17 +90,15 @@ func smpStorms(t *testing.T, n *node) {
 	g := n.microSMP(t, "smp-storm", 4)
 	c := g.console()
 	c.expect(`(?m)^up 3\r?\n`)
-	for range 2 {
-		n.alive(t)
-		n.gc(t)
-		g.act("pause")
-		if vm := g.show(); vm.State != "paused" {
-			t.Errorf("state %s, %s", vm.State, vm.Reason)
-		}
-		g.act("resume")
-		g.act("reset")
-		c.expect(`(?m)^up 3\r?\n`)
+	n.alive(t)
+	n.gc(t)
+	g.act("pause")
+	if vm := g.show(); vm.State != "paused" {
+		t.Errorf("state %s, %s", vm.State, vm.Reason)
 	}
+	g.act("resume")
+	g.act("reset")
+	c.expect(`(?m)^up 3\r?\n`)
 	if vm := g.act("stop"); vm.State != "off" {
 		t.Errorf("state %s", vm.State)
 	}

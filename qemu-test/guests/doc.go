@@ -10,6 +10,7 @@
 //	smp.go      those guests
 //	hostile.go  those that try to do harm
 //	bench.go  the guest that times every kind of exit
+//	benchsmp.go  interrupts between processors, timed
 //
 // World W2. No emulator is needed to build them; the same images run under VT-x and
 // AMD-V, and under any other Multiboot loader.

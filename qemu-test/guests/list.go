@@ -35,6 +35,10 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
+	// Two processors, on one host processor and on two; see benchsmp.go.
+	"bench-ipi1": benchIPI(false),
+	"bench-ipi2": benchIPI(true),
+
 	// Attacks; see hostile.go.
 	"msrs":      msrs,
 	"crs":       crs,

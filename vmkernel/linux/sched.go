@@ -232,6 +232,21 @@ func KickCPU(n int) {
 	}
 }
 
+// Contended says that a thread waits for a processor, whichever it may run on.
+//
+//go:nosplit
+func Contended() bool { return sched.queued != 0 }
+
+// Yield makes this processor look at its run queue as soon as it takes interrupts:
+// the running thread gives way to one that waits for it.
+//
+//go:nosplit
+func Yield() {
+	on := irqOff()
+	apic.Send(this().apicID, vectorKick)
+	irqOn(on)
+}
+
 // CPUs is the number of processors that run.
 func CPUs() int { return int(sched.ncpu) }
 

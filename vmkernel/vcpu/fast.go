@@ -55,8 +55,21 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 		return v.fastHypercall(x)
 	case KindPIO:
 		return v.fastPIO(x)
+	case KindPause:
+		return v.fastPause(x)
 	}
 	return Return
+}
+
+// fastPause is a loop around PAUSE: what it waits for may need this processor.
+func (v *VCPU) fastPause(x *Exit) Verdict {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
+		return Return
+	}
+	r.RIP = next
+	return Yield
 }
 
 func fastMSR(i uint32) bool {

@@ -29,6 +29,7 @@ func (v *VCPU) takeEvents() Stop {
 		}
 		return Stop{}
 	}
+	v.nmi.Store(false)
 	if !e.StartUp {
 		return Stop{}
 	}

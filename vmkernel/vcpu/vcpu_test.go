@@ -26,6 +26,7 @@ type apic struct {
 	sipi     bool
 	page     uint8
 	inits    int
+	onInit   func()
 }
 
 func (a *apic) raise(v uint8) { a.irr[v>>6] |= 1 << (v & 63) }
@@ -103,7 +104,13 @@ func (a *apic) TakeEvents() vcpu.Events {
 	a.nmi, a.init, a.sipi = false, false, false
 	return e
 }
-func (a *apic) Init()  { a.inits++ }
+func (a *apic) Init() {
+	a.inits++
+	if a.onInit != nil {
+		a.onInit()
+	}
+}
+
 func (a *apic) Reset() { *a = apic{regs: map[uint32]uint64{}} }
 
 // machine is IO that records, with device memory at 0xfe000000.
