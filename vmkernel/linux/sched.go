@@ -221,13 +221,14 @@ func (s *scheduler) wakeUp(t *thread, result int64) {
 	s.ready(t)
 }
 
-// KickCPU makes processor n leave guest mode and look at its run queue.
+// KickCPU makes processor n leave guest mode. The thread that runs there goes on: an
+// interrupt between two virtual processors must not cost its target the slice.
 //
 //go:nosplit
 func KickCPU(n int) {
 	if n >= 0 && n < int(sched.ncpu) {
 		on := irqOff()
-		apic.Send(cpuAt(sched.cpus[n]).apicID, vectorKick)
+		apic.Send(cpuAt(sched.cpus[n]).apicID, vectorLeave)
 		irqOn(on)
 	}
 }
