@@ -70,12 +70,12 @@ const (
 	Return Verdict = iota // ordinary Go has to look at this exit
 	Resume                // handled: enter again; a moved RIP ends the interrupt shadow
 	Block                 // handled: nothing to do until a kick or the deadline
-	// Yield is Resume, but another thread should have this processor first, if one
-	// waits: the guest spins.
-	Yield
 	// ResumeQuiet is Resume, and nothing has changed in what PendingInterrupt,
 	// Deadline and TaskPriority would say.
 	ResumeQuiet
+	// Yield is Resume, but another thread should have this processor first, if one
+	// waits: the guest spins.
+	Yield
 )
 
 // Fast is the part of the virtual CPU that the run loop calls without leaving

@@ -79,10 +79,12 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			}
 		case vcpu.Block:
 			e.block()
-		case vcpu.Yield:
-			c.Shadow = 0
-			e.yield()
 		default:
+			if verdict == vcpu.Yield { // not a case: exits that are frequent pay for each
+				c.Shadow = 0
+				e.yield()
+				continue
+			}
 			e.leave()
 			return
 		}

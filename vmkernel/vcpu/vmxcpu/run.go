@@ -84,21 +84,29 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			if cpu, ok = e.block(); !ok {
 				return
 			}
-		case vcpu.Yield:
-			e.shadow = shadowClear
-			if h := e.host; h.Yield != nil && h.Contended != nil && h.Contended() {
-				h.Yield()
-				if e.ask = true; !e.interrupt() {
-					e.leave()
-					return
-				}
-				cpu = e.active - 1
-			}
 		default:
+			if verdict == vcpu.Yield { // not a case: exits that are frequent pay for each
+				if e.yield() {
+					cpu = e.active - 1
+					continue
+				}
+			}
 			e.leave()
 			return
 		}
 	}
+}
+
+// yield gives the processor to a thread that waits for it, if the host knows of one.
+// It says whether the guest can go on.
+func (e *Engine) yield() bool {
+	e.shadow = shadowClear
+	if h := e.host; h.Yield != nil && h.Contended != nil && h.Contended() {
+		h.Yield()
+		e.ask = true
+		return e.interrupt()
+	}
+	return true
 }
 
 // own are the exits that the loop may handle itself.
