@@ -62,12 +62,20 @@ var guestRows = []struct {
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
 	{name: "self-init", run: survives(``)},
+	{name: "smp-2", run: smpGuest(2)},
+	{name: "smp-4", run: smpGuest(4)},
+	{name: "smp-8", run: smpGuest(8)},
+	{name: "smp-reset", run: smpResets},
+	{name: "smp-triple", run: smpTriples},
+	{name: "smp-storm", run: smpStorms},
 	// These need a second processor's worth of time in a Bochs of one.
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
 	{name: "fxrstor", run: besideFXRSTOR},
 	{name: "xen", run: xenGuest},
 	{name: "debian", run: debianGuest},
+	{name: "debian-2", run: debianSMPGuest(2)},
+	{name: "debian-4", run: debianSMPGuest(4)},
 	// Two kernels at once take a Bochs too long.
 	{name: "debian-twice", only: "amd-v/cpus=3", run: debianTwice},
 }

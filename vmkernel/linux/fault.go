@@ -28,7 +28,7 @@ func handleInterrupt(f *frame) {
 	case v == vectorKick:
 		apic.EOI()
 		c.resched = 1
-	case v == vectorFlush:
+	case v == vectorFlush, v == vectorLeave:
 		apic.EOI()
 	case v == vectorSpurious:
 	default:

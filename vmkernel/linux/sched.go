@@ -221,15 +221,31 @@ func (s *scheduler) wakeUp(t *thread, result int64) {
 	s.ready(t)
 }
 
-// KickCPU makes processor n leave guest mode and look at its run queue.
+// KickCPU makes processor n leave guest mode. The thread that runs there goes on: an
+// interrupt between two virtual processors must not cost its target the slice.
 //
 //go:nosplit
 func KickCPU(n int) {
 	if n >= 0 && n < int(sched.ncpu) {
 		on := irqOff()
-		apic.Send(cpuAt(sched.cpus[n]).apicID, vectorKick)
+		apic.Send(cpuAt(sched.cpus[n]).apicID, vectorLeave)
 		irqOn(on)
 	}
+}
+
+// Contended says that a thread waits for a processor, whichever it may run on.
+//
+//go:nosplit
+func Contended() bool { return sched.queued != 0 }
+
+// Yield makes this processor look at its run queue as soon as it takes interrupts:
+// the running thread gives way to one that waits for it.
+//
+//go:nosplit
+func Yield() {
+	on := irqOff()
+	apic.Send(this().apicID, vectorKick)
+	irqOn(on)
 }
 
 // CPUs is the number of processors that run.

@@ -41,6 +41,13 @@
 // Linux Documentation/virt/kvm/x86/{cpuid,msr}.rst of 6.1 for the paravirtual
 // interface.
 //
+//   - A processor that waits for a start-up IPI is kicked into the run loop, where
+//     FastExit blocks at once: the engine executes nothing.
+//
+// Paravirtual features for several processors: the clock is stable across them. Not
+// offered: KVM_FEATURE_PV_TLB_FLUSH (the flag that says "preempted" would have to be
+// kept by the host's scheduler, atomically with the guest), PV_SEND_IPI, PV_UNHALT.
+//
 // Not supported: hardware task switches, SMM, performance counters, AVX-512,
 // CET, LA57, protection keys, more than 8 bits of APIC ID, nested virtualisation.
 package vcpu

@@ -73,6 +73,9 @@ const (
 	// ResumeQuiet is Resume, and nothing has changed in what PendingInterrupt,
 	// Deadline and TaskPriority would say.
 	ResumeQuiet
+	// Yield is Resume, but another thread should have this processor first, if one
+	// waits: the guest spins.
+	Yield
 )
 
 // Fast is the part of the virtual CPU that the run loop calls without leaving

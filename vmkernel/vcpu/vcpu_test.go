@@ -23,6 +23,10 @@ type apic struct {
 	level    bool
 	nmi      bool
 	init     bool
+	sipi     bool
+	page     uint8
+	inits    int
+	onInit   func()
 }
 
 func (a *apic) raise(v uint8) { a.irr[v>>6] |= 1 << (v & 63) }
@@ -94,12 +98,19 @@ func (a *apic) CanSkipEOI(uint8) bool {
 func (a *apic) TPR() uint8          { return a.tpr }
 func (a *apic) SetTPR(v uint8)      { a.tpr = v }
 func (a *apic) DeadlineTSC() uint64 { return a.deadline }
-func (a *apic) HasEvents() bool     { return a.nmi || a.init }
-func (a *apic) TakeEvents() (bool, bool) {
-	n, i := a.nmi, a.init
-	a.nmi, a.init = false, false
-	return n, i
+func (a *apic) HasEvents() bool     { return a.nmi || a.init || a.sipi }
+func (a *apic) TakeEvents() vcpu.Events {
+	e := vcpu.Events{NMI: a.nmi, INIT: a.init, StartUp: a.sipi, Vector: a.page}
+	a.nmi, a.init, a.sipi = false, false, false
+	return e
 }
+func (a *apic) Init() {
+	a.inits++
+	if a.onInit != nil {
+		a.onInit()
+	}
+}
+
 func (a *apic) Reset() { *a = apic{regs: map[uint32]uint64{}} }
 
 // machine is IO that records, with device memory at 0xfe000000.
@@ -162,11 +173,12 @@ type clock struct {
 	stolen uint64
 }
 
-func (c *clock) TSC() uint64       { return c.tsc }
-func (c *clock) KHz() uint64       { return 2_000_000 }
-func (c *clock) Now() int64        { return c.now }
-func (c *clock) Wall() int64       { return 1_000_000_000_000_000_000 + c.now }
-func (c *clock) Stolen(int) uint64 { return c.stolen }
+func (c *clock) TSC() uint64            { return c.tsc }
+func (c *clock) KHz() uint64            { return 2_000_000 }
+func (c *clock) Now() int64             { return c.now }
+func (c *clock) Wall() int64            { return 1_000_000_000_000_000_000 + c.now }
+func (c *clock) Epoch() (uint64, int64) { return c.TSC(), c.Now() }
+func (c *clock) Stolen(int) uint64      { return c.stolen }
 
 // amdHost is a processor with everything.
 func amdHost(l, sub uint32) (a, b, c, d uint32) {

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"basalt/vmkernel/gmem"
@@ -37,8 +38,8 @@ const (
 	busKHz    = 1_000_000 // of the local APIC's timer
 	// minPeriodUS is the shortest period of the local APIC's timer.
 	minPeriodUS = 50
-	// maxCPUs is what runs now; the wiring below is for any number.
-	maxCPUs = 1
+	// maxCPUs is what the cpu policy and the APIC IDs are tested for.
+	maxCPUs = 64
 	minMiB  = 4
 )
 
@@ -49,6 +50,7 @@ type board struct {
 	high  uint64 // size of RAM above
 	table vcpu.NestedTable
 	clock *vtime.Clock
+	time  *machineTime
 	bus   *vbus.Bus
 	pic   *pic.PIC
 	apics *lapic.Set
@@ -119,6 +121,7 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 
 	// Interrupt controllers.
 	b.clock = vtime.New(0)
+	b.time = &machineTime{p: p, c: b.clock, id: c.ID}
 	b.bus = vbus.New()
 	kicks := make([]*kicker, c.CPUs)
 	conf := make([]lapic.Config, c.CPUs)
@@ -197,7 +200,7 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 		cio := &cpuIO{b: b, apic: a, maps: make([]gmem.Mapping, 0, 4)}
 		cpu := vcpu.New(vcpu.Config{Index: i, CPUID: id, APIC: a, IO: cio, Fast: cio,
 			Emul: emul.New(b.mem, cio, id.Features().PhysBits), Mem: b.mem,
-			Time: &machineTime{p: p, c: b.clock, id: c.ID}})
+			Time: b.time})
 		a.cpu = cpu
 		b.ports = append(b.ports, a)
 		if err = cpu.Attach(p.Factory, b.table); err != nil {
@@ -265,6 +268,7 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if err != nil {
 		return f, err
 	}
+	zero := -b.time.TSC() // all counters begin at 0, in the same instant
 	for i, c := range b.cpus {
 		set := start
 		if i > 0 {
@@ -273,6 +277,7 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 		if err := c.Reset(set); err != nil {
 			return f, err
 		}
+		c.SetTSCOffset(zero)
 		if i == 0 {
 			b.apics.APIC(0).VirtualWire()
 		}
@@ -324,6 +329,26 @@ type machineTime struct {
 	p  *Platform
 	c  *vtime.Clock
 	id string
+
+	mu    sync.Mutex
+	epoch uint64 // TSC when the clock stood at since
+	since int64
+}
+
+// begin notes a new epoch. The clock has begun to run and no processor runs.
+func (t *machineTime) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := t.p.TSC()
+	t.since = t.c.Now()
+	t.epoch = before + (t.p.TSC()-before)/2
+}
+
+// Epoch implements vcpu.Time.
+func (t *machineTime) Epoch() (tsc uint64, now int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.epoch, t.since
 }
 
 func (t *machineTime) TSC() uint64 { return t.p.TSC() }

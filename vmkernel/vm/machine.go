@@ -35,8 +35,8 @@ type Machine struct {
 
 	// The owner's.
 	boot    host.Boot
-	running int // CPUs that have not reported yet
-	frozen  uint64
+	running int     // CPUs that have not reported yet
+	frozen  uint64  // host TSC at the pause
 	resets  uint64  // by the guest, since the start
 	later   request // what a device asked for while the machine was paused
 	booted  time.Time

@@ -18,6 +18,9 @@ var errStuck = errors.New("vm: a virtual CPU did not stop")
 // (after errStuck) goes on with that.
 func (m *Machine) release() {
 	m.b.clock.Resume()
+	if m.running == 0 {
+		m.b.time.begin()
+	}
 	for _, c := range m.cpus {
 		c.v.ClearStop()
 		if !c.running {
@@ -86,14 +89,15 @@ func (m *Machine) pause() error {
 		m.crash(own.Reason)
 		return &host.StateError{Action: "pause", State: host.StateCrashed}
 	}
-	m.frozen = m.b.cpus[0].TSC()
+	m.frozen = m.p.TSC()
 	m.set(host.StatePaused, "")
 	return nil
 }
 
 func (m *Machine) resume() error {
+	stood := m.p.TSC() - m.frozen
 	for _, v := range m.b.cpus {
-		v.SetTSC(m.frozen)
+		v.HoldTSC(stood)
 		v.ClockChanged()
 	}
 	m.set(host.StateRunning, "")

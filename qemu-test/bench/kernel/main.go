@@ -37,7 +37,9 @@ func run() error {
 	fmt.Printf("engine %s mitigations=%v\n", f.Name(), mitigations)
 	set, _ := ring0.Choose(0, f)
 	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set)
-	p.Pin = nil
+	if linux.CPUs() == 1 {
+		p.Pin = nil
+	}
 	p.Log = func(format string, a ...any) { fmt.Printf("log: "+format+"\n", a...) }
 	off := make(chan string, 16)
 	p.Event = func(_, _, text string) {
@@ -55,7 +57,13 @@ func run() error {
 	if name := value(text, "guest"); name != "" {
 		return forever(m, name)
 	}
-	if err := rows(m); err != nil {
+	if linux.CPUs() > 1 {
+		return rows(m, "bench-ipi2", 2)
+	}
+	if err := rows(m, "bench", 1); err != nil {
+		return err
+	}
+	if err := rows(m, "bench-ipi1", 2); err != nil {
 		return err
 	}
 	return allocations(m)

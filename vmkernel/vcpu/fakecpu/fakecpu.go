@@ -118,7 +118,7 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 		switch e.fast.FastExit(x) {
 		case vcpu.Return:
 			return nil
-		case vcpu.Resume, vcpu.ResumeQuiet:
+		case vcpu.Resume, vcpu.ResumeQuiet, vcpu.Yield:
 			e.Shadow = e.Shadow && e.R.RIP == rip
 		case vcpu.Block:
 			if v, ok := e.fast.PendingInterrupt(); !ok || v == 0 {

@@ -34,6 +34,9 @@ type Engine struct {
 	parked atomic.Uint32
 	seen   atomic.Uint64 // generation of the table that the TLB is clean for
 
+	spins bool         // there are others: set before any of them runs
+	poll  hostcpu.Poll // of kicks, when halted
+
 	cpu      int  // where the last entry was, -1 before
 	ask      bool // consult has to ask Fast
 	tag      bool // the ASID has to be looked at
@@ -133,6 +136,27 @@ func (e *Engine) initVMCB() {
 	e.vmcb.Save.CR0 = reg.CR0_ET
 	e.vmcb.Save.DR6, e.vmcb.Save.DR7 = reg.DR6_Reset, reg.DR7_Reset
 	e.regs.RFLAGS = reg.RFLAGS_1
+}
+
+// Pause filter (APM Vol. 2, 15.14.4): a loop of so many PAUSEs, not further apart than
+// so many cycles, is an exit.
+const (
+	pauseCount     = 3000
+	pauseThreshold = 128
+)
+
+// meetOthers says that the machine has more than one processor: one may wait for
+// another. No engine runs yet.
+func (e *Engine) meetOthers() {
+	e.spins = true
+	if caps := &e.f.cfg.Caps; caps.Has(reg.SVM_PauseFilter) {
+		c := &e.vmcb.Control
+		c.Intercept1 |= svm.Intercept1PAUSE
+		c.PauseFilterCount = pauseCount
+		if caps.Has(reg.SVM_PauseFilterThr) {
+			c.PauseFilterThresh = pauseThreshold
+		}
+	}
 }
 
 // Run implements vcpu.Engine.

@@ -48,6 +48,9 @@ type Engine struct {
 	msrs  vmx.MSRs // the guest's
 	cr2   uint64   // the guest's, while not live
 
+	spins bool         // there are others: set before any of them runs
+	poll  hostcpu.Poll // of kicks, when halted
+
 	where  atomic.Uint32 // CPU + 1 while the guest may run there, else 0
 	kicked atomic.Uint32 // someone wants attention
 	parked atomic.Uint32
@@ -157,7 +160,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 // that takes the value; APIC-register virtualisation would need its registers.
 func (f *Factory) controls(tpr bool) vmx.Controls {
 	c := f.caps.Controls
-	c.Proc2 &^= (vmx.Proc2APICRegisterVirtual | vmx.Proc2VirtualizeX2APIC) &^ f.caps.Proc2.Must
+	c.Proc2 &^= (vmx.Proc2APICRegisterVirtual | vmx.Proc2VirtualizeX2APIC | vmx.Proc2PAUSELoopExiting) &^ f.caps.Proc2.Must
 	if !tpr && c.Proc&vmx.ProcUseTPRShadow != 0 {
 		c.Proc &^= vmx.ProcUseTPRShadow
 		c.Proc |= vmx.ProcCR8LoadExiting | vmx.ProcCR8StoreExiting
@@ -169,6 +172,20 @@ func (f *Factory) controls(tpr bool) vmx.Controls {
 		c.Proc2 &^= vmx.Proc2EnableINVPCID
 	}
 	return c
+}
+
+// PAUSE-loop exiting (SDM Vol. 3C, 25.6.13): PAUSEs not further apart than the gap, for
+// longer than the window, are an exit. Both in ticks of the TSC.
+const (
+	pauseGap    = 128
+	pauseWindow = 4096
+)
+
+// meetOthers says that the machine has more than one processor: one may wait for
+// another. No engine runs yet.
+func (e *Engine) meetOthers() {
+	e.spins = true
+	e.controls.Proc2 |= e.f.caps.Controls.Proc2 & vmx.Proc2PAUSELoopExiting
 }
 
 func (e *Engine) free(vmcs, apic, xsave bool) {

@@ -22,6 +22,8 @@ func Host() *hostcpu.Host {
 		Kick:        linux.KickCPU,
 		Park:        park,
 		Unpark:      linux.Unpark,
+		Contended:   linux.Contended,
+		Yield:       linux.Yield,
 		Alloc: func(n, align int) (uint64, bool) {
 			return pmem.Alloc(n, uint64(align)*pmem.Frame, 0)
 		},
