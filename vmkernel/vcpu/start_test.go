@@ -16,7 +16,7 @@ func newOther(t *testing.T) *rig {
 	ram := gmemtest.New(8 << 20)
 	r := &rig{ram: ram, m: &machine{ram: ram}, apic: &apic{regs: map[uint32]uint64{}}, clk: &clock{tsc: 1000}}
 	f := &fakecpu.Factory{}
-	r.v = vcpu.New(vcpu.Config{Index: 1, CPUID: vcpu.NewCPUID(amdHost, f.Caps(), 2, 2_000_000, 1_000_000),
+	r.v = vcpu.New(vcpu.Config{Index: 1, CPUID: newCPUID(amdHost, f.Caps(), 2, 2_000_000, 1_000_000),
 		APIC: r.apic, IO: r.m, Fast: r.m, Emul: emul.New(ram, r.m, 40), Mem: ram, Time: r.clk})
 	r.apic.v = r.v
 	tab, _ := f.NewTable()

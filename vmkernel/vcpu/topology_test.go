@@ -32,7 +32,7 @@ func TestTopology(t *testing.T) {
 		for _, n := range []int{1, 2, 3, 4, 8, 64} {
 			for _, index := range []int{0, n - 1} {
 				r := newRig(t)
-				r.v.CPUID, r.v.Index = vcpu.NewCPUID(host, vcpu.Caps{XCR0: 7}, n, 2_000_000, 1_000_000), index
+				r.v.CPUID, r.v.Index = newCPUID(host, vcpu.Caps{XCR0: 7}, n, 2_000_000, 1_000_000), index
 				ask := func(l, sub uint32) [4]uint32 {
 					g := &r.e.R.GPR
 					g[vcpu.RAX], g[vcpu.RCX] = uint64(l), uint64(sub)
