@@ -23,9 +23,21 @@
 //     small cache that Fast can read. The cache trusts that code does not change
 //     its prefixes at the same address; a guest that does so deceives only itself.
 //
+// Saved state (state.go, state_check.go, fingerprint.go): SaveState runs on the
+// owner's thread, LoadState on any, each between two calls of Run. A state comes
+// from outside: every field is checked as if the guest had written it, and what
+// XRSTOR, XSETBV, WRMSR or MOV DR would refuse never reaches an instruction of the
+// host. Both engines write one format, but a machine goes on only on the engine
+// where it began. The local APIC is loaded before (CR8 and APIC_BASE are its), the
+// memory too (page-directory pointers of PAE paging are read from it again).
+//
 // Specifications: Intel SDM edition 084 (June 2024), AMD APM Vol. 2 rev. 3.42,
 // Linux Documentation/virt/kvm/x86/{cpuid,msr}.rst of 6.1 for the paravirtual
 // interface.
+//
+// Not supported in a saved state: a single step that VT-x holds as a pending debug
+// exception; page-directory pointers that differ from those in memory; a waiting
+// application processor (SIPI).
 //
 // Not supported: hardware task switches, SMM, performance counters, AVX-512,
 // CET, LA57, protection keys, more than 8 bits of APIC ID, nested virtualisation.

@@ -42,6 +42,22 @@
 //
 // The machine's clock and the guest's TSC stand still while it is paused.
 //
+// # Saved state
+//
+// Save pauses the machine, takes the small sections (machine, devices in the order of
+// save.go, local APICs, processors, each processor by its own thread) in the owner,
+// and streams memory on the caller's goroutine; busy keeps everybody else out, Status
+// answers. Whatever fails, the machine goes on as before. Restore builds a board that
+// is in no table, loads the stream into it to the end, and only then makes the machine
+// visible, paused: a failure leaves nothing. accept decides from the header alone,
+// before any memory is promised, whether this host can carry the machine.
+//
+// The guest's TSC, the machine's clock, and with them PV clock, PM timer, PIT and RTC
+// go on from where they stood: time that a machine was saved did not pass for it, as
+// with a pause. A guest that wants the time of day asks the network.
+//
+// A restored machine can be reset only if Restore was given boot images.
+//
 // # Surprises
 //
 //   - A processor without an XSETBV intercept (QEMU's AMD-V) changes XCR0 behind
@@ -58,5 +74,7 @@
 //     first touches and EPT/NPT misses.
 //
 // Not supported yet: more than one running CPU (the structure is there), devices
-// on PCI, checkpoints.
+// on PCI. Of saved state: devices with goroutines of their own, which have to be
+// quiet while they are saved; a device for the generation ID (Machine.generation is
+// kept and changes with a clone, no guest can see it); copying while the guest runs.
 package vm

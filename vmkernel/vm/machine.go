@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,8 @@ type Machine struct {
 	p    *Platform
 	conf host.Config
 	con  *host.Console
+	// generation changes when the machine's past forks (a clone).
+	generation [16]byte
 
 	actions  chan action
 	requests chan request
@@ -50,20 +53,25 @@ const (
 	actReset
 	actPause
 	actResume
+	actFreeze
+	actAdopt
 )
 
-var actionNames = [...]string{"start", "stop", "reset", "pause", "resume"}
+var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "save", "restore"}
 
 type action struct {
 	kind  actionKind
 	boot  host.Boot
 	reply chan error
+	// actFreeze fills it, actAdopt takes what it holds.
+	state *frozen
 }
 
 func newMachine(p *Platform, c host.Config) *Machine {
 	m := &Machine{p: p, conf: c, con: host.NewConsole(), since: time.Now(),
 		actions: make(chan action), requests: make(chan request, 8),
 		quit: make(chan struct{}), gone: make(chan struct{})}
+	rand.Read(m.generation[:]) // it never fails
 	go m.own()
 	return m
 }
@@ -108,12 +116,20 @@ func (m *Machine) do(ctx context.Context, a action) error {
 		return refuse(host.ErrBusy)
 	}
 	defer m.busy.Store(false)
+	return m.tell(a)
+}
+
+// tell is do for who holds busy.
+func (m *Machine) tell(a action) error {
 	a.reply = make(chan error, 1)
 	select {
 	case m.actions <- a:
 		return <-a.reply
 	case <-m.gone:
-		return refuse(host.ErrClosed)
+		if a.kind == actStart {
+			a.boot.Close()
+		}
+		return host.ErrClosed
 	}
 }
 
@@ -167,6 +183,10 @@ func (m *Machine) act(a action) error {
 		ok = st == host.StateRunning
 	case actResume:
 		ok = st == host.StatePaused
+	case actFreeze:
+		ok = st == host.StateRunning || st == host.StatePaused
+	case actAdopt:
+		ok = st == host.StateOff
 	}
 	if !ok {
 		if a.kind == actStart {
@@ -188,6 +208,10 @@ func (m *Machine) act(a action) error {
 		return nil
 	case actPause:
 		return m.pause()
+	case actFreeze:
+		return m.freeze(a.state)
+	case actAdopt:
+		return m.adopt(a.state, a.boot)
 	}
 	return m.resume()
 }
