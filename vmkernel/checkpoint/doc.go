@@ -37,8 +37,9 @@
 // (8 bytes), a bitmap of its 4 KiB pages (64 bytes) and the pages whose bits are
 // set, in order. Pages of zeros are left out; so are frames that nobody touched.
 // The payload of the end is the number of records before it, the number of bytes
-// before it (8 bytes each) and the CRC-32C of those bytes: a stream that was cut,
-// or put together from two, is found even where every record is whole.
+// before it (8 bytes each) and the CRC-32C of those bytes without the payloads, whose
+// own checksums are among them: a stream that was cut, or put together from two, is
+// found even where every record is whole.
 //
 // # Trust
 //

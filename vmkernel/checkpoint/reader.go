@@ -98,11 +98,17 @@ func (s *Reader) fail(section string, at int64, err error) error {
 	return s.err
 }
 
-// read fills p.
+// read fills p with bytes that the checksum of the end covers.
 func (s *Reader) read(p []byte) error {
+	err := s.body(p)
+	s.sum = crc32.Update(s.sum, castagnoli, p)
+	return err
+}
+
+// body fills p with a payload, or a part of one.
+func (s *Reader) body(p []byte) error {
 	n, err := io.ReadFull(s.r, p)
 	s.n += int64(n)
-	s.sum = crc32.Update(s.sum, castagnoli, p[:n])
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		err = ErrTruncated
 	}
@@ -211,7 +217,7 @@ func (s *Reader) payload(n int) error {
 			s.buf = grown
 		}
 		s.buf = s.buf[:have+step]
-		if err := s.read(s.buf[have:]); err != nil {
+		if err := s.body(s.buf[have:]); err != nil {
 			return err
 		}
 	}

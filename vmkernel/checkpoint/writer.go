@@ -37,13 +37,20 @@ func NewWriter(w io.Writer, h *Header) (*Writer, error) {
 // Bytes is how much was written so far.
 func (s *Writer) Bytes() int64 { return s.n }
 
+// write writes bytes that the checksum of the end covers. A payload is covered by its
+// own, which is covered here: memory is summed once.
 func (s *Writer) write(p []byte) {
+	s.sum = crc32.Update(s.sum, castagnoli, p)
+	s.body(p)
+}
+
+// body writes a payload, or a part of one.
+func (s *Writer) body(p []byte) {
 	if s.err != nil {
 		return
 	}
 	n, err := s.w.Write(p)
 	s.n += int64(n)
-	s.sum = crc32.Update(s.sum, castagnoli, p)
 	if err == nil && n != len(p) {
 		err = io.ErrShortWrite
 	}
@@ -69,7 +76,7 @@ func (s *Writer) end(sum uint32) {
 
 func (s *Writer) record(k Kind, flags uint8, name string, p []byte) {
 	s.begin(k, flags, name, uint64(len(p)))
-	s.write(p)
+	s.body(p)
 	s.end(crc32.Checksum(p, castagnoli))
 }
 
@@ -137,7 +144,7 @@ func (s *Writer) Memory(gpa uint64, pages *Pages, frame []byte) error {
 	for i, w := range pages {
 		binary.LittleEndian.PutUint64(head[8+8*i:], w)
 	}
-	s.write(head[:])
+	s.body(head[:])
 	sum := crc32.Checksum(head[:], castagnoli)
 	for i := 0; i < FrameSize/PageSize; i++ {
 		if !pages.Has(i) {
@@ -148,7 +155,7 @@ func (s *Writer) Memory(gpa uint64, pages *Pages, frame []byte) error {
 			i++
 		}
 		p := frame[from*PageSize : (i+1)*PageSize]
-		s.write(p)
+		s.body(p)
 		sum = crc32.Update(sum, castagnoli, p)
 	}
 	s.end(sum)
