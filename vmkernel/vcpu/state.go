@@ -31,10 +31,11 @@ type saved struct {
 }
 
 // SaveState writes everything that the guest can see or has coming, but for the
-// local APIC, which has a section of its own. tsc is what the guest's counter shows
-// while it stands still. The owner's thread calls it, after Run has returned: VT-x
-// reads the VMCS on the processor where it is active.
-func (v *VCPU) SaveState(tsc uint64) ([]byte, error) {
+// local APIC, which has a section of its own. stopped is the host's counter when the
+// machine stopped: the guest's counter stands at what it was then. The owner's thread
+// calls it, after Run has returned: VT-x reads the VMCS on the processor where it is
+// active.
+func (v *VCPU) SaveState(stopped uint64) ([]byte, error) {
 	if v.crashed != "" {
 		return nil, fmt.Errorf("vcpu: CPU %d: save state: %s", v.Index, v.crashed)
 	}
@@ -43,7 +44,7 @@ func (v *VCPU) SaveState(tsc uint64) ([]byte, error) {
 		v.full = false // the cache may be older than SetInterruptShadow
 	}
 	s := saved{regs: *v.regs, sys: *v.System(), halted: v.halted && v.regs.RIP == v.haltRIP, haltLen: v.haltLen,
-		nmi: nmi || v.nmi.Load(), events: [3]Event{v.queued, next, behind}, tsc: tsc, msr: v.msr, pv: v.pv,
+		nmi: nmi || v.nmi.Load(), events: [3]Event{v.queued, next, behind}, tsc: stopped + v.tscOffset, msr: v.msr, pv: v.pv,
 		reported: v.pv.stealLast - v.pv.stolen, xsave: v.area()}
 	s.sys.settle()
 	b := s.encode()
@@ -196,8 +197,10 @@ func (s *saved) decode(b []byte, area int) error {
 
 // LoadState replaces the processor's state, or changes nothing and says which field
 // a guest could not have brought about. The local APIC and the guest's memory have
-// been loaded before. The processor does not run; any thread may call it.
-func (v *VCPU) LoadState(b []byte) error {
+// been loaded before. stopped is the value of this host's counter at which the guest's
+// goes on: one for all processors of a machine, so that their counters keep together.
+// The processor does not run; any thread may call it.
+func (v *VCPU) LoadState(b []byte, stopped uint64) error {
 	area := v.area()
 	var s saved
 	if err := s.decode(b, len(area)); err != nil {
@@ -223,7 +226,8 @@ func (v *VCPU) LoadState(b []byte) error {
 	*v.regs = s.regs
 	s.sys.CR8 = uint64(v.APIC.TPR())
 	v.sys = s.sys
-	v.SetTSC(s.tsc)
+	v.tscOffset = s.tsc - stopped
+	v.eng.SetTSCOffset(v.tscOffset)
 	v.eng.FlushTLB()
 	if err := v.eng.StoreSystem(&v.sys); err != nil {
 		return fmt.Errorf("CPU %d: vcpu: load state: %w", v.Index, err)
@@ -237,6 +241,9 @@ func (v *VCPU) LoadState(b []byte) error {
 	v.queued = s.events[0]
 	return nil
 }
+
+// TSCOffset is the guest's counter less the host's.
+func (v *VCPU) TSCOffset() uint64 { return v.tscOffset }
 
 // resume sets up what follows from the registers, on a host whose count of stolen
 // time is another one.

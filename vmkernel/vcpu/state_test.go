@@ -67,12 +67,14 @@ func busy(t testing.TB) *rig {
 
 func save(t testing.TB, r *rig) []byte {
 	t.Helper()
-	b, err := r.v.SaveState(9_000_000)
+	b, err := r.v.SaveState(9_000_000 - r.v.TSCOffset())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
+
+func (r *rig) load(b []byte) error { return r.v.LoadState(b, r.clk.tsc) }
 
 func TestStateRoundTrip(t *testing.T) {
 	a := busy(t)
@@ -82,7 +84,7 @@ func TestStateRoundTrip(t *testing.T) {
 	}
 	to := newRig(t)
 	to.clk.tsc, to.clk.stolen = 1<<40, 999
-	if err := to.v.LoadState(b); err != nil {
+	if err := to.load(b); err != nil {
 		t.Fatal(err)
 	}
 	if got := to.v.TSC(); got != 9_000_000 {
@@ -143,7 +145,7 @@ func TestEveryMSRIsSaved(t *testing.T) {
 				}
 				break
 			}
-			if err := to.v.LoadState(b); err != nil {
+			if err := to.load(b); err != nil {
 				t.Errorf("MSR %#x: %v", i, err)
 			}
 			if got, _ := to.v.ReadMSR(i); got != want {
@@ -161,7 +163,7 @@ func TestHaltIsKept(t *testing.T) {
 	r.v.Run()
 	b := save(t, r)
 	to := newRig(t)
-	if err := to.v.LoadState(b); err != nil {
+	if err := to.load(b); err != nil {
 		t.Fatal(err)
 	}
 	to.apic.raise(0x40)
@@ -176,7 +178,7 @@ func TestHaltIsKept(t *testing.T) {
 func TestEventsAreDelivered(t *testing.T) {
 	r := busy(t)
 	to := newRig(t)
-	if err := to.v.LoadState(save(t, r)); err != nil {
+	if err := to.load(save(t, r)); err != nil {
 		t.Fatal(err)
 	}
 	to.e.Push(fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt}}, fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt}}, to.end())
@@ -191,7 +193,7 @@ func TestClockPageFollows(t *testing.T) {
 	r := busy(t)
 	to := newRig(t)
 	to.clk.tsc, to.clk.now, to.clk.stolen = 1<<50, 777, 5
-	if err := to.v.LoadState(save(t, r)); err != nil {
+	if err := to.load(save(t, r)); err != nil {
 		t.Fatal(err)
 	}
 	version, _ := r.ram.Uint32(0x30000)
@@ -265,7 +267,7 @@ func TestStateRefusals(t *testing.T) {
 		}
 		to := newRig(t)
 		before := save(t, to)
-		err = to.v.LoadState(bad)
+		err = to.load(bad)
 		field, _, _ := strings.Cut(name, " (")
 		if !errors.Is(err, checkpoint.ErrInvalid) || !strings.Contains(err.Error(), ": "+field+": ") {
 			t.Errorf("%s: %v", name, err)
@@ -279,13 +281,13 @@ func TestStateRefusals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := newRig(t).v.LoadState(bad); !errors.Is(err, checkpoint.ErrInvalid) || !strings.Contains(err.Error(), name) {
+		if err := newRig(t).load(bad); !errors.Is(err, checkpoint.ErrInvalid) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	to := newRig(t)
 	for n := range b {
-		if err := to.v.LoadState(b[:n]); err == nil {
+		if err := to.load(b[:n]); err == nil {
 			t.Fatalf("%d of %d bytes", n, len(b))
 		}
 	}
@@ -314,7 +316,7 @@ func TestStateGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		to := newRig(t)
-		if err := to.v.LoadState(b); err != nil {
+		if err := to.load(b); err != nil {
 			t.Errorf("%s: %v", f, err)
 		}
 		if !bytes.Equal(save(t, to), save(t, busy(t))) {
@@ -331,15 +333,15 @@ func FuzzCPUState(f *testing.F) {
 	r := newRig(f)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r.e.DropEvents()
-		if r.v.LoadState(in) != nil {
+		if r.load(in) != nil {
 			return
 		}
 		tsc := r.v.TSC()
-		out, err := r.v.SaveState(tsc)
+		out, err := r.v.SaveState(tsc - r.v.TSCOffset())
 		if err != nil {
 			t.Fatalf("it was loaded and cannot be saved: %v", err)
 		}
-		if err := r.v.LoadState(out); err != nil {
+		if err := r.load(out); err != nil {
 			t.Fatalf("saved again: %v", err)
 		}
 		x := r.e.XSAVE()

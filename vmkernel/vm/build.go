@@ -55,6 +55,7 @@ type board struct {
 	ports []*localAPIC
 	uart  *uart.UART
 	post  postcode.PostCode
+	held  bool // its devices are paused for a saved state
 }
 
 // request is what a device asks of the machine's owner.

@@ -74,6 +74,7 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 		m.discard()
 		return nil, translate(err)
 	}
+	f.stopped = t.p.TSC()
 	if err = f.load(ctx, in, o.Progress); err == nil {
 		err = m.tell(action{kind: actAdopt, state: f, boot: o.Boot})
 	}
@@ -207,6 +208,9 @@ func (f *frozen) apply(got map[string][]byte) error {
 	if err := f.machine.decode(got["machine"]); err != nil {
 		return fail("machine", err)
 	}
+	if err := b.hold(); err != nil {
+		return err
+	}
 	b.clock.Set(f.machine.now)
 	for _, d := range order(b.bus.Devices()) {
 		if s, ok := d.(vbus.Stateful); ok {
@@ -224,7 +228,7 @@ func (f *frozen) apply(got map[string][]byte) error {
 			return fail(name, err)
 		}
 		name = fmt.Sprintf("cpu/%d", i)
-		if err := c.LoadState(got[name]); err != nil {
+		if err := c.LoadState(got[name], f.stopped); err != nil {
 			return fail(name, err)
 		}
 	}
@@ -262,7 +266,7 @@ func (m *Machine) adopt(f *frozen, boot host.Boot) error {
 	m.start = time.Now()
 	m.mu.Unlock()
 	m.drain()
-	m.later, m.frozen = f.machine.later, f.machine.tsc
+	m.later, m.frozen = f.machine.later, f.stopped+f.b.cpus[0].TSCOffset()
 	m.resets, m.booted = 0, time.Now()
 	m.set(host.StatePaused, "restored")
 	return nil

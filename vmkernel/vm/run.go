@@ -17,6 +17,7 @@ var errStuck = errors.New("vm: a virtual CPU did not stop")
 // release lets the processors run. One that has not come back from its last run
 // (after errStuck) goes on with that.
 func (m *Machine) release() {
+	m.b.unhold()
 	m.b.clock.Resume()
 	for _, c := range m.cpus {
 		c.v.ClearStop()

@@ -22,6 +22,7 @@ type frozen struct {
 	header   checkpoint.Header
 	sections []section
 	machine  machineState
+	stopped  uint64 // of a restore: this host's counter at which the guest's goes on
 }
 
 type section struct {
@@ -32,9 +33,8 @@ type section struct {
 // machineState is the section "machine".
 type machineState struct {
 	later request
-	now   int64  // of the machine's clock, ns since power-on
-	wall  int64  // time of day when it was saved, ns since 1970
-	tsc   uint64 // of the guest, while it stands still
+	now   int64 // of the machine's clock, ns since power-on
+	wall  int64 // time of day when it was saved, ns since 1970
 }
 
 func (s *machineState) encode() []byte {
@@ -42,7 +42,6 @@ func (s *machineState) encode() []byte {
 	e.U8(uint8(s.later))
 	e.I64(s.now)
 	e.I64(s.wall)
-	e.U64(s.tsc)
 	return e.Bytes()
 }
 
@@ -50,7 +49,7 @@ func (s *machineState) decode(b []byte) error {
 	d := checkpoint.NewDecoder(b, machineVersion)
 	l := d.U8()
 	d.Check(l <= uint8(reqReset), "request")
-	s.later, s.now, s.wall, s.tsc = request(l), d.I64(), d.I64(), d.U64()
+	s.later, s.now, s.wall = request(l), d.I64(), d.I64()
 	d.Check(s.now >= 0 && s.now < 1<<62, "clock")
 	return d.Done("machine")
 }
@@ -125,7 +124,10 @@ func (m *Machine) freeze(f *frozen) error {
 			return err
 		}
 	}
-	err := m.collect(f)
+	err := m.b.hold()
+	if err == nil {
+		err = m.collect(f)
+	}
 	if err != nil && f.ran {
 		if again := m.resume(); again != nil {
 			m.p.log("vm %s: after a failed save: %v", m.conf.ID, again)
@@ -143,7 +145,7 @@ func (m *Machine) collect(f *frozen) error {
 	f.b = b
 	f.header = checkpoint.Header{Engine: m.p.Factory.Name(), Fingerprint: b.cpus[0].CPUID.Fingerprint(), TSCKHz: m.p.TSCKHz,
 		CPUs: uint32(len(b.cpus)), Memory: ranges(b.mem.Regions()), Generation: m.generation, Config: conf}
-	f.machine = machineState{later: m.later, now: b.clock.Now(), wall: time.Now().UnixNano(), tsc: m.frozen}
+	f.machine = machineState{later: m.later, now: b.clock.Now(), wall: time.Now().UnixNano()}
 	add := func(name string, data []byte) { f.sections = append(f.sections, section{name, data}) }
 	add("machine", f.machine.encode())
 	for _, d := range order(b.bus.Devices()) {
@@ -159,8 +161,9 @@ func (m *Machine) collect(f *frozen) error {
 	}
 	states := make([][]byte, len(m.cpus))
 	fails := make([]error, len(m.cpus))
+	stopped := m.stoppedAt()
 	for i, c := range m.cpus {
-		c.call = func() { states[i], fails[i] = c.v.SaveState(m.frozen) }
+		c.call = func() { states[i], fails[i] = c.v.SaveState(stopped) }
 		c.running = true
 		m.running++
 		c.run <- struct{}{}
@@ -184,6 +187,37 @@ func (m *Machine) collect(f *frozen) error {
 		add(fmt.Sprintf("cpu/%d", i), states[i])
 	}
 	return nil
+}
+
+// stoppedAt is the host's counter when the machine was paused.
+func (m *Machine) stoppedAt() uint64 { return m.frozen - m.b.cpus[0].TSCOffset() }
+
+// hold pauses the devices that work by themselves, in bounded time. release ends it,
+// whether it succeeded or not.
+func (b *board) hold() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopWait)
+	defer cancel()
+	b.held = true
+	for _, d := range b.bus.Devices() {
+		if p, ok := d.(vbus.Pausable); ok {
+			if err := p.Pause(ctx); err != nil {
+				return fmt.Errorf("vm: device %s cannot be saved now: %w: %w", d.Name(), host.ErrNotSavable, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *board) unhold() {
+	if !b.held {
+		return
+	}
+	b.held = false
+	for _, d := range b.bus.Devices() {
+		if p, ok := d.(vbus.Pausable); ok {
+			p.Resume()
+		}
+	}
 }
 
 func ranges(in []gmem.Range) (out []checkpoint.Range) {
