@@ -50,7 +50,8 @@
 // answers. Whatever fails, the machine goes on as before. Restore builds a board that
 // is in no table, loads the stream into it to the end, and only then makes the machine
 // visible, paused: a failure leaves nothing. accept decides from the header alone,
-// before any memory is promised, whether this host can carry the machine.
+// before any memory is promised, whether this host can carry such a machine; the CPUID
+// of the board is compared before anything is read into it.
 //
 // The guest's TSC, the machine's clock, and with them PV clock, PM timer, PIT and RTC
 // go on from where they stood: time that a machine was saved did not pass for it, as

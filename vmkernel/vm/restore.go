@@ -75,7 +75,10 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 		return nil, translate(err)
 	}
 	f.stopped = t.p.TSC()
-	if err = f.load(ctx, in, o.Progress); err == nil {
+	if err = f.b.sameCPU(h); err == nil {
+		err = f.load(ctx, in, o.Progress)
+	}
+	if err == nil {
 		err = m.tell(action{kind: actAdopt, state: f, boot: o.Boot})
 	}
 	if err != nil {
@@ -126,18 +129,19 @@ func (t *Manager) accept(h *checkpoint.Header) (c host.Config, err error) {
 	if int64(h.CPUs) != int64(c.CPUs) || !slices.Equal(h.Memory, ranges(regions)) {
 		return c, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
 	}
-	var caps vcpu.Caps
-	if f, ok := t.p.Factory.(vcpu.Capable); ok {
-		caps = f.Caps()
-	}
-	id := vcpu.NewCPUID(t.p.CPUID, caps, c.CPUs, uint32(t.p.TSCKHz), busKHz)
-	if err := id.Compare(h.Fingerprint); err != nil {
-		if h.Level != "" {
-			return no("CPU level %s: %w", h.Level, err)
-		}
-		return no("%w", err)
-	}
 	return c, nil
+}
+
+// sameCPU says whether the board's processors show what the saved machine's showed.
+func (b *board) sameCPU(h *checkpoint.Header) error {
+	err := b.cpus[0].CPUID.Compare(h.Fingerprint)
+	switch {
+	case err == nil:
+		return nil
+	case h.Level != "":
+		return fmt.Errorf("vm: %w: CPU level %s: %w", host.ErrIncompatible, h.Level, err)
+	}
+	return fmt.Errorf("vm: %w: %w", host.ErrIncompatible, err)
 }
 
 // load reads the stream to its end into the board, which nobody sees.
