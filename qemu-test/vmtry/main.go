@@ -68,7 +68,7 @@ func main() {
 		p.Pin = nil
 	}
 	p.Log = func(s string, a ...any) { fmt.Printf("log: "+s+"\n", a...) }
-	ended := make(chan string, 10)
+	ended := make(chan string, 1000)
 	p.Event = func(_, _, text string) {
 		fmt.Println("event:", text)
 		if strings.HasPrefix(text, "off: ") || strings.HasPrefix(text, "crashed: ") {
@@ -133,20 +133,19 @@ func run(m *vm.Manager, g, cmdline string, saves int, limit time.Duration, ended
 	switch {
 	case saves > 0 && g == "flood":
 		v = seams(m, v, saves)
-		check(v.Stop(context.Background()))
 	case saves > 0:
 		v = cycles(m, v, scr, saves, limit)
 	}
-	if saves > 0 {
-		for len(ended) > 0 {
-			<-ended // the ends of those that were saved
+	end := time.After(limit)
+	for wait := saves == 0 || g != "flood"; wait; {
+		select {
+		case e := <-ended:
+			fmt.Println("ended:", e)
+			wait = saves > 0 && v.Status().State == host.StateRunning // of one that was saved
+		case <-end:
+			fmt.Println("time is up")
+			wait = false
 		}
-	}
-	select {
-	case e := <-ended:
-		fmt.Println("ended:", e)
-	case <-time.After(limit):
-		fmt.Println("time is up")
 	}
 	s := v.Status()
 	fmt.Printf("state %v reason %q after %v cpu %v memory %d MiB\n", s.State, s.Reason, time.Since(t), s.CPUTime, s.MemoryUsed>>20)
