@@ -226,8 +226,7 @@ func (v *VCPU) LoadState(b []byte, stopped uint64) error {
 	*v.regs = s.regs
 	s.sys.CR8 = uint64(v.APIC.TPR())
 	v.sys = s.sys
-	v.tscOffset = s.tsc - stopped
-	v.eng.SetTSCOffset(v.tscOffset)
+	v.ContinueTSC(s.tsc, stopped)
 	v.eng.FlushTLB()
 	if err := v.eng.StoreSystem(&v.sys); err != nil {
 		return fmt.Errorf("CPU %d: vcpu: load state: %w", v.Index, err)
@@ -240,6 +239,13 @@ func (v *VCPU) LoadState(b []byte, stopped uint64) error {
 	}
 	v.queued = s.events[0]
 	return nil
+}
+
+// ContinueTSC makes the guest's counter go on from value at the moment when the host's
+// was at. The owner's, between two calls of Run.
+func (v *VCPU) ContinueTSC(value, at uint64) {
+	v.tscOffset = value - at
+	v.eng.SetTSCOffset(v.tscOffset)
 }
 
 // TSCOffset is the guest's counter less the host's.

@@ -75,7 +75,7 @@ func (m *Machine) pause() error {
 		m.release()
 		return err
 	}
-	m.b.clock.Pause()
+	stopped := m.stopClock()
 	if m.again != nil {
 		m.later, m.again = reqReset, nil
 	}
@@ -87,21 +87,22 @@ func (m *Machine) pause() error {
 		m.crash(own.Reason)
 		return &host.StateError{Action: "pause", State: host.StateCrashed}
 	}
-	m.frozen = m.b.cpus[0].TSC()
+	m.frozen = stopped + m.b.cpus[0].TSCOffset()
 	m.set(host.StatePaused, "")
 	return nil
 }
 
 func (m *Machine) resume() error {
-	for _, v := range m.b.cpus {
-		v.SetTSC(m.frozen)
-		v.ClockChanged()
-	}
 	m.set(host.StateRunning, "")
 	if r := m.later; r != reqNone {
 		m.later = reqNone
 		m.device(r) // the guest executes nothing before it
 		return nil
+	}
+	at := m.startClock()
+	for _, v := range m.b.cpus {
+		v.ContinueTSC(m.frozen, at)
+		v.ClockChanged()
 	}
 	m.release()
 	return nil
