@@ -129,6 +129,13 @@ type VMs interface {
 	// Delete removes a machine that is off or crashed, and closes its console.
 	// Errors: ErrNotFound, StateError, ErrBusy.
 	Delete(id string) error
+	// Restore makes a machine from what VM.Save wrote, paused and with its time
+	// standing where it stood; Resume lets it go on. It reads exactly one state and
+	// nothing behind it. Nothing is visible, and no memory kept, unless it returns
+	// nil. Errors: ErrExists, ErrNoEngine, ErrNoMemory, ErrBadState (damaged: the
+	// text says which section and where), ErrIncompatible, ConfigError, and those of
+	// the reader and of ctx.
+	Restore(ctx context.Context, r io.Reader, o RestoreOptions) (VM, error)
 }
 
 // VM is one virtual machine. An action that finds another one under way returns
@@ -153,6 +160,12 @@ type VM interface {
 	Pause(context.Context) error
 	// Resume is the way back.
 	Resume(context.Context) error
+	// Save writes the whole machine to w: from running or paused to what o.Then
+	// says. It stands still meanwhile; other actions get ErrBusy. When it fails, or
+	// ctx ends, the machine goes on as before and what w got is worthless. Errors:
+	// StateError, ErrBusy, ErrNotSavable with the name of the device, and those of
+	// the writer and of ctx.
+	Save(ctx context.Context, w io.Writer, o SaveOptions) error
 
 	Buttons
 	Devices

@@ -1,5 +1,7 @@
 package vbus
 
+import "context"
+
 // Access is what a device answers to an access: an outcome, not an error. A
 // guest that pokes at nothing is normal.
 type Access uint8
@@ -43,6 +45,16 @@ type MMIO interface {
 type Stateful interface {
 	SaveState() ([]byte, error)
 	LoadState([]byte) error
+}
+
+// Pausable is a device that works on goroutines of its own: queues, a backend. Before
+// its state is saved or loaded the machine pauses it.
+type Pausable interface {
+	// Pause returns when the device neither touches guest memory nor moves a pin
+	// until Resume. When ctx ends earlier it fails, and Resume takes it back.
+	// Pausing what is paused is harmless.
+	Pause(ctx context.Context) error
+	Resume()
 }
 
 // Line is one interrupt input of a controller. Level semantics: the device says

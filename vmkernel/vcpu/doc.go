@@ -48,6 +48,17 @@
 // offered: KVM_FEATURE_PV_TLB_FLUSH (the flag that says "preempted" would have to be
 // kept by the host's scheduler, atomically with the guest), PV_SEND_IPI, PV_UNHALT.
 //
+// Saved state (state.go, state_check.go, fingerprint.go): SaveState runs on the
+// owner's thread, LoadState on any, each between two calls of Run. A state comes
+// from outside: every field is checked as if the guest had written it, and what
+// XRSTOR, XSETBV, WRMSR or MOV DR would refuse never reaches an instruction of the
+// host. Both engines write one format, but a machine goes on only on the engine
+// where it began. The local APIC is loaded before (CR8 and APIC_BASE are its), the
+// memory too (page-directory pointers of PAE paging are read from it again).
+//
+// Not supported in a saved state: a single step that VT-x holds as a pending debug
+// exception; page-directory pointers that differ from those in memory.
+//
 // Not supported: hardware task switches, SMM, performance counters, AVX-512,
 // CET, LA57, protection keys, more than 8 bits of APIC ID, nested virtualisation.
 package vcpu

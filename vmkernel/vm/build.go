@@ -35,7 +35,9 @@ const (
 	ebdaStart = 0x9fc00
 	romStart  = 0xe0000
 	romEnd    = 0x100000
-	busKHz    = 1_000_000 // of the local APIC's timer
+	// generationAt is the page of the generation ID, in the area for firmware.
+	generationAt = 0xff000
+	busKHz       = 1_000_000 // of the local APIC's timer
 	// minPeriodUS is the shortest period of the local APIC's timer.
 	minPeriodUS = 50
 	// maxCPUs is what the cpu policy and the APIC IDs are tested for.
@@ -60,11 +62,13 @@ type board struct {
 	post  postcode.PostCode
 	pm    *acpipm.PM
 
-	numCPUs int
-	pci     *pcie.Root
-	windows pcie.Windows
-	slots   int
-	devices []*plugged // in the order of their places
+	generation [16]byte // what the guest sees of the machine's past
+	numCPUs    int
+	pci        *pcie.Root
+	windows    pcie.Windows
+	slots      int
+	devices    []*plugged // in the order of their places
+	held       bool       // its devices are paused for a saved state
 }
 
 // request is what a device asks of the machine's owner.
@@ -253,15 +257,18 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1, PCIe: b.acpiPCI()}, acpitables.DefaultBase)
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}
-	if len(image) > romEnd-acpitables.DefaultBase {
+	if len(image) > generationAt-acpitables.DefaultBase {
 		return "", fmt.Errorf("vm: ACPI tables of %d bytes", len(image))
 	}
 	if err := b.mem.Write(acpitables.DefaultBase, image); err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
+	}
+	if err := b.mem.Write(generationAt, b.generation[:]); err != nil {
+		return "", fmt.Errorf("vm: generation ID: %w", err)
 	}
 	env.RSDP = rsdp
 	f, start, err := loader.Load(env, bt)
@@ -339,9 +346,14 @@ type machineTime struct {
 func (t *machineTime) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before := t.p.TSC()
-	t.since = t.c.Now()
-	t.epoch = before + (t.p.TSC()-before)/2
+	best := ^uint64(0)
+	for range 8 { // a reading that was interrupted is wide
+		before := t.p.TSC()
+		now := t.c.Now()
+		if wide := t.p.TSC() - before; wide < best {
+			best, t.epoch, t.since = wide, before+wide/2, now
+		}
+	}
 }
 
 // Epoch implements vcpu.Time.

@@ -51,6 +51,23 @@
 // off, triple fault) stops all: each is told, and the owner waits for all within
 // stopWait.
 //
+// # Saved state
+//
+// Save pauses the machine, takes the small sections (machine, devices in the order of
+// save.go, local APICs, processors, each processor by its own thread) in the owner,
+// and streams memory on the caller's goroutine; busy keeps everybody else out, Status
+// answers. Whatever fails, the machine goes on as before. Restore builds a board that
+// is in no table, loads the stream into it to the end, and only then makes the machine
+// visible, paused: a failure leaves nothing. accept decides from the header alone,
+// before any memory is promised, whether this host can carry such a machine; the CPUID
+// of the board is compared before anything is read into it.
+//
+// The guest's TSC, the machine's clock, and with them PV clock, PM timer, PIT and RTC
+// go on from where they stood: time that a machine was saved did not pass for it, as
+// with a pause. A guest that wants the time of day asks the network.
+//
+// A restored machine can be reset only if Restore was given boot images.
+//
 // # Surprises
 //
 //   - A processor without an XSETBV intercept (QEMU's AMD-V) changes XCR0 behind
@@ -85,5 +102,7 @@
 // each in a slot of its own (pci.go); management opens what stands behind a disk, the
 // host has the switches. They come and go while the machine runs (devices.go).
 //
-// Not supported yet: checkpoints, hot-plug of CPUs and memory.
+// Not supported yet: hot-plug of CPUs and memory; copying memory into a saved state
+// while the guest runs; a clone beside the machine that it was saved from when both
+// have an adapter on one network, because its MAC address is part of the state.
 package vm

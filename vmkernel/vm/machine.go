@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,8 @@ type Machine struct {
 	p    *Platform
 	conf host.Config
 	con  *host.Console
+	// generation changes when the machine's past forks (a clone).
+	generation [16]byte
 
 	actions  chan action
 	requests chan request
@@ -54,9 +57,11 @@ const (
 	actButton
 	actNMI
 	actChange
+	actFreeze
+	actAdopt
 )
 
-var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "press the power button of", "send an NMI to", "change"}
+var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "press the power button of", "send an NMI to", "change", "save", "restore"}
 
 type action struct {
 	kind   actionKind
@@ -64,6 +69,8 @@ type action struct {
 	what   string // of a change
 	change change
 	reply  chan error
+	// actFreeze fills it, actAdopt takes what it holds.
+	state *frozen
 }
 
 // name is for messages.
@@ -78,6 +85,7 @@ func newMachine(p *Platform, c host.Config) *Machine {
 	m := &Machine{p: p, conf: c, con: host.NewConsole(), since: time.Now(),
 		actions: make(chan action), requests: make(chan request, 8), ejected: make(chan ejection),
 		quit: make(chan struct{}), gone: make(chan struct{})}
+	rand.Read(m.generation[:]) // it never fails
 	go m.own()
 	return m
 }
@@ -126,12 +134,20 @@ func (m *Machine) do(ctx context.Context, a action) error {
 		return refuse(host.ErrBusy)
 	}
 	defer m.busy.Store(false)
+	return m.tell(a)
+}
+
+// tell is do for who holds busy.
+func (m *Machine) tell(a action) error {
 	a.reply = make(chan error, 1)
 	select {
 	case m.actions <- a:
 		return <-a.reply
 	case <-m.gone:
-		return refuse(host.ErrClosed)
+		if a.kind == actStart {
+			a.boot.Close()
+		}
+		return host.ErrClosed
 	}
 }
 
@@ -189,6 +205,10 @@ func (m *Machine) act(a action) error {
 		ok = st == host.StatePaused
 	case actChange:
 		ok = st == host.StateOff || st == host.StateRunning || st == host.StatePaused
+	case actFreeze:
+		ok = st == host.StateRunning || st == host.StatePaused
+	case actAdopt:
+		ok = st == host.StateOff
 	}
 	if !ok {
 		if a.kind == actStart {
@@ -222,6 +242,10 @@ func (m *Machine) act(a action) error {
 		}
 		m.p.event(m.conf.ID, "info", "NMI")
 		return nil
+	case actFreeze:
+		return m.freeze(a.state)
+	case actAdopt:
+		return m.adopt(a.state, a.boot)
 	}
 	return m.resume()
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,6 +29,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.mu.Unlock()
 	bd, err := build(m.p, m.conf, b.Disks, m.con, m.ask)
 	if err == nil {
+		bd.generation = m.generation
 		m.mu.Lock()
 		m.b = bd
 		m.mu.Unlock()
@@ -94,8 +96,15 @@ func (m *Machine) powerOff(reason string) {
 	}
 }
 
+// errNoImages is the answer to a reset of a machine that was restored without the
+// images that it once booted.
+var errNoImages = errors.New("vm: the machine was restored without its boot images")
+
 // restart is the reset button, or the guest's own reset.
 func (m *Machine) restart() error {
+	if m.boot.Kernel == nil {
+		return errNoImages
+	}
 	if _, err := m.halt(); err != nil {
 		m.release()
 		return err
@@ -133,6 +142,9 @@ func (m *Machine) guestReset() {
 	}
 	if err := m.restart(); err != nil {
 		m.p.log("vm %s: reset: %v", m.conf.ID, err)
+		if errors.Is(err, errNoImages) {
+			m.powerOff("reset by the guest: " + err.Error())
+		}
 		return
 	}
 	m.resets++

@@ -209,6 +209,21 @@ func (e *Engine) DropEvents() {
 	e.clean &^= svm.CleanIntercepts
 }
 
+// Events implements vcpu.Engine.
+func (e *Engine) Events() (next, behind vcpu.Event, nmi bool) {
+	e.unstep()
+	return event(e.event), event(e.deferred), e.nmi.pending
+}
+
+func event(i svm.EventInfo) vcpu.Event {
+	if !i.Valid() {
+		return vcpu.Event{}
+	}
+	var x vcpu.Exit
+	fillEvent(&x, i)
+	return x.Event
+}
+
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.nmi.pending = true }
 

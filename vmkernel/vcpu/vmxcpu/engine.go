@@ -306,6 +306,32 @@ func (e *Engine) DropEvents() {
 	e.known, e.diff = false, false
 }
 
+// Events implements vcpu.Engine. A state that LoadSystem has cached follows what
+// SetInterruptShadow said since.
+func (e *Engine) Events() (next, behind vcpu.Event, nmi bool) {
+	if e.shadow != shadowKeep && (e.pending || e.known) {
+		e.sys.InterruptShadow = e.shadow == shadowSet
+	}
+	return event(e.event, e.eventError), event(e.deferred, 0), e.nmiPending
+}
+
+func event(i vmx.InterruptionInfo, code uint32) vcpu.Event {
+	if !i.Valid() {
+		return vcpu.Event{}
+	}
+	ev := vcpu.Event{Valid: true, Vector: i.Vector(), HasError: i.HasError(), Type: vcpu.EventException}
+	switch i.Type() {
+	case vmx.ExternalInterrupt:
+		ev.Type = vcpu.EventExtInt
+	case vmx.NMI:
+		ev.Type = vcpu.EventNMI
+	}
+	if ev.HasError {
+		ev.Error = code
+	}
+	return ev
+}
+
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.nmiPending = true }
 
