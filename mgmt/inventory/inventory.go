@@ -27,9 +27,10 @@ type Spec struct {
 	// Disks and NICs are those of now: what was attached since the creation is
 	// there, what was detached is not. Names and MACs that a person leaves out
 	// are chosen.
-	Disks    []host.DiskConfig
-	NICs     []host.NICConfig
-	CPULevel string
+	Disks      []host.DiskConfig
+	NICs       []host.NICConfig
+	CPULevel   string
+	TestDevice bool
 }
 
 // Boot names files of the store.
@@ -150,7 +151,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, TestDevice: e.spec.TestDevice}
 }
 
 func (v *Inventory) drop(id string) {

@@ -49,6 +49,9 @@ type Config struct {
 	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
 	// for everything that the host has, or another one of CPULevels.
 	CPULevel string
+	// TestDevice gives the machine the device of package vdev/testdev, for test suites
+	// only.
+	TestDevice bool
 }
 
 // Clone is a copy that shares nothing with c.
