@@ -1,5 +1,7 @@
 package guests
 
+import spec "basalt/drivers/spec/virtio"
+
 // Chaos attacks every device of its machine at random, for ever: configuration space,
 // rings, model-specific registers, ports, interrupt controllers, on all processors at
 // once. The seed is the number behind the first "=" of its command line; the same seed
@@ -8,10 +10,11 @@ package guests
 //
 //	chaos 7
 //	functions 13 virtio 5
-//	n=2560 f=412 i=77 p=31.
+//	n=2560 f=412 i=77 p=31 a=12,40,9 b=20,3,5.
 //
-// are rounds (of all processors), faults, interrupts and start-ups of other processors.
-// What it does can end its machine or start it again: it is
+// are rounds (of all processors), faults, interrupts, start-ups of other processors;
+// queues that answered and devices that asked for a reset, of network adapters, disks
+// and entropy devices. What it does can end its machine or start it again: it is
 // the test's part to see that and to go on with another seed.
 //
 // EBP is the generator's state and belongs to nothing else. An address or length is
@@ -83,6 +86,17 @@ func chaos(p *Program) {
 		p.LoadAt(EAX, w)
 		p.PrintDec()
 	}
+	for i, w := range []string{"answers", "broken"} {
+		p.Print([]string{" a=", " b="}[i])
+		for j, of := range []uint32{spec.TypeNet, spec.TypeBlock, spec.TypeEntropy} {
+			if j > 0 {
+				p.Print(",")
+			}
+			p.Mov(EDX, of)
+			p.LoadOf(EAX, w, EDX)
+			p.PrintDec()
+		}
+	}
 	p.Print(".\n")
 	p.Jmp("first")
 
@@ -115,6 +129,12 @@ func chaos(p *Program) {
 	for _, w := range []string{"seed", "rounds", "faults", "irqs", "ups", "left", "functions", "virtios", "packed"} {
 		p.Label(w)
 		p.U32(0)
+	}
+	for _, w := range []string{"answers", "broken"} {
+		p.Label(w)
+		for range 8 {
+			p.U32(0)
+		}
 	}
 	p.Label("virtio")
 	for range maxSaved {

@@ -1,6 +1,7 @@
 package guests
 
 import (
+	"basalt/drivers/spec/pci"
 	spec "basalt/drivers/spec/virtio"
 	"basalt/vmkernel/vdev/virtio"
 )
@@ -114,6 +115,7 @@ func (p *Program) chaosVirtio() {
 	put16(spec.QueueEnable)
 	p.Push(EDI)
 	p.Push(ESI)
+	p.Push(EBX)
 	p.pages(ESI)
 	p.MovReg(EDI, EAX)
 	p.oneOf(
@@ -123,6 +125,9 @@ func (p *Program) chaosVirtio() {
 	p.AndImm(EDI, 0xFFFF_F000)
 	p.AddImm(EDI, 0x1000)
 	p.Call("available")
+	p.Clear(EAX)
+	p.Store(EDI, 0x1000, EAX) // used flags and index
+	p.Pop(EBX)
 	p.Pop(ESI)
 	p.Pop(EDI)
 	p.Dec(ESI)
@@ -132,6 +137,33 @@ func (p *Program) chaosVirtio() {
 		p.Mov(EAX, q)
 		put16(int32(virtio.Doorbell(int(q))))
 	}
+	// Some time later: what came back, and whether it wants a reset.
+	p.Mov(ECX, 2000)
+	p.Label("drive.wait")
+	p.Op("pause")
+	p.Dec(ECX)
+	p.If(NotEqual, "drive.wait")
+	p.Load(ESI, EBX, pci.SubsystemVendor)
+	p.Shr(ESI, 16)
+	p.AndImm(ESI, 7) // the device's type
+	for q := range uint32(queues) {
+		none, some := p.Local("none"), p.Local("some")
+		p.LoadAbs(EAX, play+0x1_0000+q*ringSize+0x2000)
+		p.Shr(EAX, 16)
+		p.If(NotEqual, some)
+		p.LoadAbs(EAX, play+0x1_0000+q*ringSize+spec.PackedID)
+		p.Test(EAX, EAX)
+		p.Bytes(0x0F, 0x89) // jns
+		p.rel(none)
+		p.Label(some)
+		p.LockIncOf("answers", ESI)
+		p.Label(none)
+	}
+	p.Load(EAX, EDI, spec.DeviceStatus)
+	p.AndImm(EAX, spec.StatusNeedsReset)
+	p.If(Equal, "drive.end")
+	p.LockIncOf("broken", ESI)
+	p.Label("drive.end")
 	p.Ret()
 
 	// descriptors: 16 at EDI, each with another mixture of flags. Indirect ones point to
