@@ -4,6 +4,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -179,7 +181,7 @@ func (n *node) attack(t *testing.T, all *harm, end time.Time) {
 			all.restarts++
 		case time.Since(moved) > stuckAfter:
 			all.stuck++
-			t.Logf("seed %d is stuck after %d rounds", all.last, last[0])
+			n.why(t, g, all.last, last[0])
 		default:
 			over = time.Now().After(end) && last[0] > 0 || time.Since(born) > seedTime
 		}
@@ -198,6 +200,28 @@ func (n *node) attack(t *testing.T, all *harm, end time.Time) {
 			n.change(t, g, all, turn)
 		}
 	}
+}
+
+// why keeps what there is to know of an attacker without progress.
+func (n *node) why(t *testing.T, g *guest, seed, rounds uint64) {
+	t.Helper()
+	before := g.show().Exits
+	select {
+	case <-n.Exited():
+	case <-time.After(time.Second):
+	}
+	after := g.show()
+	for k, v := range before {
+		if after.Exits[k] -= v; after.Exits[k] == 0 {
+			delete(after.Exits, k)
+		}
+	}
+	name := filepath.Join(n.Dir, fmt.Sprintf("stuck-%d.txt", seed))
+	text := fmt.Sprintf("%s\nexits in a second: %v\n%s", g.log(), after.Exits, n.get(t, "/debug/pprof/goroutine?debug=2"))
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Error(err)
+	}
+	t.Logf("seed %d is stuck after %d rounds, exits in a second %v; see %s", seed, rounds, after.Exits, name)
 }
 
 // change does what an administrator does with the attacker. That it ended itself in
