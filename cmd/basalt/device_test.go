@@ -67,7 +67,8 @@ func TestDeviceCommands(t *testing.T) {
 	c.expect(exitOK, "", words("vm top --once"), "cpu0", "run", "costop", "exits", "pio", "disk0", "IOPS", "nic2   down", "packets/s", "!\x1b")
 	c.expect(exitOK, "", words("vm nic remove web nic2"), "!nic2")
 	var s wire.Stats
-	if r := c.run("", words("vm top web --once --json")...); json.Unmarshal([]byte(r.out), &s) != nil || len(s.VMs) != 1 || len(s.VMs[0].CPUs) != 1 || s.VMs[0].Exits["pio"] == 0 {
+	if r := c.run("", words("vm top web --once --json")...); json.Unmarshal([]byte(r.out), &s) != nil || len(s.VMs) != 1 || len(s.VMs[0].CPUs) != 1 || s.VMs[0].Exits["pio"] == 0 ||
+		len(s.VMs[0].Disks) != 2 || s.VMs[0].Disks[0].Name != "disk0" || s.VMs[0].Disks[0].Reads == 0 || len(s.VMs[0].NICs) != 2 || s.VMs[0].NICs[1].TxPackets == 0 {
 		t.Errorf("top --json: %s", r.out)
 	}
 	c.expect(exitNotFound, "", words("vm top none --once"), "not found")

@@ -49,7 +49,8 @@ type plugged struct {
 	// port and link are an adapter's place on its switch and its carrier.
 	port    *vswitch.Port
 	link    func(up bool)
-	leaving chan struct{} // made when the guest was asked; closed when it is out
+	count   func(*host.Status) // adds its counters; nil: it has none
+	leaving chan struct{}      // made when the guest was asked; closed when it is out
 }
 
 // slots is how many root ports a machine has.
@@ -102,7 +103,9 @@ func (b *board) plug(d *plugged, fixed bool) error {
 		return err
 	}
 	d.at = at
+	b.listMu.Lock()
 	b.devices = append(b.devices, d)
+	b.listMu.Unlock()
 	return nil
 }
 
@@ -118,6 +121,8 @@ func (b *board) device(kind, name string) *plugged {
 
 // forget takes a device off the list.
 func (b *board) forget(d *plugged) {
+	b.listMu.Lock()
+	defer b.listMu.Unlock()
 	for i, o := range b.devices {
 		if o == d {
 			b.devices = append(b.devices[:i:i], b.devices[i+1:]...)

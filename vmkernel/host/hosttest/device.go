@@ -144,6 +144,9 @@ func devices(t *testing.T, b *bench) {
 	}
 	defer func() {
 		vm.Stop(ctx)
+		if s := vm.Status(); s.Disks != nil || s.NICs != nil {
+			t.Errorf("counters while off: %+v and %+v", s.Disks, s.NICs)
+		}
 		if n := b.open.Load(); n != 0 {
 			t.Errorf("%d disks are open", n)
 		}
@@ -188,6 +191,9 @@ func devices(t *testing.T, b *bench) {
 	}
 	if err := vm.SetLink(ctx, "n0", false); err != nil {
 		t.Error(err)
+	}
+	if s := vm.Status(); len(s.Disks) != 2 || s.Disks[0].Name != "d0" || s.Disks[1].Name != "d1" || len(s.NICs) != 1 || s.NICs[0].Name != "n0" || s.NICs[0].Link {
+		t.Errorf("counters of %+v and %+v", s.Disks, s.NICs)
 	}
 	for name, f := range map[string]func() error{
 		"detach disk": func() error { return vm.DetachDisk(ctx, "none", false) },
