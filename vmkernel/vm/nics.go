@@ -46,9 +46,12 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) 
 	if err == nil {
 		dev.Plug(port)
 		d := &plugged{name: c.Name, kind: nicKind, f: dev, port: port, link: dev.SetLink, count: nicStats(c.Name, dev, port)}
-		if err = b.plug(d, false); err == nil {
-			return nil
+		if d.forwards, err = p.forward(c); err == nil {
+			if err = b.plug(d, false); err == nil {
+				return nil
+			}
 		}
+		d.stopForwards()
 		port.Close()
 	}
 	_ = dev.Close(context.Background()) // nothing is in flight

@@ -47,10 +47,11 @@ type plugged struct {
 	// resized tells the guest of a disk's new size.
 	resized func()
 	// port and link are an adapter's place on its switch and its carrier.
-	port    *vswitch.Port
-	link    func(up bool)
-	count   func(*host.Status) // adds its counters; nil: it has none
-	leaving chan struct{}      // made when the guest was asked; closed when it is out
+	port     *vswitch.Port
+	forwards func() // ends them; nil: there are none
+	link     func(up bool)
+	count    func(*host.Status) // adds its counters; nil: it has none
+	leaving  chan struct{}      // made when the guest was asked; closed when it is out
 }
 
 // slots is how many root ports a machine has.
@@ -178,6 +179,7 @@ func (b *board) unplugAll() error {
 // close ends a device that no access comes to any more. It can be called again when
 // the context ended first.
 func (d *plugged) close(ctx context.Context) error {
+	d.stopForwards()
 	if d.port != nil {
 		d.port.Close()
 	}

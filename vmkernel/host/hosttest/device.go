@@ -118,7 +118,11 @@ func badDevices(t *testing.T, b *bench) {
 		"short address": {nic(func(n *host.NICConfig) { n.MAC = "02:00:5e" }), "nics[0].mac", nil},
 		"EUI-64":        {nic(func(n *host.NICConfig) { n.MAC = "02:00:5e:10:00:00:00:01" }), "nics[0].mac", nil},
 		"VLAN 4095":     {nic(func(n *host.NICConfig) { n.VLAN = 4095 }), "nics[0].vlan", nil},
-		"VLAN -1":       {nic(func(n *host.NICConfig) { n.VLAN = -1 }), "nics[0].vlan", nil},
+		"a forward from another network": {nic(func(n *host.NICConfig) {
+			n.Network, n.Forwards = "vswitch0", []host.Forward{{Protocol: "tcp", HostPort: 2222, GuestPort: 22}}
+		}), "nics[0].forwards", nil},
+		"a forward of the host's own port": {nic(func(n *host.NICConfig) { n.Forwards = []host.Forward{{Protocol: "tcp", HostPort: 443, GuestPort: 22}} }), "nics[0].forwards", nil},
+		"VLAN -1":                          {nic(func(n *host.NICConfig) { n.VLAN = -1 }), "nics[0].vlan", nil},
 		"address twice": {func(c *host.Config) {
 			c.NICs = []host.NICConfig{{Name: "x", Network: "nat", MAC: "52:54:00:00:00:aa"}, {Name: "y", Network: "nat", MAC: "52:54:00:00:00:AA"}}
 		}, "nics[1].mac", nil},
@@ -200,11 +204,13 @@ func devices(t *testing.T, b *bench) {
 		"resize":      func() error { return vm.ResizeDisk(ctx, "none", 1<<20, false) },
 		"detach nic":  func() error { return vm.DetachNIC(ctx, "none", false) },
 		"set link":    func() error { return vm.SetLink(ctx, "none", true) },
+		"forwards":    func() error { return vm.SetForwards(ctx, "none", nil) },
 	} {
 		if err := f(); !errors.Is(err, host.ErrNotFound) {
 			t.Errorf("%s of nothing: %v", name, err)
 		}
 	}
+	forwards(t, vm)
 	if c := vm.Config(); len(c.Disks) != 2 || c.Disks[1].SizeMiB != 2 || len(c.NICs) != 1 {
 		t.Errorf("configuration %+v", c)
 	}
