@@ -120,7 +120,7 @@ func wireVM(vm inventory.VM) wire.VM {
 		w.Disks = append(w.Disks, wire.Disk(d))
 	}
 	for _, n := range vm.Spec.NICs {
-		w.NICs = append(w.NICs, wire.NIC(n))
+		w.NICs = append(w.NICs, wireNIC(n, vm.Addresses[n.MAC]))
 	}
 	for _, e := range st.Exits {
 		w.Exits[e.Kind] += e.Count

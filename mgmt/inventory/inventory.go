@@ -48,6 +48,8 @@ type VM struct {
 	Format  host.KernelFormat
 	Created time.Time
 	Status  host.Status
+	// Addresses are the guest's addresses on the NAT network, by MAC.
+	Addresses map[string]string
 }
 
 // Inventory is the host's table of objects.
@@ -57,9 +59,10 @@ type Inventory struct {
 	tasks *task.Manager
 	now   func() time.Time
 
-	mu   sync.Mutex
-	vms  []*entry          // in order of creation
-	macs map[string]string // who has an address, such as "nic0 of web"
+	mu    sync.Mutex
+	vms   []*entry          // in order of creation
+	macs  map[string]string // who has an address, such as "nic0 of web"
+	ports map[string]string // who has a port of the host
 }
 
 type entry struct {
@@ -200,7 +203,19 @@ func (v *Inventory) view(e *entry) (VM, bool) {
 	}
 	spec, cfg := e.spec, vm.Config()
 	spec.Disks, spec.NICs = cfg.Disks, cfg.NICs
-	return VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}, true
+	out := VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}
+	for _, n := range cfg.NICs {
+		if n.Network != host.NetworkNAT {
+			continue
+		}
+		if a, ok := v.host.Networks().Address(n.MAC); ok {
+			if out.Addresses == nil {
+				out.Addresses = map[string]string{}
+			}
+			out.Addresses[n.MAC] = a.String()
+		}
+	}
+	return out, true
 }
 
 func (v *Inventory) find(id string) (*entry, error) {

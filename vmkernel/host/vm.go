@@ -57,6 +57,9 @@ type Config struct {
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {
 	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	for i := range c.NICs {
+		c.NICs[i].Forwards = slices.Clone(c.NICs[i].Forwards)
+	}
 	return c
 }
 
