@@ -85,9 +85,9 @@ func chaos(p *Program) {
 	p.Dec(EDI)
 	p.If(NotEqual, "work")
 
-	// The boot processor's rounds, with a line after every 64.
+	// The boot processor's rounds, with a line after every 32.
 	p.Label("first")
-	p.Mov(EDI, 64)
+	p.Mov(EDI, 32)
 	p.StoreAt("left", EDI)
 	p.Label("round")
 	p.Call("attack")
