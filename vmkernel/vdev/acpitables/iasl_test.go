@@ -27,6 +27,7 @@ func written(cfg Config) map[string][]byte {
 		"dsdt.aml": sdt("DSDT", 2, dsdt(cfg)), "apic.aml": sdt("APIC", 5, madt(cfg)),
 		"facp.aml": sdt("FACP", 6, fadt(cfg, 0x1000, 0x2000)), "facs.aml": buildFACS(),
 		"mcfg.aml": sdt("MCFG", 1, mcfg()), "srat.aml": sdt("SRAT", 3, srat(cfg.NUMA)), "hpet.aml": sdt("HPET", 1, hpet()),
+		"spcr.aml": sdt("SPCR", 2, spcr()),
 	}
 }
 
@@ -68,6 +69,11 @@ func TestIASL(t *testing.T) {
 	} {
 		if !strings.Contains(text["dsdt.aml"], want) {
 			t.Errorf("DSDT has no %s", want)
+		}
+	}
+	for _, want := range []string{"Interface Type : 00", "Interrupt Type : 03", "PCAT-compatible IRQ : 04", "Baud Rate : 07", "00000000000003F8"} {
+		if !strings.Contains(text["spcr.aml"], want) {
+			t.Errorf("SPCR has no %s in\n%s", want, text["spcr.aml"])
 		}
 	}
 	if t.Failed() {

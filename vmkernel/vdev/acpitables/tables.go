@@ -77,6 +77,9 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 	if cfg.HPET {
 		add("HPET", 1, hpet())
 	}
+	if cfg.SerialPorts > 0 {
+		add("SPCR", 2, spcr())
+	}
 	x := place(sdt("XSDT", 1, list))
 	copy(image, buildRSDP(x))
 	return image, base, nil
