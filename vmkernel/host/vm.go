@@ -49,6 +49,8 @@ type Config struct {
 	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
 	// for everything that the host has, or another one of CPULevels.
 	CPULevel string
+	// UUID is the system's UUID in SMBIOS, as text; "": SystemUUID makes one.
+	UUID string `json:",omitempty"`
 }
 
 // Clone is a copy that shares nothing with c.
@@ -145,6 +147,10 @@ type VM interface {
 	Config() Config
 	Status() Status
 	Console() *Console
+	// Serial is serial port n, 1 to NumSerial, as the guest counts them; the first
+	// is Console. What a guest writes to the others is kept in a smaller ring. nil
+	// for other numbers.
+	Serial(n int) *Console
 
 	// Start loads the images and runs the guest from off or crashed. It returns
 	// when the guest runs. The machine owns the images from the call on, whatever

@@ -13,6 +13,7 @@ import (
 	"basalt/vmkernel/vdev/acpipm"
 	"basalt/vmkernel/vdev/acpitables"
 	"basalt/vmkernel/vdev/debugport"
+	"basalt/vmkernel/vdev/hpet"
 	"basalt/vmkernel/vdev/ioapic"
 	"basalt/vmkernel/vdev/kbd"
 	"basalt/vmkernel/vdev/lapic"
@@ -22,6 +23,7 @@ import (
 	"basalt/vmkernel/vdev/pmtimer"
 	"basalt/vmkernel/vdev/postcode"
 	"basalt/vmkernel/vdev/rtc"
+	"basalt/vmkernel/vdev/smbios"
 	"basalt/vmkernel/vdev/uart"
 	"basalt/vmkernel/vm/loader"
 	"basalt/vmkernel/vtime"
@@ -58,11 +60,12 @@ type board struct {
 	apics *lapic.Set
 	cpus  []*vcpu.VCPU
 	ports []*localAPIC
-	uart  *uart.UART
+	uarts []*uart.UART
 	post  postcode.PostCode
 	pm    *acpipm.PM
 
 	generation [16]byte // what the guest sees of the machine's past
+	says       smbios.Config
 	numCPUs    int
 	pci        *pcie.Root
 	windows    pcie.Windows
@@ -103,7 +106,7 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 
 // build makes a machine that is ready for a loader. Every wire is here.
 // disks stand behind those of the configuration.
-func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask func(request)) (b *board, err error) {
+func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
 	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
@@ -122,6 +125,8 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 	if b.table, err = p.Factory.NewTable(); err != nil {
 		return b, fmt.Errorf("vm: nested table: %w", err)
 	}
+
+	b.identity(c)
 
 	// Interrupt controllers.
 	b.clock = vtime.New(0)
@@ -149,9 +154,9 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 	}
 
 	// Devices.
-	timer := pit.New(b.clock, isa(0))
-	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
-	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
+	events := hpet.New(hpet.Config{Clock: b.clock, Legacy: [2]vbus.Line{isa(0), isa(8)}, Pin: isa})
+	timer := pit.New(b.clock, events.Input(hpet.LinePIT))
+	cmos := rtc.New(b.clock, events.Input(hpet.LineRTC), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	pw := power{ask}
 	b.pm = acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
@@ -164,13 +169,14 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 	w.ports(timer, pit.Counter0, 4)
 	w.ports(timer, pit.PortB, 1)
 	w.ports(cmos, rtc.IndexPort, 4)
-	w.ports(b.uart, uart.COM1, uart.NumPorts)
+	b.addSerials(&w, isa, serial)
 	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
 	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
+	w.mmio(events, acpitables.HPETBase, acpitables.HPETSize)
 	if w.err != nil {
 		return b, fmt.Errorf("vm: wiring: %w", w.err)
 	}
@@ -214,7 +220,7 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 		kicks[i].cpu = cpu
 	}
 	// Last: input may come at once, and its interrupt kicks a processor.
-	con.OnInput(b.uart.InputReady)
+	serial.connect(b.uarts)
 	return b, nil
 }
 
@@ -257,11 +263,11 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: len(b.uarts), HPET: true, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}
-	if len(image) > generationAt-acpitables.DefaultBase {
+	if len(image) > smbiosAt-acpitables.DefaultBase {
 		return "", fmt.Errorf("vm: ACPI tables of %d bytes", len(image))
 	}
 	if err := b.mem.Write(acpitables.DefaultBase, image); err != nil {
@@ -269,6 +275,9 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	}
 	if err := b.mem.Write(generationAt, b.generation[:]); err != nil {
 		return "", fmt.Errorf("vm: generation ID: %w", err)
+	}
+	if err := b.writeIdentity(); err != nil {
+		return "", err
 	}
 	env.RSDP = rsdp
 	f, start, err := loader.Load(env, bt)

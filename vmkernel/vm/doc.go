@@ -30,9 +30,11 @@
 //	0          .. 0x9fc00     RAM
 //	0x9fc00    .. 0xa0000     reserved (EBDA)
 //	0xa0000    .. 0xc0000     hole (VGA window)
-//	0xe0000    .. 0x100000    reserved: ACPI tables
+//	0xe0000    .. 0x100000    reserved: ACPI tables; SMBIOS at 0xfe000, the generation
+//	                          ID at 0xff000
 //	0x100000   .. low end     RAM, at most up to 3 GiB
 //	0xfec00000                I/O APIC
+//	0xfed00000                HPET
 //	0xfee00000                local APIC
 //	4 GiB      ..             the rest of the RAM
 //
@@ -50,6 +52,17 @@
 // processor tells of PAUSE loops. What one of them does to the machine (reset, power
 // off, triple fault) stops all: each is told, and the owner waits for all within
 // stopWait.
+//
+// # Identity
+//
+// SMBIOS says the machine's UUID: Config.UUID, or one that follows from its ID. A saved
+// state carries it, a clone (RestoreOptions.NewGeneration) gets one of its own, which
+// its guest sees after the next reset.
+//
+// # Serial ports
+//
+// COM1 is the console. What a guest writes to COM2 to COM4 is kept in rings of 16 KiB
+// (host.VM.Serial); input goes the other way.
 //
 // # Saved state
 //

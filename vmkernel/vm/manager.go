@@ -137,6 +137,6 @@ func (t *Manager) Delete(id string) error {
 	// busy stays set: nobody starts it any more.
 	close(m.quit)
 	<-m.gone
-	m.con.Close()
+	m.con.close()
 	return nil
 }

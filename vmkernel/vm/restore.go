@@ -67,13 +67,16 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 	if len(o.Boot.Disks) != len(conf.Disks) {
 		return nil, &host.ConfigError{Field: "disks", Err: fmt.Errorf("%d disks were given for %d of the saved machine", len(o.Boot.Disks), len(conf.Disks))}
 	}
+	if o.NewGeneration {
+		conf.UUID = "" // a twin is somebody else, from its next reset on
+	}
 	m := newMachine(t.p, conf)
 	m.generation = h.Generation
 	if o.NewGeneration {
 		rand.Read(m.generation[:]) // it never fails
 	}
 	f := &frozen{}
-	f.b, err = build(t.p, conf, o.Boot.Disks, m.con, m.ask)
+	f.b, err = build(t.p, conf, o.Boot.Disks, &m.con, m.ask)
 	if err != nil {
 		m.discard()
 		return nil, translate(err)
@@ -107,7 +110,7 @@ func (m *Machine) discard() {
 	m.busy.Store(true)
 	close(m.quit)
 	<-m.gone
-	m.con.Close()
+	m.con.close()
 }
 
 func bad(err error) error {

@@ -17,6 +17,7 @@ type VM struct {
 
 	mu      sync.Mutex
 	cfg     host.Config
+	serial  [host.NumSerial - 1]*host.Console
 	busy    bool
 	state   host.State
 	reason  string
@@ -32,6 +33,9 @@ type VM struct {
 
 func newVM(h *Host, c host.Config) *VM {
 	v := &VM{h: h, cfg: c.Clone(), cons: host.NewConsole(), since: h.opt.Now()}
+	for i := range v.serial {
+		v.serial[i] = host.NewSerial()
+	}
 	v.cons.OnInput(v.echo)
 	return v
 }
@@ -45,6 +49,17 @@ func (v *VM) Config() host.Config {
 
 // Console implements host.VM.
 func (v *VM) Console() *host.Console { return v.cons }
+
+// Serial implements host.VM.
+func (v *VM) Serial(n int) *host.Console {
+	if n < 1 || n > host.NumSerial {
+		return nil
+	}
+	if n == 1 {
+		return v.cons
+	}
+	return v.serial[n-2]
+}
 
 // Status implements host.VM.
 func (v *VM) Status() host.Status {
