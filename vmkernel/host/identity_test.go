@@ -15,7 +15,7 @@ func TestUUID(t *testing.T) {
 		}
 	}
 	a, b := Config{ID: "vm-1"}, Config{ID: "vm-2"}
-	if a.SystemUUID() != a.SystemUUID() || a.SystemUUID() == b.SystemUUID() {
+	if first := a.SystemUUID(); first != a.SystemUUID() || first == b.SystemUUID() {
 		t.Error("an ID has one UUID and no other has it")
 	}
 	if s := FormatUUID(a.SystemUUID()); s[14] != '8' {
