@@ -53,6 +53,7 @@ type board struct {
 	low   uint64 // end of RAM below 4 GiB
 	high  uint64 // size of RAM above
 	table vcpu.NestedTable
+	maps  mapping
 	clock *vtime.Clock
 	time  *machineTime
 	bus   *vbus.Bus

@@ -53,6 +53,18 @@
 // off, triple fault) stops all: each is told, and the owner waits for all within
 // stopWait.
 //
+// # Dirty pages
+//
+// dirty.go tells which pages of a running guest were written. Mappings lose the right
+// to write, in one call for each region; large pages stay large. A write then exits
+// once for each page and collection: the page is marked, mapped alone and writable
+// (its large page is split), and the guest goes on. A collection takes marks first and
+// rights second, and merges the pages again; mapping.mu joins a mark to its right, so
+// that none is lost. The engines need nothing but NestedTable: a refused write is an
+// exit for memory with Write set, guest page walks included. Each page that becomes
+// writable costs a shootdown of the other processors, though only their stale
+// refusals go away.
+//
 // # Identity
 //
 // SMBIOS says the machine's UUID: Config.UUID, or one that follows from its ID. A saved

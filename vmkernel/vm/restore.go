@@ -15,7 +15,6 @@ import (
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vbus"
-	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/acpipm"
 )
 
@@ -264,7 +263,7 @@ func (b *board) mapAll() error {
 		return fmt.Errorf("vm: restore: %w", err)
 	}
 	for _, m := range maps {
-		if err := b.table.Map(m.GPA, m.HPA, m.Size, vcpu.ProtRead|vcpu.ProtWrite|vcpu.ProtExec); err != nil {
+		if err := b.table.Map(m.GPA, m.HPA, m.Size, allRights); err != nil {
 			return fmt.Errorf("vm: map %#x: %w", m.GPA, err)
 		}
 	}
