@@ -22,6 +22,12 @@
 // Close. Two processors that write the same guest bytes race as they do on
 // hardware; gmem adds no lock to that.
 //
+// Each access counts itself in its frame while it lasts, so that Reclaim can give a
+// frame back under a machine that runs: it makes the frame absent, waits for the
+// accesses in progress, and then has it alone. Windows are counted apart; a frame with
+// one stays. Frame and Frames give the bytes without this: their callers keep Reclaim
+// off. The budget keeps what was reclaimed: it is promised still.
+//
 // # Dirty tracking
 //
 // A bit for each 4 KiB page, set by every method here that writes while tracking is

@@ -166,6 +166,12 @@ type VM interface {
 	Pause(context.Context) error
 	// Resume is the way back.
 	Resume(context.Context) error
+	// SetMemoryTarget asks the guest of a machine that runs or is paused to live with
+	// so many bytes of its memory, and to give the rest back to the host; a number as
+	// large as its memory lets it take all again. The guest takes its time, or does
+	// not do it at all: Status tells. What it gave back stays promised to it. It
+	// holds until the next start. Errors: StateError, ErrBusy, ConfigError.
+	SetMemoryTarget(ctx context.Context, bytes uint64) error
 	// Save writes the whole machine to w: from running or paused to what o.Then
 	// says. It stands still meanwhile; other actions get ErrBusy. When it fails, or
 	// ctx ends, the machine goes on as before and what w got is worthless. Errors:
@@ -188,6 +194,11 @@ type Status struct {
 	Exits   []ExitCount   // only kinds that happened, in the exit table's order
 	// MemoryUsed is guest memory backed by host frames now, in bytes.
 	MemoryUsed uint64
+	// MemoryTarget is what the guest was asked to live with, MemoryBalloon what it
+	// does without now, and MemoryReclaimed what came back to the host from it since
+	// the start, by the balloon or as free pages that it reported, in bytes. All are
+	// 0 when off.
+	MemoryTarget, MemoryBalloon, MemoryReclaimed uint64
 	// CPUs, Disks and NICs are what the host counts for each of them, since the
 	// start; nil for what it does not count, and when off.
 	CPUs  []CPUStats

@@ -25,6 +25,7 @@ import (
 	"basalt/vmkernel/vdev/rtc"
 	"basalt/vmkernel/vdev/smbios"
 	"basalt/vmkernel/vdev/uart"
+	"basalt/vmkernel/vdev/virtio/balloon"
 	"basalt/vmkernel/vm/loader"
 	"basalt/vmkernel/vtime"
 )
@@ -72,7 +73,8 @@ type board struct {
 	windows    pcie.Windows
 	slots      int
 	devices    []*plugged // in the order of their places
-	held       bool       // its devices are paused for a saved state
+	balloon    *balloon.Device
+	held       bool // its devices are paused for a saved state
 }
 
 // request is what a device asks of the machine's owner.
@@ -189,6 +191,9 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	if err = b.addEntropy(p); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
+	if err = b.addBalloon(p); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	for i, d := range c.Disks {

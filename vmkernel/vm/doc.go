@@ -65,6 +65,14 @@
 // writable costs a shootdown of the other processors, though only their stale
 // refusals go away.
 //
+// # Balloon
+//
+// Every machine has a balloon on bus 0. A frame that is wholly in it, or that the guest
+// reports as free, goes back to the host while the processors run: balloon.go takes it
+// out of the nested table, with the shootdown that Unmap has, and gmem waits for
+// accesses in progress. It stays in the budget: what was promised to a machine is not
+// promised to another. Nested tables have no 1 GiB pages, because frames are 2 MiB.
+//
 // # Identity
 //
 // SMBIOS says the machine's UUID: Config.UUID, or one that follows from its ID. A saved

@@ -30,6 +30,9 @@ func (m *Machine) Status() host.Status {
 		s = m.counters()
 		s.Uptime = time.Since(m.start)
 		s.MemoryUsed = m.b.mem.Resident()
+		if m.b.balloon != nil { // the board is being built
+			m.b.balloonStatus(&s)
+		}
 	}
 	s.State, s.Reason, s.Since = m.state, m.reason, m.since
 	return s

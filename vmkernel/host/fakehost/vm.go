@@ -17,6 +17,7 @@ type VM struct {
 
 	mu      sync.Mutex
 	cfg     host.Config
+	balloon uint64 // bytes
 	serial  [host.NumSerial - 1]*host.Console
 	busy    bool
 	state   host.State
@@ -70,6 +71,8 @@ func (v *VM) Status() host.Status {
 		s.Uptime = v.h.opt.Now().Sub(v.started)
 		s.CPUTime = time.Duration(v.exits) * time.Microsecond
 		s.Exits = []host.ExitCount{{Kind: "pio", Count: v.exits}, {Kind: "hlt", Count: v.exits / 2}}
+		size := uint64(v.cfg.MemoryMiB) << 20
+		s.MemoryTarget, s.MemoryBalloon, s.MemoryReclaimed = size-v.balloon, v.balloon, v.balloon
 		v.deviceStats(&s)
 	}
 	return s
@@ -163,6 +166,7 @@ func (v *VM) Start(ctx context.Context, b host.Boot) error {
 	}
 	v.mu.Lock()
 	v.disks, b.Disks, v.down = b.Disks, nil, map[string]bool{}
+	v.balloon = 0
 	v.held, v.boot, v.started, v.exits = uint64(v.cfg.MemoryMiB)<<20, b, v.h.opt.Now(), 1
 	v.mu.Unlock()
 	v.cons.DropInput()
