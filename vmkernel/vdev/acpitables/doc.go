@@ -29,8 +29,12 @@
 //     and the PCI Express capability, and nothing else; ECAM is reserved by a
 //     PNP0C02 device and not by _CBA, which is for host bridges that come and go.
 //
+//   - Hot-plug of processors is AML over the block of package cpuhp (cpus.go); it is
+//     there only if more processors can come. They are in the MADT as online capable,
+//     and their _MAT says enabled, which is what guests look at when one comes.
+//
 //   - Each root port has its own _PRT, though the default swizzle would say the
 //     same, because guests with a table need not know bridges.
 //
-// Not supported: SLIT (all nodes are equally far), processor hot-plug.
+// Not supported: SLIT (all nodes are equally far), taking processors away.
 package acpitables

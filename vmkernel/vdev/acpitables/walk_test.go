@@ -100,6 +100,13 @@ func (w *walker) terms(at string, b aml) {
 			n, v = w.name(b[1:])
 			b = w.value(v)
 			w.names[at+n] = v[:len(v)-len(b)]
+		case b[0] == opExt && b[1] == opRegion:
+			n, v := w.name(b[2:])
+			rest := w.value(w.value(v[1:]))
+			w.names[at+n] = v[:len(v)-len(rest)]
+			b = rest
+		case b[0] == opExt && b[1] == opField:
+			_, b = w.length(b[2:])
 		case b[0] == opScope || b[0] == opExt && b[1] == opDevice || b[0] == opMethod:
 			op, skip := b[0], 1
 			if op == opExt {
