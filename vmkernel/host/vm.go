@@ -40,9 +40,12 @@ func (s State) String() string {
 
 // Config is what a virtual machine is made of. The caller chooses the ID.
 type Config struct {
-	ID        string // unique on this host, for instance "vm-7k3q9d2x"
-	Name      string // for messages only
-	CPUs      int
+	ID   string // unique on this host, for instance "vm-7k3q9d2x"
+	Name string // for messages only
+	CPUs int
+	// MaxCPUs is how many AddCPUs can make of CPUs while the machine runs; 0: none
+	// can come. It is fixed for the machine's life.
+	MaxCPUs   int `json:",omitempty"`
 	MemoryMiB int
 	Disks     []DiskConfig // in the order of their places on the bus
 	NICs      []NICConfig
@@ -166,6 +169,11 @@ type VM interface {
 	Pause(context.Context) error
 	// Resume is the way back.
 	Resume(context.Context) error
+	// AddCPUs adds n virtual CPUs, up to Config.MaxCPUs in all: to the configuration
+	// of a machine that is off, and to one that runs or is paused at once; its guest
+	// is told and decides when it uses them. They stay. Errors: StateError, ErrBusy,
+	// ConfigError with ErrTooMany.
+	AddCPUs(ctx context.Context, n int) error
 	// SetMemoryTarget asks the guest of a machine that runs or is paused to live with
 	// so many bytes of its memory, and to give the rest back to the host; a number as
 	// large as its memory lets it take all again. The guest takes its time, or does

@@ -12,6 +12,7 @@ import (
 	"basalt/vmkernel/vcpu/emul"
 	"basalt/vmkernel/vdev/acpipm"
 	"basalt/vmkernel/vdev/acpitables"
+	"basalt/vmkernel/vdev/cpuhp"
 	"basalt/vmkernel/vdev/debugport"
 	"basalt/vmkernel/vdev/hpet"
 	"basalt/vmkernel/vdev/ioapic"
@@ -68,7 +69,8 @@ type board struct {
 
 	generation [16]byte // what the guest sees of the machine's past
 	says       smbios.Config
-	numCPUs    int
+	numCPUs    int          // that are present; cpus are all that can be
+	hotplug    *cpuhp.Block // nil: none can come
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
@@ -135,8 +137,8 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 	b.clock = vtime.New(0)
 	b.time = &machineTime{p: p, c: b.clock, id: c.ID}
 	b.bus = vbus.New()
-	kicks := make([]*kicker, c.CPUs)
-	conf := make([]lapic.Config, c.CPUs)
+	kicks := make([]*kicker, c.AllCPUs())
+	conf := make([]lapic.Config, c.AllCPUs())
 	for i := range conf {
 		kicks[i] = &kicker{}
 		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: true,
@@ -178,6 +180,7 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 	w.ports(debug, debugport.Firmware, 1)
 	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
+	b.addHotplug(&w, c)
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
 	w.mmio(events, acpitables.HPETBase, acpitables.HPETSize)
 	if w.err != nil {
@@ -208,8 +211,9 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 	}
 
 	// Processors.
-	for i := range c.CPUs {
+	for i := range c.AllCPUs() {
 		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
+		a.present.Store(i < c.CPUs)
 		if i == 0 {
 			a.pic = b.pic
 		}
@@ -269,7 +273,7 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: len(b.uarts), HPET: true, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: b.numCPUs, MaxCPUs: b.maxPluggable(), SerialPorts: len(b.uarts), HPET: true, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}

@@ -84,6 +84,10 @@
 // COM1 is the console. What a guest writes to COM2 to COM4 is kept in rings of 16 KiB
 // (host.VM.Serial); input goes the other way.
 //
+// Where Config.MaxCPUs says that more can come, the board has all of them from the start
+// (cpus.go); those that are not there yet hear no INIT, SIPI or NMI. CPUID tells of one
+// package with as many cores as there can be, SMBIOS of those that are there.
+//
 // # Saved state
 //
 // Save pauses the machine, takes the small sections (machine, devices in the order of
@@ -135,7 +139,7 @@
 // each in a slot of its own (pci.go); management opens what stands behind a disk, the
 // host has the switches. They come and go while the machine runs (devices.go).
 //
-// Not supported yet: hot-plug of CPUs and memory; copying memory into a saved state
+// Not supported yet: hot-plug of memory, taking a CPU away; copying memory into a saved state
 // while the guest runs; a clone beside the machine that it was saved from when both
 // have an adapter on one network, because its MAC address is part of the state.
 package vm

@@ -139,7 +139,7 @@ func (t *Manager) accept(h *checkpoint.Header) (c host.Config, err error) {
 		return c, err
 	}
 	_, _, regions := memory(uint64(c.MemoryMiB) << 20)
-	if int64(h.CPUs) != int64(c.CPUs) || !slices.Equal(h.Memory, ranges(regions)) {
+	if int64(h.CPUs) != int64(c.AllCPUs()) || !slices.Equal(h.Memory, ranges(regions)) {
 		return c, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
 	}
 	return c, nil

@@ -50,7 +50,9 @@ func (m *Machine) counters() (s host.Status) {
 			one.Sched, one.Ready, one.Wait = true, ready, wait
 			one.Run = max(0, one.Run-ready)
 		}
-		s.CPUs = append(s.CPUs, one)
+		if len(s.CPUs) < m.conf.CPUs { // the others only wait
+			s.CPUs = append(s.CPUs, one)
+		}
 		s.CPUTime += max(0, c.time()-wait)
 	}
 	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {

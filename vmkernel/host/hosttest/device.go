@@ -81,6 +81,9 @@ func memoryTarget(t *testing.T, b *bench) {
 	if err := vm.SetMemoryTarget(ctx, 4096); !errors.As(err, &bad) {
 		t.Errorf("too little: %v", err)
 	}
+	if err := vm.AddCPUs(ctx, 1); !errors.Is(err, host.ErrTooMany) {
+		t.Errorf("a CPU without MaxCPUs: %v", err)
+	}
 	for n := 1; n <= host.NumSerial; n++ {
 		if vm.Serial(n) == nil {
 			t.Errorf("no serial port %d", n)

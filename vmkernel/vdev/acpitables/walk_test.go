@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"basalt/vmkernel/vdev/cpuhp"
 	"basalt/vmkernel/vdev/pcie"
 )
 
@@ -173,6 +174,11 @@ func TestOptionalTables(t *testing.T) {
 	image, rsdp, err := Build(cfg, DefaultBase)
 	if err != nil {
 		t.Fatal(err)
+	}
+	most := cfg
+	most.MaxCPUs = cpuhp.Max
+	if big, _, err := Build(most, DefaultBase); err != nil || len(big) > 0x1_E000 {
+		t.Errorf("%d bytes with all processors, %v", len(big), err)
 	}
 	if len(image) > 0x1_E000 {
 		t.Errorf("%d bytes do not fit below the last two pages of the BIOS area", len(image))
