@@ -54,11 +54,17 @@ type Config struct {
 	CPULevel string
 	// UUID is the system's UUID in SMBIOS, as text; "": SystemUUID makes one.
 	UUID string `json:",omitempty"`
+	// TestDevice gives the machine the device of package vdev/testdev, for test suites
+	// only.
+	TestDevice bool
 }
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {
 	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	for i := range c.NICs {
+		c.NICs[i].Forwards = slices.Clone(c.NICs[i].Forwards)
+	}
 	return c
 }
 

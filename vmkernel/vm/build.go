@@ -25,6 +25,7 @@ import (
 	"basalt/vmkernel/vdev/postcode"
 	"basalt/vmkernel/vdev/rtc"
 	"basalt/vmkernel/vdev/smbios"
+	"basalt/vmkernel/vdev/testdev"
 	"basalt/vmkernel/vdev/uart"
 	"basalt/vmkernel/vdev/virtio/balloon"
 	"basalt/vmkernel/vm/loader"
@@ -74,6 +75,7 @@ type board struct {
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
+	listMu     sync.Mutex // for devices: the owner writes with it, others read with it
 	devices    []*plugged // in the order of their places
 	balloon    *balloon.Device
 	held       bool // its devices are paused for a saved state
@@ -183,6 +185,14 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 	b.addHotplug(&w, c)
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
 	w.mmio(events, acpitables.HPETBase, acpitables.HPETSize)
+	if c.TestDevice {
+		w.plug(testdev.New(func(n int) vbus.Line {
+			if n < 16 {
+				return isa(n)
+			}
+			return io.Line(n)
+		}).Plug(b.bus))
+	}
 	if w.err != nil {
 		return b, fmt.Errorf("vm: wiring: %w", w.err)
 	}
