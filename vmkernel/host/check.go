@@ -27,6 +27,11 @@ var CPULevels = []string{"host", "x86-64-v2", "x86-64-v3", "x86-64-v4",
 // CheckDevices checks what a configuration says about devices and CPU level,
 // before any host is asked. Errors: ConfigError.
 func (c *Config) CheckDevices() error {
+	if c.UUID != "" {
+		if _, err := ParseUUID(c.UUID); err != nil {
+			return &ConfigError{"uuid", err}
+		}
+	}
 	if c.CPULevel != "" && !slices.Contains(CPULevels, c.CPULevel) {
 		return &ConfigError{"cpuLevel", fmt.Errorf("unknown level %q, known are %s", c.CPULevel, strings.Join(CPULevels, ", "))}
 	}
