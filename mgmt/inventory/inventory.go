@@ -30,6 +30,7 @@ type Spec struct {
 	Disks    []host.DiskConfig
 	NICs     []host.NICConfig
 	CPULevel string
+	VsockCID uint32 // 0: none
 }
 
 // Boot names files of the store.
@@ -153,7 +154,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, VsockCID: e.spec.VsockCID}
 }
 
 func (v *Inventory) drop(id string) {

@@ -75,6 +75,7 @@ type VMCreate struct {
 	Boot      Boot   `json:"boot"`
 	Disks     []Disk `json:"disks,omitempty" maxItems:"1024" doc:"In the order of their places on the bus."`
 	NICs      []NIC  `json:"nics,omitempty" maxItems:"1024"`
+	VsockCID  uint32 `json:"vsockCID,omitempty" maximum:"4294967294" doc:"Address of a virtio socket device, 3 or more; none when left out."`
 	CPULevel  string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
 }
 
@@ -98,6 +99,7 @@ type VM struct {
 	Disks           []Disk            `json:"disks,omitempty"`
 	NICs            []NIC             `json:"nics,omitempty"`
 	CPULevel        string            `json:"cpuLevel,omitempty"`
+	VsockCID        uint32            `json:"vsockCID,omitempty"`
 }
 
 // VMList is GET /api/v1/vms.

@@ -49,7 +49,17 @@ type Config struct {
 	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
 	// for everything that the host has, or another one of CPULevels.
 	CPULevel string
+	// VsockCID gives the machine a virtio socket device with this address, 3 to
+	// MaxVsockCID; 0: none. Machines may have the same: no guest reaches another.
+	VsockCID uint32
 }
+
+// MinVsockCID and MaxVsockCID are the least and the greatest address of a guest
+// (virtio 1.2 section 5.10.4).
+const (
+	MinVsockCID = 3
+	MaxVsockCID = 1<<32 - 2
+)
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {

@@ -185,6 +185,9 @@ func build(p *Platform, c host.Config, disks []host.Disk, con *host.Console, ask
 	if err = b.addEntropy(p); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
+	if err = b.addVsock(p, c); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
 	for i, d := range c.Disks {
 		if err = b.addDisk(p, d, disks[i], false); err != nil {
 			return b, fmt.Errorf("vm: %w", err)
