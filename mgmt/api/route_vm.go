@@ -96,7 +96,7 @@ func waitTask(ctx context.Context, t *task.Task) error {
 }
 
 func specOf(c wire.VMCreate) inventory.Spec {
-	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, VsockCID: c.VsockCID,
+	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, VsockCID: c.VsockCID, TestDevice: c.TestDevice,
 		Boot: inventory.Boot{Kernel: c.Boot.Kernel, Initrd: c.Boot.Initrd, Cmdline: c.Boot.Cmdline, Modules: c.Boot.Modules}}
 	for _, d := range c.Disks {
 		s.Disks = append(s.Disks, diskOf(d))

@@ -27,10 +27,11 @@ type Spec struct {
 	// Disks and NICs are those of now: what was attached since the creation is
 	// there, what was detached is not. Names and MACs that a person leaves out
 	// are chosen.
-	Disks    []host.DiskConfig
-	NICs     []host.NICConfig
-	CPULevel string
-	VsockCID uint32 // 0: none
+	Disks      []host.DiskConfig
+	NICs       []host.NICConfig
+	CPULevel   string
+	TestDevice bool
+	VsockCID   uint32 // 0: none
 }
 
 // Boot names files of the store.
@@ -154,7 +155,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, VsockCID: e.spec.VsockCID}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, VsockCID: e.spec.VsockCID, TestDevice: e.spec.TestDevice}
 }
 
 func (v *Inventory) drop(id string) {

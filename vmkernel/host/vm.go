@@ -52,6 +52,9 @@ type Config struct {
 	// VsockCID gives the machine a virtio socket device with this address, 3 to
 	// MaxVsockCID; 0: none. Machines may have the same: no guest reaches another.
 	VsockCID uint32
+	// TestDevice gives the machine the device of package vdev/testdev, for test suites
+	// only.
+	TestDevice bool
 }
 
 // MinVsockCID and MaxVsockCID are the least and the greatest address of a guest
