@@ -35,6 +35,9 @@ func (c *Config) CheckDevices() error {
 	if c.CPULevel != "" && !slices.Contains(CPULevels, c.CPULevel) {
 		return &ConfigError{"cpuLevel", fmt.Errorf("unknown level %q, known are %s", c.CPULevel, strings.Join(CPULevels, ", "))}
 	}
+	if c.VsockCID != 0 && (c.VsockCID < MinVsockCID || c.VsockCID > MaxVsockCID) {
+		return &ConfigError{"vsockCID", fmt.Errorf("%d, %d to %d are possible, 0 for none", c.VsockCID, MinVsockCID, uint32(MaxVsockCID))}
+	}
 	if n := len(c.Disks); n > MaxDisks {
 		return &ConfigError{"disks", fmt.Errorf("%w: %d disks, a machine can have %d", ErrTooMany, n, MaxDisks)}
 	}

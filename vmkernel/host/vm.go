@@ -54,10 +54,20 @@ type Config struct {
 	CPULevel string
 	// UUID is the system's UUID in SMBIOS, as text; "": SystemUUID makes one.
 	UUID string `json:",omitempty"`
+	// VsockCID gives the machine a virtio socket device with this address, 3 to
+	// MaxVsockCID; 0: none. Machines may have the same: no guest reaches another.
+	VsockCID uint32
 	// TestDevice gives the machine the device of package vdev/testdev, for test suites
 	// only.
 	TestDevice bool
 }
+
+// MinVsockCID and MaxVsockCID are the least and the greatest address of a guest
+// (virtio 1.2 section 5.10.4).
+const (
+	MinVsockCID = 3
+	MaxVsockCID = 1<<32 - 2
+)
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {

@@ -209,6 +209,9 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 	if err = b.addBalloon(p); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
+	if err = b.addVsock(p, c); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
 	for i, d := range c.Disks {
 		if err = b.addDisk(p, d, disks[i], false); err != nil {
 			return b, fmt.Errorf("vm: %w", err)

@@ -119,7 +119,9 @@ func badDevices(t *testing.T, b *bench) {
 		field string
 		is    error
 	}{
-		"level": {func(c *host.Config) { c.CPULevel = "x86-64-v9" }, "cpuLevel", nil},
+		"level":              {func(c *host.Config) { c.CPULevel = "x86-64-v9" }, "cpuLevel", nil},
+		"vsock of the host":  {func(c *host.Config) { c.VsockCID = 2 }, "vsockCID", nil},
+		"vsock of everybody": {func(c *host.Config) { c.VsockCID = 0xffffffff }, "vsockCID", nil},
 		"300 disks": {func(c *host.Config) {
 			for i := range 300 {
 				c.Disks = append(c.Disks, host.DiskConfig{Name: fmt.Sprint("d", i), Kind: host.DiskNull, SizeMiB: 1})
