@@ -231,7 +231,7 @@ func (m *Memory) Clear() {
 	}
 }
 
-// Close clears every frame, gives it back and releases the budget. The caller
+// Close gives every frame back and releases the budget. The caller
 // has stopped the guest and its devices: with windows still pinned nothing
 // happens and the error is ErrPinned.
 func (m *Memory) Close() error {
@@ -252,7 +252,6 @@ func (m *Memory) Close() error {
 			if hpa == 0 {
 				continue
 			}
-			clear(f.bytes)
 			f.bytes = nil
 			m.src.Free2M(hpa)
 		}
