@@ -164,7 +164,11 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 	if e.closed {
 		return fmt.Errorf("svmcpu: Run after Close")
 	}
-	hostcpu.Block(func() { e.loop(x) })
+	if x.HandOff {
+		hostcpu.BlockFor(func() { e.loop(x) })
+	} else {
+		hostcpu.Block(func() { e.loop(x) })
+	}
 	return nil
 }
 

@@ -254,7 +254,11 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 	if e.closed {
 		return ErrClosed
 	}
-	hostcpu.Block(func() { e.loop(x) })
+	if x.HandOff {
+		hostcpu.BlockFor(func() { e.loop(x) })
+	} else {
+		hostcpu.Block(func() { e.loop(x) })
+	}
 	return e.result(x)
 }
 
