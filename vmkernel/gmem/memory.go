@@ -66,6 +66,7 @@ type Memory struct {
 	size    uint64
 	regions []region
 	holes   []Range
+	above   uint64 // the end of the last hole
 
 	mu      sync.Mutex // allocation of frames, Close
 	closed  bool
@@ -78,6 +79,9 @@ type Memory struct {
 // with a plain error for a malformed configuration.
 func New(c Config) (*Memory, error) {
 	m := &Memory{src: c.Frames, budget: c.Budget, holes: slices.Clone(c.Holes)}
+	for _, h := range m.holes {
+		m.above = max(m.above, h.End())
+	}
 	last := uint64(0)
 	for _, r := range c.Regions {
 		if r.Start%FrameSize != 0 || r.Size%FrameSize != 0 || r.Size == 0 || r.End() < r.Start || r.Start < last {
@@ -123,10 +127,8 @@ func (m *Memory) Contains(gpa, n uint64) bool {
 	if end < gpa {
 		return false
 	}
-	for i := range m.holes {
-		if h := &m.holes[i]; gpa < h.End() && end > h.Start {
-			return false
-		}
+	if m.inHole(gpa, n) {
+		return false
 	}
 	for i := range m.regions {
 		r := &m.regions[i]
@@ -151,7 +153,9 @@ func (m *Memory) lookup(gpa uint64) *frame {
 	return nil
 }
 
-func (m *Memory) inHole(gpa, n uint64) bool {
+func (m *Memory) inHole(gpa, n uint64) bool { return gpa < m.above && m.meetsHole(gpa, n) }
+
+func (m *Memory) meetsHole(gpa, n uint64) bool {
 	for i := range m.holes {
 		if h := &m.holes[i]; gpa < h.End() && gpa+n > h.Start {
 			return true

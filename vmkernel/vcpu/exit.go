@@ -53,10 +53,6 @@ type Exit struct {
 	CR      CRAccess
 	Event   Event // KindException: the event; else what was being delivered when the exit came, if Valid
 	Raw     Raw
-
-	// HandOff is for the engine's Run: what was done about the exit before may have
-	// given work to other goroutines, which must not wait for this one.
-	HandOff bool
 }
 
 // PIO is a port access. For the string forms the vcpu emulator walks memory.

@@ -32,7 +32,6 @@ func (v *VCPU) Run() Stop {
 		if s := v.enter(); s.Kind != StopNone {
 			return s
 		}
-		v.x.HandOff, v.handOff = v.handOff, false
 		if err := v.eng.Run(&v.x); err != nil {
 			return Stop{StopCrashed, fmt.Sprintf("vcpu: CPU %d: %v", v.Index, err)}
 		}

@@ -53,7 +53,6 @@ type VCPU struct {
 
 	mode, full bool // sys holds the mode / everything of this exit
 	dirty      bool // sys has to be stored before the next entry
-	handOff    bool // see HandOff
 	sys        System
 	queued     Event // exception to inject at the next entry
 	crashed    string
@@ -168,11 +167,6 @@ func (v *VCPU) RequestStop() {
 
 // ClearStop takes a request back.
 func (v *VCPU) ClearStop() { v.stop.Store(false) }
-
-// HandOff says that a device may have given work to another goroutine in this exit: the
-// next entry of the guest does not keep the runtime's processor from it. By the
-// processor's own goroutine, inside an access of IO.
-func (v *VCPU) HandOff() { v.handOff = true }
 
 // Kick makes the processor look at its APIC again. For any goroutine.
 func (v *VCPU) Kick() {

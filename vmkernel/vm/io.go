@@ -40,7 +40,6 @@ func (c *cpuIO) WriteMMIO(gpa uint64, data []byte) {
 		return
 	}
 	c.b.bus.WriteMMIO(gpa, data)
-	c.apic.cpu.HandOff() // it may have been a doorbell
 }
 
 // Backed maps the frame of a first touch.

@@ -48,11 +48,14 @@ func start(m *vm.Manager, name string, cpus int) (host.VM, *lines, error) {
 type devices func(*host.Config, *host.Boot) error
 
 func startWith(m *vm.Manager, name string, cpus int, add devices) (host.VM, *lines, error) {
+	return startConf(m, host.Config{ID: name, Name: name, CPUs: cpus, MemoryMiB: memoryMiB}, name, add)
+}
+
+func startConf(m *vm.Manager, conf host.Config, name string, add devices) (host.VM, *lines, error) {
 	img := guests.Build(name)
 	if img == nil {
 		return nil, nil, fmt.Errorf("no guest %q", name)
 	}
-	conf := host.Config{ID: name, Name: name, CPUs: cpus, MemoryMiB: memoryMiB}
 	boot := host.Boot{Kernel: image{bytes.NewReader(img), name}}
 	if add != nil {
 		if err := add(&conf, &boot); err != nil {

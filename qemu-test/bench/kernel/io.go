@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"net"
-	"net/netip"
-
 	"basalt/drivers/blockio/nulldisk"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vswitch"
-	"basalt/vmkernel/vswitch/nat"
 )
 
 // null is the disk of the benchmark: what it reads is zeros, at once.
@@ -29,31 +23,24 @@ func withDisk(c *host.Config, b *host.Boot) error {
 	return nil
 }
 
-// withNIC gives a machine an adapter on the NAT network.
+// withNIC gives a machine an adapter on that switch.
 func withNIC(c *host.Config, _ *host.Boot) error {
 	c.NICs = []host.NICConfig{{Name: "nic", Network: host.NetworkNAT, MAC: "52:54:00:00:00:01"}}
 	return nil
 }
 
-// network makes the NAT network, whose gateway answers pings; there is nothing
-// behind it.
+// network is a switch with a port on it that answers as a host does (echo.go).
 func network() (func(string) (*vswitch.Switch, error), error) {
 	sw, err := vswitch.New(vswitch.Config{Name: host.NetworkNAT})
 	if err != nil {
 		return nil, err
 	}
-	link, err := sw.AddLink(vswitch.PortConfig{Name: "gateway", MAC: vswitch.MAC{0x52, 0x54, 0, 0, 0, 2}})
+	link, err := sw.AddLink(vswitch.PortConfig{Name: "peer", MAC: peer})
 	if err != nil {
 		return nil, err
 	}
-	_, err = nat.New(nat.Config{
-		Prefix: netip.MustParsePrefix("192.168.99.0/24"), Gateway: netip.MustParseAddr("192.168.99.1"), DNS: netip.MustParseAddr("192.168.99.2"),
-		Dial: func(context.Context, string, string) (net.Conn, error) {
-			return nil, errors.New("there is no network behind the gateway")
-		},
-		HostAddresses: func() []netip.Addr { return nil },
-	}, link)
-	return func(string) (*vswitch.Switch, error) { return sw, nil }, err
+	go answer(link)
+	return func(string) (*vswitch.Switch, error) { return sw, nil }, nil
 }
 
 // diskAndNet times requests to a disk and packets.

@@ -55,7 +55,11 @@ func run() error {
 	}
 	m := vm.NewManager(p)
 	if n, err := strconv.Atoi(value(text, "linux")); err == nil {
-		return boots(m, n, off)
+		initrd, _ := strconv.Atoi(value(text, "initrd"))
+		return boots(m, n, initrd, off)
+	}
+	if n, err := strconv.Atoi(value(text, "machines")); err == nil {
+		return many(m, n)
 	}
 	if name := value(text, "guest"); name != "" {
 		return forever(m, name)

@@ -36,25 +36,6 @@ func TestBlockAllocatesNothing(t *testing.T) {
 	if a := testing.AllocsPerRun(100, func() { Block(func() { n++ }) }); a != 0 {
 		t.Errorf("%v allocations per Block", a)
 	}
-	if a := testing.AllocsPerRun(100, func() { BlockFor(func() { n++ }) }); a != 0 {
-		t.Errorf("%v allocations per BlockFor", a)
-	}
-}
-
-// TestBlockForGivesTheProcessorAway: on a runtime with one P, another goroutine runs
-// while this one is blocked.
-func TestBlockForGivesTheProcessorAway(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	for range 100 {
-		var ran atomic.Bool
-		go ran.Store(true)
-		BlockFor(func() {
-			for !ran.Load() {
-			}
-		})
-	}
 }
 
 func BenchmarkBlock(b *testing.B) {

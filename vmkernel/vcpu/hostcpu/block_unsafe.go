@@ -4,15 +4,12 @@ package hostcpu
 // blocking system call (the P is handed on, a stop-the-world does not wait), and
 // on the thread's system stack; std offers that only for real system calls. The
 // import of unsafe is for linkname only.
-// SAFETY: the functions are called in the order of runtime.cgocall, from
+// SAFETY: the three functions are called in the order of runtime.cgocall, from
 // one nosplit frame that stays alive until exitsyscall.
 import _ "unsafe"
 
 //go:linkname entersyscall runtime.entersyscall
 func entersyscall()
-
-//go:linkname entersyscallblock runtime.entersyscallblock
-func entersyscallblock()
 
 //go:linkname exitsyscall runtime.exitsyscall
 func exitsyscall()
@@ -28,17 +25,6 @@ func systemstack(fn func())
 //go:nosplit
 func Block(fn func()) {
 	entersyscall()
-	systemstack(fn)
-	exitsyscall()
-}
-
-// BlockFor is Block for others who have work to do: other goroutines get the
-// processor of the runtime (P) that this one has at once. After entersyscall they would
-// have to wait until the runtime's monitor takes it away, 20 microseconds or more.
-//
-//go:nosplit
-func BlockFor(fn func()) {
-	entersyscallblock()
 	systemstack(fn)
 	exitsyscall()
 }

@@ -164,11 +164,7 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 	if e.closed {
 		return fmt.Errorf("svmcpu: Run after Close")
 	}
-	if x.HandOff {
-		hostcpu.BlockFor(func() { e.loop(x) })
-	} else {
-		hostcpu.Block(func() { e.loop(x) })
-	}
+	hostcpu.Block(func() { e.loop(x) })
 	return nil
 }
 

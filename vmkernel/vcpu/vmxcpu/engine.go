@@ -254,11 +254,7 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 	if e.closed {
 		return ErrClosed
 	}
-	if x.HandOff {
-		hostcpu.BlockFor(func() { e.loop(x) })
-	} else {
-		hostcpu.Block(func() { e.loop(x) })
-	}
+	hostcpu.Block(func() { e.loop(x) })
 	return e.result(x)
 }
 
