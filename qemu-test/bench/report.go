@@ -47,6 +47,8 @@ func (r *report) markdown() string {
 			fmt.Fprintf(&b, "| host answers with %d MiB | %v | | %s |\n", limitHostMiB, w.boots128, met(b2f(w.boots128), 1))
 			fmt.Fprintf(&b, "| host memory in use, no machine | %.1f MiB | | |\n", w.noVM)
 			fmt.Fprintf(&b, "| host memory in use, one idle machine (%.0f MiB of it the guest's) | %.1f MiB | | |\n", w.guestMiB, w.idleVM)
+			fmt.Fprintf(&b, "| host memory for each of %d idle machines besides its own, page tables included | %.0f KiB | %d KiB | %s |\n", machines, w.perMachine/1024, limitMachine>>10, met(w.perMachine, limitMachine))
+			fmt.Fprintf(&b, "| idle machines of %d MiB that run on a host with %d GiB, the API answering | %d | %d | %s |\n", machineMiB, manyMiB>>10, w.running, machines, met(machines, float64(w.running)))
 		}
 	}
 	return b.String()

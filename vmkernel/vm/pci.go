@@ -44,6 +44,8 @@ type plugged struct {
 	kind string // diskKind, nicKind
 	f    function
 	at   *pcie.Endpoint
+	// fixed: on bus 0 for the machine's life.
+	fixed bool
 	// resized tells the guest of a disk's new size.
 	resized func()
 	// port and link are an adapter's place on its switch and its carrier.
@@ -75,7 +77,13 @@ func (b *board) buses(c host.Config, io *ioapic.IOAPIC, physBits uint8) error {
 
 // acpiPCI is what the tables say of the root complex.
 func (b *board) acpiPCI() *acpitables.PCIe {
-	return &acpitables.PCIe{Slots: b.slots, Windows: b.windows}
+	p := &acpitables.PCIe{Slots: b.slots, Windows: b.windows}
+	for _, d := range b.devices {
+		if d.fixed {
+			p.Fixed++
+		}
+	}
+	return p
 }
 
 // plug puts a device into a slot, or on bus 0 for the machine's life.
@@ -103,7 +111,7 @@ func (b *board) plug(d *plugged, fixed bool) error {
 		}
 		return err
 	}
-	d.at = at
+	d.at, d.fixed = at, fixed
 	b.listMu.Lock()
 	b.devices = append(b.devices, d)
 	b.listMu.Unlock()
