@@ -18,6 +18,10 @@ func main() {
 		func() (string, error) {
 			return artefacts.Initramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
 		},
+		func() (string, error) { return artefacts.NetworkModules(ctx, dir) },
+		func() (string, error) {
+			return artefacts.NetworkInitramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
+		},
 		func() (string, error) { return artefacts.Xen(ctx, dir) },
 		func() (string, error) {
 			d, err := artefacts.DebianSystem(ctx, dir)
