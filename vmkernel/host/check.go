@@ -30,6 +30,9 @@ func (c *Config) CheckDevices() error {
 	if c.CPULevel != "" && !slices.Contains(CPULevels, c.CPULevel) {
 		return &ConfigError{"cpuLevel", fmt.Errorf("unknown level %q, known are %s", c.CPULevel, strings.Join(CPULevels, ", "))}
 	}
+	if c.Hardware != 0 && (c.Hardware < HardwareOldest || c.Hardware > HardwareNewest) {
+		return &ConfigError{"hardware", fmt.Errorf("version %d, this host knows %d to %d", c.Hardware, HardwareOldest, HardwareNewest)}
+	}
 	if n := len(c.Disks); n > MaxDisks {
 		return &ConfigError{"disks", fmt.Errorf("%w: %d disks, a machine can have %d", ErrTooMany, n, MaxDisks)}
 	}
