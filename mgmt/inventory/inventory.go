@@ -30,6 +30,7 @@ type Spec struct {
 	Disks    []host.DiskConfig
 	NICs     []host.NICConfig
 	CPULevel string
+	Hardware int // version of the board; 0: the newest
 }
 
 // Boot names files of the store.
@@ -47,6 +48,8 @@ type VM struct {
 	Format  host.KernelFormat
 	Created time.Time
 	Status  host.Status
+	// StateFile has the state of a suspended machine.
+	StateFile string
 }
 
 // Inventory is the host's table of objects.
@@ -67,6 +70,8 @@ type entry struct {
 	format  host.KernelFormat
 	created time.Time
 	vm      host.VM // nil while it is being created
+	// asleep is where its state is while it is suspended. Under Inventory.mu.
+	asleep *suspension
 }
 
 // New makes an empty inventory.
@@ -150,7 +155,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, Hardware: e.spec.Hardware}
 }
 
 func (v *Inventory) drop(id string) {
@@ -192,14 +197,19 @@ func (v *Inventory) List() []VM {
 
 func (v *Inventory) view(e *entry) (VM, bool) {
 	v.mu.Lock()
-	vm, format := e.vm, e.format
+	vm, format, asleep := e.vm, e.format, e.asleep
 	v.mu.Unlock()
 	if vm == nil {
 		return VM{}, false
 	}
 	spec, cfg := e.spec, vm.Config()
-	spec.Disks, spec.NICs = cfg.Disks, cfg.NICs
-	return VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}, true
+	spec.Disks, spec.NICs, spec.Hardware = cfg.Disks, cfg.NICs, cfg.Hardware
+	out := VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}
+	if asleep != nil && out.Status.State == host.StateOff {
+		out.StateFile = asleep.file
+		out.Status.State, out.Status.Reason, out.Status.Since = host.StateSuspended, "", asleep.since
+	}
+	return out, true
 }
 
 func (v *Inventory) find(id string) (*entry, error) {
@@ -240,6 +250,9 @@ func (v *Inventory) Delete(ctx context.Context, id, user string) error {
 		return err
 	}
 	t, err := v.tasks.Run(task.Request{Kind: "vm.delete", Object: e.id, User: user}, func(context.Context) error {
+		if v.suspended(e) != nil {
+			return &host.StateError{Action: "delete", State: host.StateSuspended}
+		}
 		nics := e.vm.Config().NICs
 		if err := v.host.VMs().Delete(e.id); err != nil {
 			return err
