@@ -74,6 +74,9 @@ var builders = map[string]func(*Program){
 	"loop-lapic": loop(func(p *Program) { p.LoadAbs(EAX, lapicID) }),
 	"loop-all":   loopAll,
 
+	// For saved states; see verify.go.
+	"verify": verify,
+
 	// No exit: it restores the state of the x87 unit for ever.
 	"fxrstor": fxrstor,
 }
