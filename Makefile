@@ -124,6 +124,13 @@ stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS
 .PHONY: cycles
 cycles: deps guests build/basalt.elf build/basalt.img ## suspend, restore and clone a working guest N=200 times: ENGINE=amd-v|vt-x LOAD=micro|debian
 	go run ./qemu-test/cycles -n $(or $(N),200) -engine $(or $(ENGINE),amd-v) -load $(or $(LOAD),micro) $(ARGS)
+.PHONY: fuzz
+fuzz: build/_overlay/overlay.json ## every fuzz target, TIME=60s each: PKG=./vmkernel/vdev/... RUN=regexp SHARE=10m (all together) ARGS=-h
+	go run ./qemu-test/fuzz -time $(or $(TIME),60s) -share $(or $(SHARE),0) -pkg $(or $(PKG),./...) -run '$(RUN)' $(ARGS)
+
+.PHONY: hostile
+hostile: deps build/basalt.elf build/basalt.img ## a guest that attacks every device beside a witness: TIME=10m SEED=1 ENGINE=amd-v or vt-x
+	go test -count=1 -v -timeout 12h -run 'TestHostile/$(or $(ENGINE),amd-v)' ./qemu-test/cases -hostile $(or $(TIME),10m) -seed $(or $(SEED),1)
 
 .PHONY: deps
 deps: ## install what is missing (Debian: apt-get), or say what is

@@ -116,7 +116,7 @@ func wireState(in *stateIn, s inventory.SavedState) wire.SavedState {
 		w.Disks = append(w.Disks, wire.Disk(d))
 	}
 	for _, n := range c.NICs {
-		w.NICs = append(w.NICs, wire.NIC(n))
+		w.NICs = append(w.NICs, wireNIC(n, ""))
 	}
 	return w
 }

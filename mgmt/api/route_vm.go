@@ -102,7 +102,7 @@ func waitTask(ctx context.Context, t *task.Task) error {
 }
 
 func specOf(c wire.VMCreate) inventory.Spec {
-	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, Hardware: c.Hardware,
+	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, Hardware: c.Hardware, TestDevice: c.TestDevice,
 		Boot: inventory.Boot(c.Boot)}
 	for _, d := range c.Disks {
 		s.Disks = append(s.Disks, diskOf(d))
@@ -126,7 +126,7 @@ func wireVM(vm inventory.VM) wire.VM {
 		w.Disks = append(w.Disks, wire.Disk(d))
 	}
 	for _, n := range vm.Spec.NICs {
-		w.NICs = append(w.NICs, wire.NIC(n))
+		w.NICs = append(w.NICs, wireNIC(n, vm.Addresses[n.MAC]))
 	}
 	for _, e := range st.Exits {
 		w.Exits[e.Kind] += e.Count

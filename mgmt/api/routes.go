@@ -40,6 +40,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.vmRoutes(rt)
 	s.deviceRoutes(rt)
 	s.stateRoutes(rt)
+	s.networkRoutes(rt)
 	s.consoleRoutes(rt)
 	s.taskRoutes(rt)
 	s.eventRoutes(rt)

@@ -92,6 +92,7 @@ func (v *Inventory) clone(ctx context.Context, e *entry, in Clone) (err error) {
 	defer func() { err = m.end(err) }()
 	old := c.Clone()
 	c.ID, c.Name = n.id, in.Name
+	noForwards(&c)
 	if err := m.images(&c); err != nil {
 		return err
 	}
@@ -256,6 +257,13 @@ type SavedState struct {
 	Bytes int64
 }
 
+// noForwards leaves the ports of the host to the machine that has them.
+func noForwards(c *host.Config) {
+	for i := range c.NICs {
+		c.NICs[i].Forwards = nil
+	}
+}
+
 // useImages puts other images behind the disks.
 func useImages(c *host.Config, images map[string]string) error {
 	for name, path := range images {
@@ -332,6 +340,9 @@ func (v *Inventory) Restore(in Restore, user string) (string, *task.Task, error)
 	}
 	if err := c.CheckDevices(); err != nil {
 		return "", nil, unfit(err)
+	}
+	if in.NICs != NICsKeep {
+		noForwards(&c)
 	}
 	if err := useImages(&c, in.Images); err != nil {
 		return "", nil, err

@@ -27,10 +27,11 @@ type Spec struct {
 	// Disks and NICs are those of now: what was attached since the creation is
 	// there, what was detached is not. Names and MACs that a person leaves out
 	// are chosen.
-	Disks    []host.DiskConfig
-	NICs     []host.NICConfig
-	CPULevel string
-	Hardware int // version of the board; 0: the newest
+	Disks      []host.DiskConfig
+	NICs       []host.NICConfig
+	CPULevel   string
+	Hardware   int // version of the board; 0: the newest
+	TestDevice bool
 }
 
 // Boot names files of the store.
@@ -50,6 +51,8 @@ type VM struct {
 	Status  host.Status
 	// StateFile has the state of a suspended machine.
 	StateFile string
+	// Addresses are the guest's addresses on the NAT network, by MAC.
+	Addresses map[string]string
 }
 
 // Inventory is the host's table of objects.
@@ -59,9 +62,10 @@ type Inventory struct {
 	tasks *task.Manager
 	now   func() time.Time
 
-	mu   sync.Mutex
-	vms  []*entry          // in order of creation
-	macs map[string]string // who has an address, such as "nic0 of web"
+	mu    sync.Mutex
+	vms   []*entry          // in order of creation
+	macs  map[string]string // who has an address, such as "nic0 of web"
+	ports map[string]string // who has a port of the host
 }
 
 type entry struct {
@@ -155,7 +159,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, Hardware: e.spec.Hardware}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, Hardware: e.spec.Hardware, TestDevice: e.spec.TestDevice}
 }
 
 func (v *Inventory) drop(id string) {
@@ -203,11 +207,22 @@ func (v *Inventory) view(e *entry) (VM, bool) {
 		return VM{}, false
 	}
 	spec, cfg := e.spec, vm.Config()
-	spec.Disks, spec.NICs, spec.Hardware = cfg.Disks, cfg.NICs, cfg.Hardware
+	spec.Disks, spec.NICs, spec.Hardware, spec.TestDevice = cfg.Disks, cfg.NICs, cfg.Hardware, cfg.TestDevice
 	out := VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}
 	if asleep != nil && out.Status.State == host.StateOff {
 		out.StateFile = asleep.file
 		out.Status.State, out.Status.Reason, out.Status.Since = host.StateSuspended, "", asleep.since
+	}
+	for _, n := range cfg.NICs {
+		if n.Network != host.NetworkNAT {
+			continue
+		}
+		if a, ok := v.host.Networks().Address(n.MAC); ok {
+			if out.Addresses == nil {
+				out.Addresses = map[string]string{}
+			}
+			out.Addresses[n.MAC] = a.String()
+		}
 	}
 	return out, true
 }

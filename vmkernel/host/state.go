@@ -57,7 +57,8 @@ type RestoreOptions struct {
 	// frame passes, and they are only there to be detached. Their addresses may be
 	// those of adapters of other machines.
 	Unplugged bool
-	// NewGeneration makes it a clone: the guest's generation ID changes.
+	// NewGeneration makes it a clone: the guest's generation ID changes, and unless
+	// Config says otherwise port forwards stay with the original.
 	NewGeneration bool
 	Progress      func(done, total uint64)
 }

@@ -58,11 +58,17 @@ type Config struct {
 	// HardwareNewest. 0 is the newest for a machine that is created, and 1 in a saved
 	// state, where it is older than the field.
 	Hardware int `json:",omitempty"`
+	// TestDevice gives the machine the device of package vdev/testdev, for test suites
+	// only.
+	TestDevice bool
 }
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {
 	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	for i := range c.NICs {
+		c.NICs[i].Forwards = slices.Clone(c.NICs[i].Forwards)
+	}
 	return c
 }
 

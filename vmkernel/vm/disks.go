@@ -20,7 +20,7 @@ func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, at place) e
 	if err != nil {
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
-	if err := b.plug(&plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, f: dev, resized: dev.CapacityChanged}); err != nil {
+	if err := b.plug(&plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}); err != nil {
 		_ = dev.Close(context.Background()) // nothing is in flight
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
@@ -30,3 +30,12 @@ func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, at place) e
 // hot is the place of a device that comes while the machine runs. It has no doorbell
 // in I/O space: a port without a card has no window for one.
 func (b *board) hot() place { return place{Slot: b.freeSlot()} }
+
+// diskStats gives a disk's counters to the machine's status.
+func diskStats(name string, d *blk.Device) func(*host.Status) {
+	return func(s *host.Status) {
+		n := d.Stats()
+		s.Disks = append(s.Disks, host.DiskStats{Name: name, Reads: n.Reads, Writes: n.Writes, ReadBytes: n.ReadBytes,
+			WrittenBytes: n.WrittenBytes, Flushes: n.Flushes, Discards: n.Discards, Errors: n.Errors, InFlight: n.InFlight})
+	}
+}

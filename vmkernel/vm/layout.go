@@ -113,6 +113,8 @@ func alike(have, want host.Config) error {
 		return differs("memoryMiB")
 	case have.CPULevel != want.CPULevel:
 		return differs("cpuLevel")
+	case have.TestDevice != want.TestDevice:
+		return differs("testDevice")
 	case have.Hardware != want.Hardware:
 		return differs("hardware")
 	case len(have.Disks) != len(want.Disks):

@@ -32,6 +32,9 @@ func (t *Manager) check(c host.Config) error {
 		if _, err := t.p.network(n); err != nil {
 			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].network", i), Err: err}
 		}
+		if len(n.Forwards) > 0 && t.p.Forward == nil {
+			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].forwards", i), Err: host.ErrUnsupported}
+		}
 	}
 	return t.checkLevel(c)
 }

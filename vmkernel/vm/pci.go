@@ -50,9 +50,11 @@ type plugged struct {
 	// resized tells the guest of a disk's new size.
 	resized func()
 	// port and link are an adapter's place on its switch and its carrier.
-	port    *vswitch.Port
-	link    func(up bool)
-	leaving chan struct{} // made when the guest was asked; closed when it is out
+	port     *vswitch.Port
+	forwards func() // ends them; nil: there are none
+	link     func(up bool)
+	count    func(*host.Status) // adds its counters; nil: it has none
+	leaving  chan struct{}      // made when the guest was asked; closed when it is out
 }
 
 // buses makes the root complex.
@@ -114,7 +116,9 @@ func (b *board) plug(d *plugged) error {
 		return err
 	}
 	d.at = at
+	b.listMu.Lock()
 	b.devices = append(b.devices, d)
+	b.listMu.Unlock()
 	return nil
 }
 
@@ -130,6 +134,8 @@ func (b *board) device(kind, name string) *plugged {
 
 // forget takes a device off the list.
 func (b *board) forget(d *plugged) {
+	b.listMu.Lock()
+	defer b.listMu.Unlock()
 	for i, o := range b.devices {
 		if o == d {
 			b.devices = append(b.devices[:i:i], b.devices[i+1:]...)
@@ -185,6 +191,7 @@ func (b *board) unplugAll() error {
 // close ends a device that no access comes to any more. It can be called again when
 // the context ended first.
 func (d *plugged) close(ctx context.Context) error {
+	d.stopForwards()
 	if d.port != nil {
 		d.port.Close()
 	}

@@ -2,13 +2,14 @@ package vm
 
 import (
 	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/host"
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/virtio"
 	"basalt/vmkernel/vswitch"
 )
 
 // Platform is what machines need from the host. All fields but Pin, NewBell, Switch,
-// Stolen, Log and Event are needed.
+// Forward, Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
@@ -26,6 +27,9 @@ type Platform struct {
 	// Switch gives the switch of a network by its name. The error says which there
 	// are. Nil: there are no networks.
 	Switch func(network string) (*vswitch.Switch, error)
+	// Forward opens port forwards to the guest that has an adapter with this address
+	// on the NAT network; stop closes them. Nil: there are none.
+	Forward func(mac string, f []host.Forward) (stop func(), err error)
 	// Stolen is the time in ns that a virtual CPU's thread waited for a processor.
 	Stolen func(machine string, index int) uint64
 	// Log takes a line for the kernel's log.

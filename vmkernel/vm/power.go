@@ -83,7 +83,7 @@ func (m *Machine) powerOff(reason string) {
 	m.mu.Lock()
 	if m.b != nil {
 		m.last = m.counters()
-		m.last.CPUs = nil
+		m.last.CPUs, m.last.Disks, m.last.NICs = nil, nil, nil
 	}
 	m.b, m.cpus = nil, nil
 	m.mu.Unlock()

@@ -57,6 +57,11 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 		if o.Name != "" {
 			want.Name = o.Name
 		}
+		for i := range want.NICs {
+			if o.NewGeneration {
+				want.NICs[i].Forwards = nil // the ports of the host are the original's
+			}
+		}
 		o.Config = &want
 	}
 	want := o.Config.Clone()
