@@ -11,34 +11,32 @@ import (
 	"sync/atomic"
 
 	"basalt/mgmt/wire"
+	"basalt/qemu-test/artefacts"
 )
 
 // debian is a systemd guest with fio, a TCP connection and a loop over clocks.
 type debian struct {
-	build string
-	lines atomic.Int64 // of the connection
-	lost  atomic.Value // string: what went wrong with it
-	ln    net.Listener
-	last  int64
-	asked int
+	build  string
+	system artefacts.Debian
+	lines  atomic.Int64 // of the connection
+	lost   atomic.Value // string: what went wrong with it
+	ln     net.Listener
+	last   int64
+	asked  int
 }
 
-const (
-	debianKernel = "debian-vmlinuz-1"
-	debianInitrd = "debian-initrd-1"
-	debianDisk   = "debian-disk-1"
-)
-
-func (l *debian) archive() (string, error) {
-	out, err := filepath.Abs(filepath.Join(l.build, "cycles-files.cpio"))
+// archive gives the system as a boot module's archive.
+func (l *debian) archive(ctx context.Context) (string, error) {
+	dir := filepath.Join(l.build, "guests")
+	var err error
+	if l.system, err = artefacts.DebianSystem(ctx, dir); err != nil {
+		return "", err
+	}
+	out, err := filepath.Abs(filepath.Join(dir, "cycles-files.cpio"))
 	if err != nil {
 		return "", err
 	}
-	var names []string
-	for _, f := range []string{debianKernel, debianInitrd, debianDisk} {
-		names = append(names, filepath.Join(l.build, "guests", f))
-	}
-	return out, archive(out, names...)
+	return out, artefacts.Archive(out, l.system.Kernel, l.system.Initrd, l.system.Disk)
 }
 
 // clocks exits when a clock goes back: CLOCK_REALTIME, MONOTONIC, MONOTONIC_RAW and
@@ -59,8 +57,8 @@ func (l *debian) create(ctx context.Context, n *node) (vm wire.VM, err error) {
 		return vm, err
 	}
 	if vm, err = n.CreateVM(ctx, wire.VMCreate{Name: "m", CPUs: 2, MemoryMiB: 320,
-		Boot:  wire.Boot{Kernel: debianKernel, Initrd: debianInitrd, Cmdline: "console=ttyS0 root=/dev/vda rw quiet"},
-		Disks: []wire.Disk{{Kind: "image", Image: debianDisk}, {Kind: "image", Image: "data.img"}}, NICs: []wire.NIC{{Network: "nat"}}}); err != nil {
+		Boot:  wire.Boot{Kernel: filepath.Base(l.system.Kernel), Initrd: filepath.Base(l.system.Initrd), Cmdline: "console=ttyS0 root=/dev/vda rw quiet"},
+		Disks: []wire.Disk{{Kind: "image", Image: filepath.Base(l.system.Disk)}, {Kind: "image", Image: "data.img"}}, NICs: []wire.NIC{{Network: "nat"}}}); err != nil {
 		return vm, err
 	}
 	c, err := n.console(ctx, vm.ID, 64<<10)

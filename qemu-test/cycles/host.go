@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"basalt/boot/cpio"
 	"basalt/mgmt/client"
 	"basalt/qemu-test/harness"
 )
@@ -80,27 +78,6 @@ func boot(ctx context.Context, engine, build, archive string, limit time.Duratio
 func (n *node) put(ctx context.Context, path string, b []byte) error {
 	_, err := n.PutFile(ctx, path, strings.NewReader(string(b)), int64(len(b)), false)
 	return err
-}
-
-// archive writes files as the archive of a boot module.
-func archive(out string, names ...string) error {
-	f, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		var b []byte
-		if b, err = os.ReadFile(name); err == nil {
-			_, err = f.Write(cpio.Append(nil, cpio.Entry{Name: filepath.Base(name), Mode: cpio.KindFile | 0o644, Body: b}))
-		}
-		if err != nil {
-			break
-		}
-	}
-	if err == nil {
-		_, err = f.Write(cpio.End(nil))
-	}
-	return errors.Join(err, f.Close())
 }
 
 // terminal is an attached console.

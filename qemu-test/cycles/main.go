@@ -75,10 +75,9 @@ func (r *run) do(ctx context.Context) (err error) {
 		if r.engine != "amd-v" {
 			return errors.New("the load debian needs AMD-V")
 		}
-		if archive, err = d.archive(); err != nil {
+		if archive, err = d.archive(ctx); err != nil {
 			return err
 		}
-		defer os.Remove(archive)
 	}
 	n, err := boot(ctx, r.engine, r.build, archive, r.limit)
 	if err != nil {
