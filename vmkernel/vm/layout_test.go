@@ -186,3 +186,35 @@ func TestBadLayout(t *testing.T) {
 		}
 	}
 }
+
+// TestStillLeaving: a device that the guest was asked to let go before the save is
+// taken out of the books when the guest lets it go after the restore.
+func TestStillLeaving(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t, load()...)
+	b.f.Loop = true
+	b.start()
+	if err := b.vm.AttachDisk(ctx, nullConfig("one"), newNull(t, "one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.vm.Pause(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m := b.vm.(*Machine)
+	m.b.device(diskKind, "one").leaving = make(chan struct{})
+	state := b.saved(host.AfterSaveStop)
+	if err := b.vm.Restore(ctx, bytes.NewReader(state), host.RestoreOptions{Boot: host.Boot{Disks: []host.Disk{newNull(t, "one")}}}); err != nil {
+		t.Fatal(err)
+	}
+	d := m.b.device(diskKind, "one")
+	if d.leaving == nil {
+		t.Fatal("nobody waits for the device")
+	}
+	if err := m.b.pci.Remove(d.at); err != nil { // as when the guest turns the slot off
+		t.Fatal(err)
+	}
+	b.until(`disk "one" detached`)
+	if c := b.vm.Config(); len(c.Disks) != 0 {
+		t.Errorf("%+v", c.Disks)
+	}
+}
