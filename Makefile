@@ -121,6 +121,9 @@ ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmke
 stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS=4
 	go run ./qemu-test/stress/boot -time $(or $(TIME),10m) -cpus $(or $(CPUS),4) build/stress.elf
 
+.PHONY: cycles
+cycles: deps guests build/basalt.elf build/basalt.img ## suspend, restore and clone a working guest N=200 times: ENGINE=amd-v|vt-x LOAD=micro|debian
+	go run ./qemu-test/cycles -n $(or $(N),200) -engine $(or $(ENGINE),amd-v) -load $(or $(LOAD),micro) $(ARGS)
 .PHONY: fuzz
 fuzz: build/_overlay/overlay.json ## every fuzz target, TIME=60s each: PKG=./vmkernel/vdev/... RUN=regexp SHARE=10m (all together) ARGS=-h
 	go run ./qemu-test/fuzz -time $(or $(TIME),60s) -share $(or $(SHARE),0) -pkg $(or $(PKG),./...) -run '$(RUN)' $(ARGS)

@@ -83,6 +83,9 @@ var builders = map[string]func(*Program){
 	"loop-blk":   func(p *Program) { blk(p, true) },
 	"loop-net":   func(p *Program) { echo(p, true) },
 
+	// For saved states; see verify.go.
+	"verify": verify,
+
 	// No exit: it restores the state of the x87 unit for ever.
 	"fxrstor": fxrstor,
 }

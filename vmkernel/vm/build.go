@@ -48,6 +48,8 @@ const (
 	// maxCPUs is what the cpu policy and the APIC IDs are tested for.
 	maxCPUs = 64
 	minMiB  = 4
+	// maxMiB is more than a host has: no size in bytes overflows.
+	maxMiB = 1 << 30
 )
 
 // board is one powered machine: memory, buses, devices and processors.
@@ -112,8 +114,9 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 }
 
 // build makes a machine that is ready for a loader. Every wire is here.
-// disks stand behind those of the configuration.
-func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
+// disks stand behind those of the configuration; at says where its devices are.
+// unplugged leaves the adapters without a network.
+func build(p *Platform, c host.Config, at *layout, unplugged bool, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
 	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
@@ -200,7 +203,7 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 	if err != nil {
 		return b, err
 	}
-	if err = b.buses(c, io, id.Features().PhysBits); err != nil {
+	if err = b.buses(at.Slots, io, id.Features().PhysBits); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	if err = b.addEntropy(p); err != nil {
@@ -213,12 +216,12 @@ func build(p *Platform, c host.Config, disks []host.Disk, serial *serials, ask f
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	for i, d := range c.Disks {
-		if err = b.addDisk(p, d, disks[i], false); err != nil {
+		if err = b.addDisk(p, d, disks[i], at.of(d.Name)); err != nil {
 			return b, fmt.Errorf("vm: %w", err)
 		}
 	}
 	for _, n := range c.NICs {
-		if err = b.addNIC(p, c.ID, n, false); err != nil {
+		if err = b.addNIC(p, c.ID, n, at.of(n.Name), unplugged); err != nil {
 			return b, fmt.Errorf("vm: %w", err)
 		}
 	}

@@ -27,7 +27,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.last = host.Status{}
 	m.start = time.Now()
 	m.mu.Unlock()
-	bd, err := build(m.p, m.conf, b.Disks, &m.con, m.ask)
+	bd, err := build(m.p, m.conf, standard(m.conf), false, b.Disks, &m.con, m.ask)
 	if err == nil {
 		bd.generation = m.generation
 		m.mu.Lock()
