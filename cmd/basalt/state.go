@@ -17,7 +17,7 @@ import (
 const nicsHelp = `
 A guest reads the addresses of its network adapters once, so a copy cannot be given
 others while it runs: with --nics new its guest finds the adapters pulled out and new
-ones in their places (Linux does so by itself, and asks for a new address); with
+ones plugged in (Linux does so by itself, and asks for a new address); with
 --nics none, or --no-nics, it finds them gone.`
 
 // long runs f, which may take long, with a progress bar and without the time limit.

@@ -18,7 +18,7 @@ type NICs string
 
 // What there is to choose. A guest reads an adapter's address once, and then uses it:
 // a copy cannot be given another one. So its adapters are pulled out before it runs,
-// as by a person, and new ones are put into their slots.
+// as by a person, and new ones are put into free slots.
 const (
 	NICsKeep NICs = "keep" // as they were, with their addresses
 	NICsNew  NICs = "new"  // pulled out; new ones of the same names with new addresses

@@ -22,7 +22,7 @@
 // of the original's pause, when its devices are at rest. A guest's driver reads an
 // adapter's MAC address once, so another address in the configuration space would not
 // be used and two machines would have one: the adapters of a copy are restored without
-// a network, pulled out, and new ones plugged into their slots, all before it runs.
+// a network, pulled out, and new ones plugged into other slots, all before it runs.
 // A state file brings a configuration from outside: it is checked as a person's is, and
 // an address or image of another machine's is refused.
 //

@@ -168,7 +168,7 @@ func (l *debian) finish(ctx context.Context, n *node, vm wire.VM) (string, error
 	}
 	defer c.close()
 	// A whole pass of fio that began after the last cycle.
-	out, err := l.ask(ctx, c, `a=$(grep -c ok /tmp/fio.ok); until [ "$(grep -c ok /tmp/fio.ok)" -ge $((a+2)) ] || [ -e /tmp/fio.bad ]; do sleep 1; done; cat /tmp/fio.bad; echo "passes $(grep -c ok /tmp/fio.ok)"`)
+	out, err := l.ask(ctx, c, `touch /tmp/fio.ok; a=$(grep -c ok /tmp/fio.ok); until [ "$(grep -c ok /tmp/fio.ok)" -ge $((a+2)) ] || [ -e /tmp/fio.bad ]; do sleep 1; done; cat /tmp/fio.bad; echo "passes $(grep -c ok /tmp/fio.ok)"`)
 	if err == nil && strings.Contains(out, "\nfailed") {
 		err = fmt.Errorf("fio: %s", out)
 	}

@@ -77,6 +77,7 @@ type board struct {
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
+	emptied    []int      // slots whose card went
 	listMu     sync.Mutex // for devices: the owner writes with it, others read with it
 	devices    []*plugged // in the order of their places
 	balloon    *balloon.Device

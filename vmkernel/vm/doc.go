@@ -112,8 +112,8 @@
 //
 // A copy beside its original cannot have the original's MAC addresses, and its guest's
 // driver goes on with the one that it has read once. So Restore can leave the adapters
-// unplugged; management pulls them out and puts new ones in their slots before the copy
-// runs, and the guest sees what it would see of a card that somebody has changed.
+// unplugged; management pulls them out and plugs new ones into other slots before the
+// copy runs, and the guest sees what it would see if somebody had done so.
 //
 // # Surprises
 //

@@ -108,7 +108,7 @@ func TestUnpluggedBeside(t *testing.T) {
 	if err := v.AttachNIC(ctx, nic); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.(*Machine).b.device(nicKind, "nic0").slot; got != 0 {
+	if got := v.(*Machine).b.device(nicKind, "nic0").slot; got != 1 {
 		t.Errorf("the new adapter is in slot %d", got)
 	}
 	if err := v.Resume(ctx); err != nil {

@@ -87,10 +87,17 @@ func (b *board) acpiPCI() *acpitables.PCIe {
 // onBus0 is the slot of a device that stays for the machine's life.
 const onBus0 = -1
 
-// freeSlot is the lowest slot without a device, or one that does not exist.
+// freeSlot is the lowest slot without a device, or one that does not exist. One whose
+// card was pulled out comes last: a guest that has not seen that yet, because it did
+// not run, takes the button of the next card for the wish to let the first one go.
 func (b *board) freeSlot() (n int) {
-	for slices.ContainsFunc(b.devices, func(d *plugged) bool { return d.slot == n }) {
-		n++
+	taken := func() bool { return slices.ContainsFunc(b.devices, func(d *plugged) bool { return d.slot == n }) }
+	for n = 0; n < b.slots; n++ {
+		if !taken() && !slices.Contains(b.emptied, n) {
+			return n
+		}
+	}
+	for n = 0; taken(); n++ {
 	}
 	return n
 }
@@ -145,6 +152,9 @@ func (b *board) forget(d *plugged) {
 	for i, o := range b.devices {
 		if o == d {
 			b.devices = append(b.devices[:i:i], b.devices[i+1:]...)
+			if !slices.Contains(b.emptied, d.slot) {
+				b.emptied = append(b.emptied, d.slot)
+			}
 		}
 	}
 }
