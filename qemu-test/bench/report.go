@@ -61,7 +61,7 @@ func (r *report) exits(b *strings.Builder, i, j int, name, mit string) {
 	for _, o := range ops {
 		v, ok := run.perOp[o.key]
 		if !ok {
-			fmt.Fprintf(b, "| %s | not measured | | | %s | |\n", o.name, dash(o.limit))
+			fmt.Fprintf(b, "| %s | not measured | | | %s | |\n", o.name, dash(o.bound(i, j)))
 			continue
 		}
 		ratio := "-"
@@ -69,10 +69,11 @@ func (r *report) exits(b *strings.Builder, i, j int, name, mit string) {
 			ratio = fmt.Sprintf("%.2f", v/float64(k))
 		}
 		verdict := ""
-		if o.limit > 0 {
-			verdict = met(v, float64(o.limit))
+		limit := o.bound(i, j)
+		if limit > 0 {
+			verdict = met(v, float64(limit))
 		}
-		fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s |\n", o.name, v, dash(o.kvm[i][j]), ratio, dash(o.limit), verdict)
+		fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s |\n", o.name, v, dash(o.kvm[i][j]), ratio, dash(limit), verdict)
 	}
 	if run.onExits {
 		fmt.Fprintf(b, "| allocations in %d exits of every kind | %d | - | - | 0 | %s |\n", run.exits, run.allocs, met(float64(run.allocs), 0))

@@ -61,6 +61,9 @@ func (b *Bell) Wait() error {
 	// Read forgets older edges before it looks, and a ring is noted before its edge:
 	// none is lost.
 	if err := b.raw.Read(b.look); err != nil {
+		if b.closed.Load() {
+			err = os.ErrClosed // as a read of the file has it
+		}
 		return fmt.Errorf("irq: bell %s: %w", b.name, err)
 	}
 	return nil
