@@ -157,7 +157,7 @@ func (c *terminal) healthy(cpus int) {
 	c.has("cat /sys/devices/system/cpu/online", online)
 	c.has("systemctl is-system-running --wait", `^\s*running\s*$`)
 	// The brackets keep what is typed, which the console shows, from looking like it.
-	if _, out := c.try(`dmesg | grep -E '[B]UG:|[W]ARNING: CPU|[O]ops|[C]all Trace|stall|lockup|hung|[c]locksource: Marking|I/O error|virtio.*(fail|error)|timed out|[u]nchecked MSR'`); strings.TrimSpace(out) != "" {
+	if _, out := c.try(`dmesg | grep -E '[B]UG:|[W]ARNING: CPU|[O]ops|[C]all Trace|rcu.*(stall|starved)|lockup|hung_task|[c]locksource: Marking|I/O error|virtio.*(fail|error)|timed out|[u]nchecked MSR'`); strings.TrimSpace(out) != "" {
 		c.g.t.Errorf("the guest's kernel says\n%s", out)
 	}
 	c.g.clean()
