@@ -157,7 +157,7 @@ func (c *terminal) healthy(cpus int) {
 	c.has("cat /sys/devices/system/cpu/online", online)
 	c.has("systemctl is-system-running --wait", `^\s*running\s*$`)
 	// The brackets keep what is typed, which the console shows, from looking like it.
-	if _, out := c.try(`dmesg | grep -E '[B]UG:|[W]ARNING: CPU|[O]ops|[C]all Trace|rcu.*(stall|starved)|lockup|hung_task|[c]locksource: Marking|I/O error|virtio.*(fail|error)|timed out|[u]nchecked MSR'`); strings.TrimSpace(out) != "" {
+	if _, out := c.try(`dmesg | grep -E '[B]UG:|[W]ARNING: CPU|[O]ops|[C]all Trace|rcu.*(stall|starved)|lockup|blocked for more than|[c]locksource: Marking|I/O error|virtio.*(fail|error)|timed out|[u]nchecked MSR'`); strings.TrimSpace(out) != "" {
 		c.g.t.Errorf("the guest's kernel says\n%s", out)
 	}
 	c.g.clean()
@@ -268,8 +268,8 @@ func systemdDevices(t *testing.T, s *systemd) {
 // systemdPair: four processors and one, and a network between them. They share the
 // disk, to which neither writes.
 func systemdPair(t *testing.T, s *systemd) {
-	one := s.machine(t, "one", 1, false, wire.NIC{Network: "lab", MAC: "52:54:00:00:00:01"})
-	four := s.machine(t, "four", 4, false, wire.NIC{Network: "lab", MAC: "52:54:00:00:00:04"})
+	one := s.machine(t, "one", 1, false, wire.NIC{Network: "vswitch0", VLAN: 7, MAC: "52:54:00:00:00:01"})
+	four := s.machine(t, "four", 4, false, wire.NIC{Network: "vswitch0", VLAN: 7, MAC: "52:54:00:00:00:04"})
 	c1, c4 := one.attach(systemdWait), four.attach(systemdWait)
 	c1.login()
 	c4.login()
