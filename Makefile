@@ -61,6 +61,10 @@ image: build/basalt.img ## build the GPT disk image for a USB stick or disk
 build/basalt.img: build/basalt.elf deps
 	go run ./cmd/mkimage image -o $@ build/basalt.elf
 
+# The host with Debian's files for its store, for firmware that reads no file for QEMU.
+build/debian.img: build/basalt.elf guests deps
+	go run ./cmd/mkimage image -files build/guests/debian-files.cpio -o $@ build/basalt.elf
+
 .PHONY: run
 run: deps build ## the main job: boot the host in QEMU, run a Debian guest, attach to its console
 	go run ./qemu-test/demo
@@ -84,8 +88,12 @@ guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (
 	go run ./qemu-test/artefacts/get
 
 .PHONY: cases
-cases: deps guests build/basalt.elf build/basalt.img build/stress.elf build/nics.img build/go127/basalt.elf ## boot the test table in the emulators
+cases: deps guests build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/go127/basalt.elf ## boot the test table in the emulators
 	go test -count=1 -v -parallel 2 -timeout 40m ./qemu-test/cases
+
+.PHONY: debian
+debian: deps guests build/basalt.elf build/debian.img ## Debian with systemd as a guest on both engines, the slow rows too
+	go test -count=1 -v -timeout 90m -run TestSystemd ./qemu-test/cases -long
 
 # The same tree with the next Go. A toolchain that is a module needs a GOROOT
 # outside the module cache, which mkoverlay makes. Go 1.27 refuses references to
