@@ -52,12 +52,14 @@ func showPage(con *console.Console, agent *mgmt.Agent) {
 	}
 }
 
-var crash panicscreen.Report
+// crashRegs holds no pointer.
 var crashRegs panicscreen.Registers
 
-// fatal paints the purple screen. The runtime may be dead: see linux.OnFatal.
+// fatal paints the purple screen. The runtime may be dead: see linux.OnFatal. The
+// report is on the stack, because W1 must not store pointers elsewhere: with the
+// collector at work the store would be a call into it.
 func fatal(cause string, r *linux.Registers) {
-	crash = panicscreen.Report{Version: version.Version, Cause: cause, Uptime: linux.Uptime(), Vector: -1}
+	crash := panicscreen.Report{Version: version.Version, Cause: cause, Uptime: linux.Uptime(), Vector: -1}
 	if r.Valid {
 		crash.CPU, crash.Error = int(r.CPU), r.Error
 		if r.Vector < 32 {
