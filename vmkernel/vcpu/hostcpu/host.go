@@ -24,6 +24,10 @@ type Host struct {
 	// a guest's extended state in the processor.
 	Unpark func(word *uint32)
 
+	// EnterGuest is called by a run loop whose word says MustEnter, and returns when
+	// this virtual CPU may run, maybe on another processor. W1; interrupts are off.
+	EnterGuest func()
+
 	// Alloc gives n zeroed contiguous 4 KiB frames aligned to align frames.
 	Alloc func(n, align int) (pa uint64, ok bool)
 	// Free gives them back.
@@ -31,3 +35,14 @@ type Host struct {
 	// Virt is where the frame at pa can be reached.
 	Virt func(pa uint64) uintptr
 }
+
+// What an engine's word says about its thread. Between InGuest and InGo it belongs to
+// the guest, and the host may keep it off its processor for as long as it likes. The
+// engine writes InGo and InGuest, the host MustEnter in place of InGo. Both do so on
+// the thread's own processor with interrupts off, or for the thread when it does not
+// run: plain stores are enough.
+const (
+	InGo = iota
+	InGuest
+	MustEnter
+)

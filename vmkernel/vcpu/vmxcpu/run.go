@@ -4,6 +4,7 @@ import (
 	"basalt/arch/x86/reg"
 	"basalt/arch/x86/vmx"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 )
 
 // quiet are the kinds whose handling by Fast cannot make an interrupt pending on
@@ -16,6 +17,10 @@ const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDT
 func (e *Engine) loop(x *vcpu.Exit) {
 	e.fault, e.ask, e.turns = faultNone, true, guardTurns
 	e.ops.cli()
+	if e.inside == hostcpu.MustEnter {
+		e.host.EnterGuest()
+	}
+	e.inside = hostcpu.InGuest
 	cpu, ok := e.arrive(true)
 	if !ok {
 		e.leave()
@@ -279,5 +284,6 @@ func (e *Engine) block() (cpu int, ok bool) {
 func (e *Engine) leave() {
 	e.saveState()
 	e.where.Store(0)
+	e.inside = hostcpu.InGo
 	e.ops.sti()
 }

@@ -22,6 +22,7 @@ func Host() *hostcpu.Host {
 		Kick:        linux.KickCPU,
 		Park:        park,
 		Unpark:      linux.Unpark,
+		EnterGuest:  linux.EnterGuest,
 		Alloc: func(n, align int) (uint64, bool) {
 			return pmem.Alloc(n, uint64(align)*pmem.Frame, 0)
 		},
