@@ -43,6 +43,7 @@ type Config struct {
 	Name      string // for messages only
 	CPUs      int
 	MemoryMiB int
+	CPU       CPUSpec
 }
 
 // Image is the content of an uploaded file. It does not change while it is open,
@@ -143,6 +144,9 @@ type Status struct {
 	Uptime  time.Duration // since Start, paused time included; 0 when off
 	CPUTime time.Duration // host CPU time in guest mode and in its exits, all vCPUs
 	Exits   []ExitCount   // only kinds that happened, in the exit table's order
+	// CPUs are the times of each virtual CPU since Start, in order; empty where the
+	// host does not schedule them.
+	CPUs []CPUTimes
 	// MemoryUsed is guest memory backed by host frames now, in bytes.
 	MemoryUsed uint64
 }

@@ -10,8 +10,8 @@
 // Each machine has one owner goroutine from Create to Delete. Everything that
 // changes its state is a message to it: actions of management, requests of
 // devices (power off, reset), reports of virtual CPUs. Each virtual CPU has one
-// goroutine, locked to its thread and pinned through Platform.Pin, from start to
-// stop; it runs when told to and reports why it stopped. A panic in it, which is
+// goroutine, locked to its thread, tied to processors through Platform.Pin and bound to
+// its part of the host's time through Platform.CPUs, from start to stop; it runs when told to and reports why it stopped. A panic in it, which is
 // a bug of ours, ends in a crashed machine and a stack in the log, not in a dead
 // host. Waits of the owner for its CPUs are bounded by stopWait.
 //

@@ -2,11 +2,12 @@ package vm
 
 import (
 	"basalt/vmkernel/gmem"
+	"basalt/vmkernel/host"
 	"basalt/vmkernel/vcpu"
 )
 
-// Platform is what machines need from the host. All fields but Pin, Stolen, Log
-// and Event are needed.
+// Platform is what machines need from the host. All fields but Pin,
+// CPUs, Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
@@ -18,12 +19,36 @@ type Platform struct {
 	// Pin ties the calling thread to a processor for virtual CPU index of a
 	// machine and returns what undoes it.
 	Pin func(machine string, index int) (undo func())
+	// CPUs shares the host's processors among virtual CPUs; nil: they run as the
+	// host's threads do.
+	CPUs CPUScheduler
 	// Stolen is the time in ns that a virtual CPU's thread waited for a processor.
 	Stolen func(machine string, index int) uint64
 	// Log takes a line for the kernel's log.
 	Log func(format string, a ...any)
 	// Event takes what management should see in the host's event log.
 	Event func(machine, severity, text string)
+}
+
+// CPUScheduler shares the host's processors among machines.
+type CPUScheduler interface {
+	// Check says whether Admit would refuse now.
+	Check(machine string, cpus int, s host.CPUSpec) error
+	// Admit makes room for a machine that starts. The error's text says what was
+	// asked for and what is promised to whom.
+	Admit(machine string, cpus int, s host.CPUSpec) (Entitlement, error)
+}
+
+// Entitlement is one running machine's part of the host's processors.
+type Entitlement interface {
+	// Bind is called by the thread that is going to run virtual CPU index, and
+	// undo by the same before it ends. guest says when the thread belongs to the
+	// guest (vcpu.Guarded); nil: never.
+	Bind(index int, guest *uint32) (undo func())
+	// Times is where the time of virtual CPU index went.
+	Times(index int) host.CPUTimes
+	// Release gives all of it back. No thread is bound any more.
+	Release()
 }
 
 func (p *Platform) log(format string, a ...any) {

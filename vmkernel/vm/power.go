@@ -22,7 +22,11 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.last = host.Status{}
 	m.start = time.Now()
 	m.mu.Unlock()
-	bd, err := build(m.p, m.conf, m.con, m.ask)
+	share, err := m.admit()
+	var bd *board
+	if err == nil {
+		bd, err = build(m.p, m.conf, m.con, m.ask)
+	}
 	if err == nil {
 		m.mu.Lock()
 		m.b = bd
@@ -37,7 +41,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.reports = make(chan stopped, len(bd.cpus))
 	cpus := make([]*cpu, 0, len(bd.cpus))
 	for _, v := range bd.cpus {
-		cpus = append(cpus, newCPU(m.p, m.conf.ID, v, m.reports))
+		cpus = append(cpus, newCPU(m.p, m.conf.ID, share, v, m.reports))
 	}
 	m.mu.Lock()
 	m.cpus = cpus
@@ -50,14 +54,30 @@ func (m *Machine) powerOn(b host.Boot) error {
 	return nil
 }
 
+// admit asks for the processors' time that the machine is to have.
+func (m *Machine) admit() (Entitlement, error) {
+	if m.p.CPUs == nil {
+		return nil, nil
+	}
+	share, err := m.p.CPUs.Admit(m.conf.ID, m.conf.CPUs, m.conf.CPU)
+	if err != nil {
+		return nil, &host.ConfigError{Field: "cpu", Err: err}
+	}
+	m.mu.Lock()
+	m.share = share
+	m.mu.Unlock()
+	return share, nil
+}
+
 // powerOff goes to off from anywhere.
 func (m *Machine) powerOff(reason string) {
 	b := m.b
+	stuck := false
 	if b != nil {
 		if _, err := m.halt(); err != nil {
 			// The thread cannot be taken back: its memory stays with it.
 			m.p.log("vm %s: %v; its memory is kept", m.conf.ID, err)
-			b = nil
+			b, stuck = nil, true
 		}
 		for _, c := range m.cpus {
 			close(c.run)
@@ -78,8 +98,12 @@ func (m *Machine) powerOff(reason string) {
 	if m.b != nil {
 		m.last = m.counters()
 	}
-	m.b, m.cpus = nil, nil
+	share := m.share
+	m.b, m.cpus, m.share = nil, nil, nil
 	m.mu.Unlock()
+	if share != nil && !stuck { // a thread that cannot be taken back keeps its part, too
+		share.Release()
+	}
 	m.running = 0
 	m.reports = nil // a processor that was stuck reports to nobody
 	m.drain()

@@ -37,7 +37,12 @@ func (m *Machine) Status() host.Status {
 
 // counters are exits and CPU time of the powered machine. m.mu is held.
 func (m *Machine) counters() (s host.Status) {
-	for _, c := range m.cpus {
+	for i, c := range m.cpus {
+		if m.share != nil {
+			s.CPUs = append(s.CPUs, m.share.Times(i))
+			s.CPUTime += s.CPUs[i].Run
+			continue
+		}
 		hi, lo := bits.Mul64(c.v.Stats().Idle(m.p.TSC()), 1e6)
 		idle, _ := bits.Div64(hi%max(m.p.TSCKHz, 1), lo, max(m.p.TSCKHz, 1))
 		s.CPUTime += max(0, c.time()-time.Duration(idle&math.MaxInt64))

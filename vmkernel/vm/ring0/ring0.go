@@ -23,9 +23,13 @@ func tsc() uint64                             { return cpu.RDTSC() }
 
 // Platform is what this host gives to machines. factory is nil when it cannot
 // run any, and reason says why; guests is the memory for all of them in bytes; set
-// are the processors that run them.
-func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors) *vm.Platform {
+// are the processors that run them, sharing them by the policy of cpus.
+func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors, cpus vm.CPUScheduler) *vm.Platform {
 	hz, _ := linux.TSCHz()
+	pin := set.pinner()
+	if set.float(factory, linux.TSCSkew) {
+		pin = set.together()
+	}
 	return &vm.Platform{
 		Factory: factory,
 		Reason:  reason,
@@ -34,6 +38,7 @@ func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors
 		CPUID:   cpuid,
 		TSC:     tsc,
 		TSCKHz:  hz / 1000,
-		Pin:     set.pinner(),
+		Pin:     pin,
+		CPUs:    cpus,
 	}
 }

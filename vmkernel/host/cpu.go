@@ -1,0 +1,26 @@
+package host
+
+import "time"
+
+// CPUSpec is what a virtual machine is entitled to of the host's processors. The
+// zero value asks for nothing in particular.
+type CPUSpec struct {
+	// Shares weigh the machine against others that want to run: one with twice as
+	// many gets twice the time. 1 to 100000; 0: 1000 for each virtual CPU.
+	Shares int
+	// Reservation is what it gets whenever it wants that, in thousandths of a host
+	// processor. A start is refused if the host has promised too much already.
+	Reservation int
+	// Limit is what it never exceeds for long, in thousandths of a host processor,
+	// even if nobody else wants to run; 0: no limit.
+	Limit int
+}
+
+// CPUTimes is where the time of a virtual CPU went, under the names of esxtop. The
+// sum is the time since the machine started.
+type CPUTimes struct {
+	Run    time.Duration // on a processor, in its guest or in work for it
+	Ready  time.Duration // wanted to run and another did, or a limit was reached
+	Wait   time.Duration // halted, paused, or in ordinary work of the VMkernel's that waits
+	CoStop time.Duration // was held until a sibling caught up
+}

@@ -1,0 +1,124 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"basalt/vmkernel/host"
+)
+
+// books is a CPUScheduler that admits one machine at a time and notes what happens.
+type books struct {
+	mu    sync.Mutex
+	taken bool
+	bound int
+	free  chan struct{} // a thread was unbound
+}
+
+func (b *books) Check(machine string, cpus int, s host.CPUSpec) error {
+	if s.Reservation > 1000 {
+		return fmt.Errorf("%q asks for %d", machine, s.Reservation)
+	}
+	return nil
+}
+
+func (b *books) Admit(machine string, cpus int, s host.CPUSpec) (Entitlement, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.Check(machine, cpus, s); err != nil || b.taken {
+		return nil, errors.Join(err, errors.New("taken"))
+	}
+	b.taken = true
+	return b, nil
+}
+
+func (b *books) Bind(index int, guest *uint32) func() {
+	b.mu.Lock()
+	b.bound++
+	b.mu.Unlock()
+	return func() {
+		b.mu.Lock()
+		b.bound--
+		b.mu.Unlock()
+		b.free <- struct{}{}
+	}
+}
+
+func (b *books) Times(index int) host.CPUTimes {
+	return host.CPUTimes{Run: 3 * time.Second, Ready: 2 * time.Second, Wait: time.Second}
+}
+
+func (b *books) Release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bound != 0 {
+		panic("released while a thread is bound")
+	}
+	b.taken = false
+}
+
+// A machine holds its part of the processors from start to off, and a start that
+// cannot have it changes nothing.
+func TestEntitlement(t *testing.T) {
+	b := newTable(t)
+	k := &books{free: make(chan struct{}, 8)}
+	b.mgr.p.CPUs = k
+	greedy := host.Config{ID: "greedy", CPUs: 1, MemoryMiB: 8, CPU: host.CPUSpec{Reservation: 5000}}
+	if _, err := b.mgr.Check(greedy, kernel(&b.closed)); !isCPU(err) {
+		t.Errorf("check: %v", err)
+	}
+	for _, c := range []host.Config{{ID: "a", CPUs: 1, MemoryMiB: 8}, {ID: "b", CPUs: 1, MemoryMiB: 8}, greedy} {
+		if _, err := b.mgr.Create(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vm := func(id string) host.VM {
+		v, err := b.mgr.Get(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	ctx := context.Background()
+	if err := vm("greedy").Start(ctx, kernel(&b.closed)); !isCPU(err) || vm("greedy").Status().State != host.StateOff {
+		t.Errorf("start: %v", err)
+	}
+	for range 2 {
+		if err := vm("a").Start(ctx, kernel(&b.closed)); err != nil {
+			t.Fatal(err)
+		}
+		if s := vm("a").Status(); len(s.CPUs) != 1 || s.CPUs[0].Ready != 2*time.Second || s.CPUTime != 3*time.Second {
+			t.Errorf("%+v", s)
+		}
+		if err := vm("b").Start(ctx, kernel(&b.closed)); !isCPU(err) {
+			t.Errorf("start of a second: %v", err)
+		}
+		if err := vm("a").Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		<-k.free
+		if k.taken || k.bound != 0 {
+			t.Errorf("%v, %d threads", k.taken, k.bound)
+		}
+		if s := vm("a").Status(); len(s.CPUs) != 1 { // what it was stays
+			t.Errorf("%+v", s)
+		}
+	}
+	for _, id := range []string{"a", "b", "greedy"} {
+		if err := b.mgr.Delete(id); err != nil {
+			t.Error(err)
+		}
+	}
+	if b.frames.InUse() != 0 || b.mgr.p.Budget.Used() != 0 {
+		t.Error("memory is left")
+	}
+}
+
+func isCPU(err error) bool {
+	var c *host.ConfigError
+	return errors.As(err, &c) && c.Field == "cpu"
+}
