@@ -15,7 +15,7 @@ KLINK  := -ldflags "$(STRIP) $(LINK) -X basalt/mgmt/version.Version=$(VERSION)"
 
 .PHONY: help
 help: ## print this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: build/basalt.elf build/basalt ## build the bootable kernel and the client
@@ -115,6 +115,10 @@ go127: deps build/go127/basalt.elf ## the same tree with Go 1.27: check, build, 
 .PHONY: pictures
 pictures: deps build ## take the screenshots in docs/
 	go test -count=1 -run 'TestConsolePage|TestCrash/panic' ./qemu-test/cases -docs
+
+.PHONY: kvm-unit-tests
+kvm-unit-tests: deps build/basalt.elf build/basalt.img ## run that suite's flat images as guests on both engines: DIR=its folder x86; ARGS="-engine amd-v -run smp"
+	go run ./qemu-test/kut $(ARGS) $(or $(DIR),$(error DIR is missing: the folder with the suite's .flat images))
 
 .PHONY: ktest
 ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmkernel/...; ARGS="-v -run X"

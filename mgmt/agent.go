@@ -31,6 +31,9 @@ type Config struct {
 	Reserve uint64
 	// Port is where clients reach the API, for the console page; 0 means 443.
 	Port int
+	// Preload calls put for each file that the store has from the beginning; nil:
+	// none. The errors of put are for it to report.
+	Preload func(put func(path string, content []byte) error)
 	// Log; nil means none.
 	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -86,6 +89,9 @@ func New(h host.Host, c Config) (*Agent, error) {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.auth = auth.New(auth.Config{Password: c.Password, Now: c.Now, OnFailure: a.loginFailed})
 	store := files.New(h.Memory(), c.Reserve, c.Now)
+	if c.Preload != nil {
+		c.Preload(store.Bring)
+	}
 	a.tasks = task.New(c.Now)
 	a.inv = inventory.New(h, store, a.tasks, c.Now)
 	a.api = api.New(api.Config{

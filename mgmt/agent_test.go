@@ -366,6 +366,8 @@ func TestOpenAPI(t *testing.T) {
 	}
 	for _, want := range []string{"GET /healthz", "GET /metrics", "POST /api/v1/tokens", "GET /api/v1/host", "GET /api/v1/files", "GET /api/v1/files/{path}", "PUT /api/v1/files/{path}",
 		"DELETE /api/v1/files/{path}", "GET /api/v1/vms", "POST /api/v1/vms", "GET /api/v1/vms/{id}", "DELETE /api/v1/vms/{id}", "POST /api/v1/vms/{id}/actions/{action}",
+		"POST /api/v1/images", "POST /api/v1/vms/{id}/disks", "PATCH /api/v1/vms/{id}/disks/{name}", "DELETE /api/v1/vms/{id}/disks/{name}",
+		"POST /api/v1/vms/{id}/nics", "PATCH /api/v1/vms/{id}/nics/{name}", "DELETE /api/v1/vms/{id}/nics/{name}", "GET /api/v1/stats",
 		"GET /api/v1/vms/{id}/console/log", "GET /api/v1/vms/{id}/console", "GET /api/v1/events"} {
 		m, p, _ := strings.Cut(want, " ")
 		if _, ok := doc.Paths[p][strings.ToLower(m)]; !ok {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,10 +20,10 @@ func (a *app) fileCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "file", Aliases: []string{"files"}, Short: "Upload, download, list and remove files of the host", Args: cobra.NoArgs,
 		Long: `The host's file store holds kernels, initial RAM disks and modules that virtual
-machines boot. Paths are relative, with slashes, of letters, digits and . _ - + @ = ~.`,
+machines boot, and the images of their disks. Paths are relative, with slashes, of letters, digits and . _ - + @ = ~.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.filePut(), a.fileGet(), a.fileList(), a.fileRemove())
+	c.AddCommand(a.filePut(), a.fileCreate(), a.fileGet(), a.fileList(), a.fileRemove())
 	return c
 }
 
@@ -68,6 +69,33 @@ compared by SHA-256.`,
 		}),
 	}
 	c.Flags().BoolVar(&onlyNew, "new", false, "fail if the file exists")
+	return c
+}
+
+func (a *app) fileCreate() *cobra.Command {
+	var sizeText string
+	c := &cobra.Command{
+		Use: "create PATH --size SIZE", Short: "Make an empty disk image", Args: cobra.ExactArgs(1),
+		Long: `Make a disk image of SIZE zeroes: in MiB, or with K, M, G or T. It takes memory of the host
+only as a machine writes to it, and gives back what the guest discards (fstrim). An
+existing file is not replaced.`,
+		Example: "  basalt file create --size 10G data.img\n  basalt vm disk add web image=data.img",
+		RunE: work(func(ctx context.Context, args []string) error {
+			n, err := parseSize(sizeText)
+			if err != nil {
+				return err
+			}
+			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
+				f, err := c.CreateImage(ctx, args[0], n)
+				if err != nil {
+					return err
+				}
+				return a.show(f, func(w io.Writer) { fmt.Fprintf(w, "%s: %d bytes\n", f.Path, f.Bytes) })
+			})
+		}),
+	}
+	c.Flags().StringVar(&sizeText, "size", "", "`size` in MiB, or with K, M, G or T")
+	c.MarkFlagRequired("size")
 	return c
 }
 
@@ -186,9 +214,14 @@ func (a *app) fileList() *cobra.Command {
 					return err
 				}
 				return a.show(l, func(w io.Writer) {
-					fmt.Fprintln(w, "PATH\tSIZE\tMODIFIED\tSHA-256")
+					fmt.Fprintln(w, "PATH\tSIZE\tMEMORY\tMODIFIED\tSHA-256\tDISK OF")
 					for _, f := range l.Files {
-						fmt.Fprintf(w, "%s\t%s\t%s\t%.12s\n", f.Path, size(uint64(f.Bytes)), f.Modified.Local().Format(time.DateTime), f.SHA256)
+						used := "-"
+						if f.UsedBytes > 0 {
+							used = size(uint64(f.UsedBytes))
+						}
+						fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.12s\t%s\n", f.Path, size(uint64(f.Bytes)), used,
+							f.Modified.Local().Format(time.DateTime), printable(f.SHA256), printable(strings.Join(f.Machines, " ")))
 					}
 					a.note("%s free", size(l.FreeBytes))
 				})
@@ -200,7 +233,7 @@ func (a *app) fileList() *cobra.Command {
 func (a *app) fileRemove() *cobra.Command {
 	return &cobra.Command{
 		Use: "rm PATH...", Aliases: []string{"remove"}, Short: "Remove files", Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeFiles,
-		Long:    "Remove files. A machine that was started with a file keeps its content until it stops.",
+		Long:    "Remove files. A machine that was started with a file keeps its content until it stops; the image of a disk\ncannot be removed while a machine has it open.",
 		Example: "  basalt file rm debian/vmlinuz debian/initrd.img",
 		RunE: work(func(ctx context.Context, args []string) error {
 			return a.with(ctx, func(ctx context.Context, c *client.Client) error {

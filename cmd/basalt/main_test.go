@@ -257,12 +257,13 @@ func TestFindHost(t *testing.T) {
 func TestHelp(t *testing.T) {
 	c := newTool(t)
 	for _, cmd := range []string{"", "login", "logout", "host", "file", "file put", "file get", "file ls", "file rm", "vm", "vm create", "vm ls", "vm show", "vm start",
-		"vm stop", "vm reset", "vm pause", "vm resume", "vm wait", "vm console", "vm log", "vm rm", "events", "version", "completion"} {
+		"vm stop", "vm reset", "vm pause", "vm resume", "vm wait", "vm console", "vm log", "vm rm", "vm shutdown", "vm nmi", "vm top", "vm disk", "vm disk add", "vm disk remove", "vm disk resize", "vm disk list",
+		"vm nic", "vm nic add", "vm nic remove", "vm nic list", "vm nic link", "file create", "events", "version", "completion"} {
 		r := c.expect(exitOK, "", append(words(cmd), "--help"), "Usage:", "--json")
 		if len(r.out) < 300 {
 			t.Errorf("help of %q is thin:\n%s", cmd, r.out)
 		}
-		if leaf := strings.Contains(cmd, " ") || strings.HasPrefix(cmd, "log") || cmd == "host" || cmd == "events"; leaf && !strings.Contains(r.out, "Examples:") {
+		if leaf := strings.Contains(cmd, " ") && cmd != "vm disk" && cmd != "vm nic" || strings.HasPrefix(cmd, "log") || cmd == "host" || cmd == "events"; leaf && !strings.Contains(r.out, "Examples:") {
 			t.Errorf("help of %q has no example", cmd)
 		}
 	}

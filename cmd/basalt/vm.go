@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,79 +23,14 @@ func (a *app) vmCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(),
-		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled.\nTo shut a guest down in order, do it in the guest: it powers its machine off."),
+		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled.\nTo shut a guest down in order, use 'basalt vm shutdown', or do it in the guest."),
+		a.vmShutdown(),
+		a.vmAct("nmi", "Send an NMI to machines", "Raise the NMI pin of every CPU of running machines. What a guest does then is its own affair:\nLinux can be told to panic, and write a dump."),
 		a.vmAct("reset", "Press the reset button of machines", "Restart the guests at once with the files that they were started with."),
 		a.vmAct("pause", "Hold machines", "Hold the guests: they use no CPU time and their clocks stand still."),
 		a.vmAct("resume", "Let held machines go on", "Let paused guests go on where they were."),
-		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove())
+		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove(), a.vmDisk(), a.vmNIC(), a.vmTop())
 	return c
-}
-
-func (a *app) vmCreate() *cobra.Command {
-	in := wire.VMCreate{}
-	var memory string
-	var start bool
-	c := &cobra.Command{
-		Use: "create NAME --kernel PATH", Short: "Create a virtual machine", Args: cobra.ExactArgs(1),
-		Long: `Create a virtual machine that is off. Its kernel, initial RAM disk and modules are paths
-of the host's file store. The kernel may be a Linux bzImage, a PVH ELF image or a
-Multiboot1 ELF image: the host recognises it by its content.
-
-Memory is in MiB; with the suffix G in GiB. Each --module is a path, optionally a
-space and the module's own string, in the order in which the kernel gets them.`,
-		Example: `  basalt vm create web --memory 512 --kernel debian/vmlinuz --initrd debian/initrd.img --cmdline 'console=ttyS0'
-  basalt vm create xen --memory 2G --kernel xen --cmdline 'com1=115200 console=com1' --module 'vmlinuz console=hvc0' --module initrd.img`,
-		RunE: work(func(ctx context.Context, args []string) error {
-			in.Name = args[0]
-			n, err := parseMemory(memory)
-			if err != nil {
-				return err
-			}
-			in.MemoryMiB = n
-			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
-				vm, err := c.CreateVM(ctx, in)
-				if err != nil {
-					return err
-				}
-				if start {
-					if vm, err = c.Act(ctx, vm.ID, "start"); err != nil {
-						return err
-					}
-				}
-				return a.show(vm, func(w io.Writer) { fmt.Fprintln(w, vm.ID) })
-			})
-		}),
-	}
-	f := c.Flags()
-	f.IntVar(&in.CPUs, "cpus", 1, "virtual CPUs")
-	f.StringVarP(&memory, "memory", "m", "512", "memory in MiB, or with G in GiB")
-	f.StringVarP(&in.Boot.Kernel, "kernel", "k", "", "kernel's `path` on the host")
-	f.StringVarP(&in.Boot.Initrd, "initrd", "i", "", "initial RAM disk's `path` on the host")
-	f.StringVarP(&in.Boot.Cmdline, "cmdline", "c", "", "kernel's command `line`")
-	f.StringArrayVar(&in.Boot.Modules, "module", nil, "Multiboot module: `'path [string]'`; may be repeated")
-	f.BoolVar(&start, "start", false, "start it too")
-	c.MarkFlagRequired("kernel")
-	for _, n := range []string{"kernel", "initrd", "module"} {
-		c.RegisterFlagCompletionFunc(n, a.completeFiles)
-	}
-	return c
-}
-
-// parseMemory gives MiB.
-func parseMemory(s string) (int, error) {
-	upper := strings.ToUpper(s) // not always as long as s
-	digits := strings.TrimRight(upper, "MGIB")
-	unit := upper[len(digits):]
-	n, err := strconv.Atoi(digits)
-	if err == nil && n >= 0 && n <= 1<<30 {
-		switch unit {
-		case "", "M", "MIB":
-			return n, nil
-		case "G", "GIB":
-			return n * 1024, nil
-		}
-	}
-	return 0, usageError(fmt.Sprintf("--memory %q is not a number of MiB, such as 512 or 2G", s))
 }
 
 func (a *app) vmList() *cobra.Command {
@@ -155,6 +89,15 @@ func printVM(w io.Writer, v wire.VM) {
 	row("Command line", "%s", printable(v.Boot.Cmdline))
 	for _, m := range v.Boot.Modules {
 		row("Module", "%s", printable(m))
+	}
+	if v.CPULevel != "" {
+		row("CPU level", "%s", printable(v.CPULevel))
+	}
+	for _, d := range v.Disks {
+		row("Disk "+printable(d.Name), "%s", diskText(d))
+	}
+	for _, n := range v.NICs {
+		row("Adapter "+printable(n.Name), "%s", nicText(n))
 	}
 	row("Created", "%s", v.Created.Local().Format(time.DateTime))
 	row("Uptime", "%s", seconds(v.UptimeSeconds))
@@ -226,32 +169,37 @@ func (a *app) vmWait() *cobra.Command {
 		Long:    "Wait until a machine is in the state of --state. A machine that crashes ends the wait with exit code 1,\nunless that is the state that was waited for; the end of --wait with exit code 8.",
 		Example: "  basalt vm wait web --state off --wait 5m",
 		RunE: work(func(ctx context.Context, args []string) error {
-			return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
-				ctx, cancel := context.WithTimeout(ctx, limit)
-				defer cancel()
-				for {
-					v, err := c.VM(ctx, args[0])
-					switch {
-					case err != nil && ctx.Err() != nil:
-						return timeoutError(fmt.Sprintf("machine %s did not become %s in %s", args[0], state, limit))
-					case err != nil:
-						return err
-					case v.State == state:
-						return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", v.Name, v.State) })
-					case v.State == "crashed":
-						return fmt.Errorf("machine %s crashed: %s", v.Name, v.Reason)
-					}
-					select {
-					case <-time.After(500 * time.Millisecond):
-					case <-ctx.Done():
-					}
-				}
-			})
+			return a.waitFor(ctx, args[0], state, limit)
 		}),
 	}
 	c.Flags().StringVar(&state, "state", "off", "off, running, paused or crashed")
 	c.Flags().DurationVar(&limit, "wait", 10*time.Minute, "how long to wait")
 	return c
+}
+
+// waitFor waits until a machine is in a state.
+func (a *app) waitFor(ctx context.Context, name, state string, limit time.Duration) error {
+	return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		for {
+			v, err := c.VM(ctx, name)
+			switch {
+			case err != nil && ctx.Err() != nil:
+				return timeoutError(fmt.Sprintf("machine %s did not become %s in %s", name, state, limit))
+			case err != nil:
+				return err
+			case v.State == state:
+				return a.show(v, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", v.Name, v.State) })
+			case v.State == "crashed":
+				return fmt.Errorf("machine %s crashed: %s", v.Name, v.Reason)
+			}
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	})
 }
 
 func (a *app) vmLog() *cobra.Command {

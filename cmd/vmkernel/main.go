@@ -48,7 +48,7 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	}
 	engine := findEngine(settings, log).within(pmem.Read().Free, leastGuestMiB, log)
 	events := host.NewEventLog(nil)
-	vms, err := newVMs(engine, settings.GuestCPUs, events, log)
+	vms, err := newVMs(engine, settings.GuestCPUs, network.Networks, events, log)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 		Hostname: settings.Hostname, Version: version.Version, Engine: engine.name, CannotRun: engine.why, Leaks: engine.leaks,
 		MaxVCPUs: cpus, MinMiB: minMiB, VMs: vms, Events: events, Addresses: network.Addresses, Reserve: reserve,
 	})
-	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log})
+	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log, Preload: bringFiles(log)})
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,10 @@ import (
 	"basalt/boot/config"
 	"basalt/boot/info"
 	"basalt/vmkernel/linux"
-	"basalt/vmkernel/pmem"
 )
 
-// readSettings joins basalt.conf, which the loader brings as the first module, and
-// the command line up to "--".
+// readSettings joins basalt.conf, which the loader brings as the first module (unless
+// that is an archive of files), and the command line up to "--".
 func readSettings() *config.Settings {
 	f := linux.Facts()
 	var file []byte
@@ -26,11 +25,11 @@ func readSettings() *config.Settings {
 const maxConf = 64 << 10
 
 func moduleBytes(m *info.Module) []byte {
-	n := m.End - m.Start
-	if m.End < m.Start || n > maxConf || !linux.DirectPhysical(m.Start, n) {
+	b := moduleView(m)
+	if len(b) > maxConf || isArchive(b) {
 		return nil
 	}
-	return append([]byte(nil), pmem.Bytes(m.Start, int(n))...)
+	return append([]byte(nil), b...)
 }
 
 // uptimeOnly writes times in the log as seconds since boot.

@@ -8,6 +8,7 @@ import (
 
 	sched "basalt/vmkernel/cpusched/ring0"
 	"basalt/vmkernel/host"
+	"basalt/vmkernel/hostnet"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vm/ring0"
@@ -15,7 +16,7 @@ import (
 
 // newVMs makes the table of virtual machines over the engine and this host's free
 // memory, less what the kernel keeps for itself. guestCPUs is the setting.
-func newVMs(e engine, guestCPUs uint64, events *host.EventLog, log *slog.Logger) (*vm.Manager, error) {
+func newVMs(e engine, guestCPUs uint64, networks *hostnet.Networks, events *host.EventLog, log *slog.Logger) (*vm.Manager, error) {
 	guests := uint64(0)
 	if free := pmem.Read().Free; free > reserve {
 		guests = free - reserve
@@ -31,6 +32,7 @@ func newVMs(e engine, guestCPUs uint64, events *host.EventLog, log *slog.Logger)
 	}
 	p := ring0.Platform(e.factory, e.why, guests, set, cpus)
 	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
+	p.Switch = networks.Switch
 	p.Event = func(machine, severity, text string) {
 		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})
 	}

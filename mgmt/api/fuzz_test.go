@@ -17,6 +17,7 @@ import (
 	"basalt/mgmt/inventory"
 	"basalt/mgmt/metrics"
 	"basalt/mgmt/task"
+	"basalt/vmkernel/host"
 	"basalt/vmkernel/host/fakehost"
 )
 
@@ -25,6 +26,7 @@ var fixture = sync.OnceValues(func() (*Server, string) {
 	f := files.New(h.Memory(), 0, nil)
 	kernel := "\x7fELF"
 	f.Put("k", strings.NewReader(kernel), int64(len(kernel)), false)
+	f.Create("d", 1<<20)
 	a := auth.New(auth.Config{Password: "x"})
 	tasks := task.New(nil)
 	inv := inventory.New(h, f, tasks, nil)
@@ -59,6 +61,8 @@ func answer(t *testing.T, r *http.Request) *httptest.ResponseRecorder {
 func FuzzCreateVM(f *testing.F) {
 	for _, s := range []string{
 		`{"name":"a","cpus":1,"memoryMiB":64,"boot":{"kernel":"k","cmdline":"x","modules":["k a"]}}`,
+		`{"name":"a","cpus":1,"memoryMiB":64,"boot":{"kernel":"k"},"disks":[{"kind":"image","image":"d"},{"kind":"ram","sizeMiB":1}],"nics":[{"network":"nat","mac":"52:54:00:00:00:01"}],"cpuLevel":"host"}`,
+		`{"name":"a","cpus":1,"memoryMiB":64,"boot":{"kernel":"k"},"disks":[{"kind":"null","sizeMiB":99999999999}],"nics":[{"network":"","vlan":-1}]}`,
 		`{"name":"a","cpus":1e9,"memoryMiB":-1,"boot":{"kernel":"../k"}}`, `{"name":null}`, `[]`, `{`, `{"boot":{"modules":[1]}}`, `{"a":{"a":{"a":[{}]}}}`,
 	} {
 		f.Add(s)
@@ -121,6 +125,77 @@ func FuzzToken(f *testing.F) {
 		r := httptest.NewRequest("POST", "/api/v1/tokens", strings.NewReader(body))
 		if w := answer(t, r); w.Code == 201 && !strings.Contains(body, "x") && !strings.Contains(body, `\u`) {
 			t.Errorf("%q gave a token", body)
+		}
+	})
+}
+
+// FuzzDevices throws bodies at the routes of a machine's devices, off and running.
+func FuzzDevices(f *testing.F) {
+	f.Add("POST", "disks", "", `{"kind":"image","image":"d","readOnly":true}`, true)
+	f.Add("POST", "disks", "", `{"kind":"ram","sizeMiB":1,"name":"x"}`, false)
+	f.Add("PATCH", "disks", "/disk0", `{"bytes":1048576,"cut":true}`, true)
+	f.Add("PATCH", "disks", "/disk0", `{"bytes":9223372036854775807}`, false)
+	f.Add("DELETE", "disks", "/disk0?force=true", ``, true)
+	f.Add("POST", "nics", "", `{"network":"lab","mac":"52:54:00:00:00:02","vlan":1}`, true)
+	f.Add("PATCH", "nics", "/nic0", `{"linkUp":false}`, true)
+	f.Add("DELETE", "nics", "/nic0?force=x", ``, false)
+	f.Fuzz(func(t *testing.T, method, kind, rest, body string, running bool) {
+		if kind != "disks" && kind != "nics" {
+			return
+		}
+		r, err := http.NewRequest(method, "https://h/api/v1/vms/dev/"+kind+rest, strings.NewReader(body))
+		if err != nil || !strings.HasPrefix(r.URL.Path, "/api/v1/vms/dev/"+kind) {
+			return
+		}
+		s, _ := fixture()
+		spec := inventory.Spec{Name: "dev", CPUs: 1, MemoryMiB: 8, Boot: inventory.Boot{Kernel: "k"},
+			Disks: []host.DiskConfig{{Kind: host.DiskRAM, SizeMiB: 4}}, NICs: []host.NICConfig{{Network: "nat"}}}
+		vm, err := s.Inventory.Create(spec, "root")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if running {
+			tk, err := s.Inventory.Act(vm.ID, inventory.Start, "root")
+			if err == nil {
+				err = tk.Wait(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.RemoteAddr = "192.0.2.1:1"
+		answer(t, r)
+		if running {
+			answer(t, httptest.NewRequest("POST", "/api/v1/vms/dev/actions/stop", nil))
+		}
+		if err := s.Inventory.Delete(t.Context(), vm.ID, "root"); err != nil {
+			t.Error(err)
+		}
+		if l := s.Files.List("d"); len(l) != 1 || len(l[0].Users) != 0 {
+			t.Errorf("the image is held or gone: %+v", l)
+		}
+	})
+}
+
+// FuzzImage throws bodies at the route that makes images.
+func FuzzImage(f *testing.F) {
+	f.Add(`{"path":"a/b.img","bytes":1073741824}`)
+	f.Add(`{"path":"../x","bytes":1}`)
+	f.Add(`{"path":"k","bytes":1e30}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest("POST", "/api/v1/images", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		s, _ := fixture()
+		before := s.Files.Free()
+		w := answer(t, r)
+		if s.Files.Free() != before {
+			t.Errorf("%q took memory", body)
+		}
+		if w.Code == 201 {
+			if w := answer(t, httptest.NewRequest("DELETE", w.Header().Get("Location"), nil)); w.Code != 204 {
+				t.Errorf("delete: %d %s", w.Code, w.Body)
+			}
 		}
 	})
 }

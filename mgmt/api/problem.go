@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"basalt/drivers/blockio"
 	"basalt/mgmt/auth"
 	"basalt/mgmt/files"
 	"basalt/vmkernel/host"
@@ -135,6 +136,16 @@ func problemOf(ctx context.Context, err error) *Problem {
 		status, kind = http.StatusServiceUnavailable, "busy"
 	case errors.Is(err, files.ErrPath):
 		status, kind = http.StatusUnprocessableEntity, "path"
+	case errors.Is(err, host.ErrDiskSize):
+		status, kind = http.StatusUnprocessableEntity, "size"
+	case errors.Is(err, host.ErrCut):
+		status, kind = http.StatusConflict, "cut-off"
+	case errors.Is(err, host.ErrInUse):
+		status, kind = http.StatusConflict, "in-use"
+	case errors.Is(err, host.ErrUnsupported):
+		status, kind = http.StatusNotImplemented, "unsupported"
+	case errors.Is(err, blockio.ErrReadOnly):
+		status, kind = http.StatusConflict, "read-only"
 	case errors.Is(err, files.ErrTooLarge), errors.Is(err, host.ErrNoMemory):
 		status, kind = http.StatusInsufficientStorage, "memory"
 	case errors.Is(err, files.ErrShort):

@@ -32,6 +32,18 @@ func (s *Server) fileRoutes(rt *router) {
 			}
 			return &body[wire.FileList]{l}, nil
 		})
+	operation(rt, huma.Operation{OperationID: "create-image", Method: http.MethodPost, Path: prefix + "/images", DefaultStatus: http.StatusCreated,
+		Summary: "Make an empty disk image in the file store", Tags: []string{"files"},
+		Description: "It takes memory as it is written to, and gives back what a guest discards. 409 if the path exists."},
+		func(ctx context.Context, in *struct{ Body wire.FileCreate }) (*created[wire.File], error) {
+			f, err := s.Files.Create(in.Body.Path, in.Body.Bytes)
+			if err != nil {
+				return nil, err
+			}
+			s.Host.Events().Append(host.Event{Kind: "file.stored", Object: f.Path, User: who(ctx).user,
+				Message: fmt.Sprintf("file %s: empty image of %d bytes", f.Path, f.Bytes)})
+			return &created[wire.File]{prefix + "/files/" + f.Path, wireFile(f)}, nil
+		})
 	const documented, pattern = prefix + "/files/{path}", prefix + "/files/{path...}"
 	raw := map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}
 	rt.plain(huma.Operation{OperationID: "get-file", Method: http.MethodGet, Path: documented, Tags: []string{"files"},
@@ -44,13 +56,13 @@ func (s *Server) fileRoutes(rt *router) {
 		Responses: map[string]*huma.Response{
 			"200": content("application/json", "The file was replaced"), "201": content("application/json", "The file is new")}}, pattern, s.putFile)
 	rt.plain(huma.Operation{OperationID: "delete-file", Method: http.MethodDelete, Path: documented, Tags: []string{"files"},
-		Summary: "Remove a file; machines that were started with it keep it",
+		Summary: "Remove a file that is no machine's disk now; machines that were started with it keep it",
 		Responses: map[string]*huma.Response{
 			"204": {Description: "The file is gone"}}}, pattern, s.deleteFile)
 }
 
 func wireFile(f files.Info) wire.File {
-	return wire.File{Path: f.Path, Bytes: f.Bytes, SHA256: f.SHA256, Modified: f.Modified.UTC()}
+	return wire.File{Path: f.Path, Bytes: f.Bytes, SHA256: f.SHA256, Modified: f.Modified.UTC(), UsedBytes: f.Used, Machines: f.Users}
 }
 
 func (s *Server) getFile(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +74,9 @@ func (s *Server) getFile(w http.ResponseWriter, r *http.Request) {
 	defer f.Close()
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
-	h.Set("ETag", `"`+f.SHA256+`"`)
+	if f.SHA256 != "" {
+		h.Set("ETag", `"`+f.SHA256+`"`)
+	}
 	h.Set("Content-Disposition", "attachment")
 	http.ServeContent(progressWriter(w), r, "", f.Modified, f.Reader())
 }

@@ -43,15 +43,15 @@ func (s *Server) vmRoutes(rt *router) {
 			return nil, s.Inventory.Delete(ctx, in.ID, who(ctx).user)
 		})
 	operation(rt, huma.Operation{OperationID: "act-vm", Method: http.MethodPost, Path: prefix + "/vms/{id}/actions/{action}",
-		Summary: "Start, stop, reset, pause or resume a virtual machine", Tags: tags,
-		Description: "Answers when the action is done, with 200 and the machine. With Prefer: respond-async, or when it takes longer than 30 seconds, it answers 202 and names the task in Location. stop cuts the power; it also cancels a start that is under way.",
+		Summary: "Start, stop, reset, pause, resume or shut down a virtual machine, or send it an NMI", Tags: tags,
+		Description: "Answers when the action is done, with 200 and the machine. With Prefer: respond-async, or when it takes longer than 30 seconds, it answers 202 and names the task in Location. stop cuts the power; it also cancels a start that is under way. shutdown presses the ACPI power button and does not wait for the guest, which may shut down or not. nmi raises the NMI pin of every CPU.",
 		Responses:   map[string]*huma.Response{"202": {Description: "The action goes on; Location names its task"}}},
 		s.act)
 }
 
 type actIn struct {
 	ID     string `path:"id" maxLength:"64" doc:"The machine's id or name."`
-	Action string `path:"action" enum:"start,stop,reset,pause,resume"`
+	Action string `path:"action" enum:"start,stop,reset,pause,resume,shutdown,nmi"`
 	Prefer string `header:"Prefer" maxLength:"256"`
 }
 
@@ -96,8 +96,15 @@ func waitTask(ctx context.Context, t *task.Task) error {
 }
 
 func specOf(c wire.VMCreate) inventory.Spec {
-	return inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB,
+	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel,
 		Boot: inventory.Boot{Kernel: c.Boot.Kernel, Initrd: c.Boot.Initrd, Cmdline: c.Boot.Cmdline, Modules: c.Boot.Modules}}
+	for _, d := range c.Disks {
+		s.Disks = append(s.Disks, diskOf(d))
+	}
+	for _, n := range c.NICs {
+		s.NICs = append(s.NICs, nicOf(n))
+	}
+	return s
 }
 
 func wireVM(vm inventory.VM) wire.VM {
@@ -107,7 +114,13 @@ func wireVM(vm inventory.VM) wire.VM {
 		Boot:         wire.Boot{Kernel: b.Kernel, Initrd: b.Initrd, Cmdline: b.Cmdline, Modules: b.Modules},
 		KernelFormat: string(vm.Format), Created: vm.Created.UTC(), State: st.State.String(), Reason: st.Reason, Since: st.Since.UTC(),
 		UptimeSeconds: st.Uptime.Seconds(), CPUTimeSeconds: st.CPUTime.Seconds(), MemoryUsedBytes: st.MemoryUsed,
-		Exits: map[string]uint64{},
+		Exits: map[string]uint64{}, CPULevel: vm.Spec.CPULevel,
+	}
+	for _, d := range vm.Spec.Disks {
+		w.Disks = append(w.Disks, wire.Disk(d))
+	}
+	for _, n := range vm.Spec.NICs {
+		w.NICs = append(w.NICs, wire.NIC(n))
 	}
 	for _, e := range st.Exits {
 		w.Exits[e.Kind] += e.Count

@@ -38,6 +38,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.tokenRoutes(rt)
 	s.fileRoutes(rt)
 	s.vmRoutes(rt)
+	s.deviceRoutes(rt)
 	s.consoleRoutes(rt)
 	s.taskRoutes(rt)
 	s.eventRoutes(rt)

@@ -109,6 +109,12 @@ func (c *Client) RemoveFile(ctx context.Context, path string) error {
 	return c.call(ctx, http.MethodDelete, filePath(path), nil, nil)
 }
 
+// CreateImage makes an empty disk image of size bytes.
+func (c *Client) CreateImage(ctx context.Context, path string, size int64) (f wire.File, err error) {
+	err = c.call(ctx, http.MethodPost, v1+"/images", wire.FileCreate{Path: path, Bytes: size}, &f)
+	return f, err
+}
+
 // VMs lists the virtual machines.
 func (c *Client) VMs(ctx context.Context) ([]wire.VM, error) {
 	var l wire.VMList
@@ -138,7 +144,7 @@ func (c *Client) DeleteVM(ctx context.Context, id string) error {
 // taskPoll is how often a task that takes long is asked for.
 const taskPoll = 500 * time.Millisecond
 
-// Act does start, stop, reset, pause or resume, waits until it is done, and returns
+// Act does start, stop, reset, pause, resume, shutdown or nmi, waits until it is done, and returns
 // the machine after it.
 func (c *Client) Act(ctx context.Context, id, action string) (vm wire.VM, err error) {
 	r, err := c.request(ctx, http.MethodPost, vmPath(id)+"/actions/"+url.PathEscape(action), nil)

@@ -50,8 +50,10 @@ type Store struct {
 type Info struct {
 	Path     string
 	Bytes    int64
-	SHA256   string // lower-case hexadecimal
+	Used     int64  // memory that it takes, in bytes; less than Bytes if it has holes
+	SHA256   string // lower-case hexadecimal; empty for an image that a machine may have written to
 	Modified time.Time
+	Users    []string // names of the machines that have it open as a disk
 }
 
 // New makes an empty store over mem. It always leaves reserve bytes of host
@@ -75,7 +77,7 @@ func (s *Store) Free() uint64 {
 // If onlyNew is set and path exists, it fails with host.ErrExists. replaced says
 // whether there was a file before. Nothing remains of a failed Put. Errors:
 // ErrPath, ErrTooLarge, ErrShort, ErrConflict, host.ErrExists, host.ErrTooMany,
-// and what r returned.
+// host.ErrInUse for a disk of a machine, and what r returned.
 func (s *Store) Put(path string, r io.Reader, size int64, onlyNew bool) (info Info, replaced bool, err error) {
 	if err := CheckPath(path); err != nil {
 		return Info{}, false, err
@@ -92,22 +94,32 @@ func (s *Store) Put(path string, r io.Reader, size int64, onlyNew bool) (info In
 	}
 	sum := sha256.New()
 	for off := int64(0); off < size; {
-		w := c.window(off)
-		w = w[:min(len(w), 256<<10)]
-		n, err := io.ReadFull(r, w)
-		off += int64(n)
-		if err != nil {
-			c.release()
-			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-				err = fmt.Errorf("%w: %d of %d bytes of %q came", ErrShort, off, size, path)
+		w, from := c.window(off), off
+		for len(w) > 0 {
+			part := w[:min(len(w), 256<<10)]
+			n, err := io.ReadFull(r, part)
+			off += int64(n)
+			if err != nil {
+				c.release()
+				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+					err = fmt.Errorf("%w: %d of %d bytes of %q came", ErrShort, off, size, path)
+				}
+				return Info{}, false, err
 			}
-			return Info{}, false, err
+			sum.Write(part)
+			w = w[len(part):]
 		}
-		sum.Write(w)
+		if c.img != nil { // raw images of disks have long holes
+			c.img.Trim(from, off-from)
+		}
 	}
 	c.sha256 = hex.EncodeToString(sum.Sum(nil))
-	c.mtime = s.now()
+	return s.enter(path, c, onlyNew)
+}
 
+// enter gives c the name path.
+func (s *Store) enter(path string, c *content, onlyNew bool) (info Info, replaced bool, err error) {
+	c.mtime = s.now()
 	s.mu.Lock()
 	if err := s.admitLocked(path, onlyNew); err != nil {
 		s.mu.Unlock()
@@ -131,11 +143,11 @@ func (s *Store) admit(path string, onlyNew bool) error {
 }
 
 func (s *Store) admitLocked(path string, onlyNew bool) error {
-	if _, ok := s.files[path]; ok {
+	if c, ok := s.files[path]; ok {
 		if onlyNew {
 			return fmt.Errorf("file %q: %w", path, host.ErrExists)
 		}
-		return nil
+		return c.usable(path)
 	}
 	if len(s.files) >= MaxFiles {
 		return fmt.Errorf("file %q: %w files, the store holds %d", path, host.ErrTooMany, MaxFiles)
@@ -155,92 +167,66 @@ func (s *Store) admitLocked(path string, onlyNew bool) error {
 	return nil
 }
 
-// take gets memory for the whole size.
-func (s *Store) take(path string, size int64) (*content, error) {
-	c := &content{store: s, size: size}
-	c.refs.Store(1)
-	if s.small(size) {
-		c.heap = make([]byte, size)
-		return c, nil
+// info describes c; s.mu is held.
+func (c *content) info(path string) Info {
+	i := Info{Path: path, Bytes: c.size(), SHA256: c.sha256, Modified: c.mtime, Used: int64(len(c.heap))}
+	if c.img != nil {
+		i.Used = c.img.Used()
 	}
-	s.filling.Lock() // chunks are zeroed: the store stays open to others meanwhile
-	defer s.filling.Unlock()
-	tooLarge := func() error {
-		return fmt.Errorf("file %q of %d bytes %w: %d bytes are free", path, size, ErrTooLarge, s.Free())
+	for _, d := range c.users {
+		i.Users = append(i.Users, d.user)
 	}
-	if uint64(size) > s.Free() {
-		return nil, tooLarge()
-	}
-	n := (size + host.ChunkSize - 1) / host.ChunkSize
-	c.chunks = make([]host.Chunk, 0, n)
-	for range n {
-		ch, err := s.mem.Alloc()
-		if err != nil {
-			for _, ch := range c.chunks {
-				ch.Release()
-			}
-			return nil, fmt.Errorf("%w (%w)", tooLarge(), err)
-		}
-		c.chunks = append(c.chunks, ch)
-	}
-	return c, nil
+	return i
 }
 
-// small counts a file of size bytes among those on the Go heap, if it may be one.
-func (s *Store) small(size int64) bool {
+// Open opens a file for reading; nobody can write to it meanwhile. Errors:
+// ErrPath, host.ErrNotFound, host.ErrInUse while a machine may write to it.
+func (s *Store) Open(path string) (*File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if size > smallFile || s.heap+size > heapLimit {
-		return false
+	c, err := s.find(path)
+	if err != nil {
+		return nil, err
 	}
-	s.heap += size
-	return true
+	for _, d := range c.users {
+		if !d.readOnly {
+			return nil, inUse(path, d.user+", which may write to it")
+		}
+	}
+	c.refs.Add(1)
+	c.readers++
+	return &File{Info: c.info(path), c: c, heap: c.heap, img: c.img}, nil
 }
 
-func (s *Store) giveBack(c *content) {
-	for _, ch := range c.chunks {
-		ch.Release()
-	}
-	if c.chunks == nil {
-		s.mu.Lock()
-		s.heap -= c.size
-		s.mu.Unlock()
-	}
-}
-
-func (c *content) info(path string) Info {
-	return Info{Path: path, Bytes: c.size, SHA256: c.sha256, Modified: c.mtime}
-}
-
-// Open opens a file for reading. Errors: ErrPath, host.ErrNotFound.
-func (s *Store) Open(path string) (*File, error) {
+// find gives the content of a name; s.mu is held. Errors: ErrPath,
+// host.ErrNotFound.
+func (s *Store) find(path string) (*content, error) {
 	if err := CheckPath(path); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c, ok := s.files[path]
 	if !ok {
 		return nil, fmt.Errorf("file %q: %w", path, host.ErrNotFound)
 	}
-	c.refs.Add(1)
-	return &File{Info: c.info(path), c: c}, nil
+	return c, nil
 }
 
-// Remove removes a file's name; open Files keep the content.
+// Remove removes a file's name; open Files keep the content. Errors: ErrPath,
+// host.ErrNotFound, host.ErrInUse for a disk of a machine.
 func (s *Store) Remove(path string) error {
-	if err := CheckPath(path); err != nil {
-		return err
-	}
 	s.mu.Lock()
-	c, ok := s.files[path]
-	delete(s.files, path)
-	s.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("file %q: %w", path, host.ErrNotFound)
+	c, err := s.find(path)
+	if err == nil {
+		err = c.usable(path)
 	}
-	c.release()
-	return nil
+	if err == nil {
+		delete(s.files, path)
+	}
+	s.mu.Unlock()
+	if err == nil {
+		c.release()
+	}
+	return err
 }
 
 // List gives the files whose path begins with prefix, sorted by path.

@@ -18,10 +18,13 @@ const (
 	Reset  Action = "reset"
 	Pause  Action = "pause"
 	Resume Action = "resume"
+	// Shutdown presses the ACPI power button.
+	Shutdown Action = "shutdown"
+	NMI      Action = "nmi"
 )
 
 // Actions are all actions in the order of documentation.
-var Actions = []Action{Start, Stop, Reset, Pause, Resume}
+var Actions = []Action{Start, Stop, Reset, Pause, Resume, Shutdown, NMI}
 
 // Act begins an action on the machine with this id or name. A stop cancels a
 // start that is under way; everything else that meets another action is refused.
@@ -44,6 +47,10 @@ func (v *Inventory) Act(id string, a Action, user string) (*task.Task, error) {
 		do = e.vm.Pause
 	case Resume:
 		do = e.vm.Resume
+	case Shutdown:
+		do = e.vm.PowerButton
+	case NMI:
+		do = e.vm.NMI
 	default:
 		return nil, fmt.Errorf("action %q: %w", a, host.ErrNotFound)
 	}
@@ -69,6 +76,10 @@ func (v *Inventory) start(ctx context.Context, e *entry) error {
 	}
 	boot, err := v.openBoot(e.spec.Boot)
 	if err != nil {
+		return err
+	}
+	if boot.Disks, err = v.openDisks(e.vm.Config()); err != nil {
+		boot.Close()
 		return err
 	}
 	return e.vm.Start(ctx, boot)

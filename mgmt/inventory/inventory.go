@@ -24,6 +24,12 @@ type Spec struct {
 	CPUs      int
 	MemoryMiB int
 	Boot      Boot
+	// Disks and NICs are those of now: what was attached since the creation is
+	// there, what was detached is not. Names and MACs that a person leaves out
+	// are chosen.
+	Disks    []host.DiskConfig
+	NICs     []host.NICConfig
+	CPULevel string
 }
 
 // Boot names files of the store.
@@ -50,8 +56,9 @@ type Inventory struct {
 	tasks *task.Manager
 	now   func() time.Time
 
-	mu  sync.Mutex
-	vms []*entry // in order of creation
+	mu   sync.Mutex
+	vms  []*entry          // in order of creation
+	macs map[string]string // who has an address, such as "nic0 of web"
 }
 
 type entry struct {
@@ -67,22 +74,29 @@ func New(h host.Host, f *files.Store, t *task.Manager, now func() time.Time) *In
 	if now == nil {
 		now = time.Now
 	}
-	return &Inventory{host: h, files: f, tasks: t, now: now}
+	return &Inventory{host: h, files: f, tasks: t, now: now, macs: map[string]string{}}
 }
 
 // Create checks spec against the host and the files and adds a machine that is
 // off. Errors: host.ConfigError, host.ErrExists, host.ErrTooMany.
 func (v *Inventory) Create(spec Spec, user string) (VM, error) {
-	spec.Boot.Modules = slices.Clone(spec.Boot.Modules)
+	spec.Boot.Modules, spec.Disks, spec.NICs = slices.Clone(spec.Boot.Modules), slices.Clone(spec.Disks), slices.Clone(spec.NICs)
 	if err := checkName(spec.Name); err != nil {
 		return VM{}, &host.ConfigError{Field: "name", Err: err}
 	}
 	id := newID()
+	nameDevices(&spec)
 	e := &entry{id: id, spec: spec, created: v.now()}
 	if err := v.reserve(e); err != nil {
 		return VM{}, err
 	}
-	if err := v.build(e); err != nil {
+	err := v.takeMACs(e.spec.Name, e.spec.NICs)
+	if err == nil {
+		if err = v.build(e); err != nil {
+			v.giveMACs(e.spec.NICs)
+		}
+	}
+	if err != nil {
 		v.drop(id)
 		return VM{}, err
 	}
@@ -119,6 +133,11 @@ func (v *Inventory) build(e *entry) error {
 	if err != nil {
 		return err
 	}
+	disks, err := v.openDisks(cfg) // to see that they can be
+	closeDisks(disks)
+	if err != nil {
+		return err
+	}
 	vm, err := v.host.VMs().Create(cfg)
 	if err != nil {
 		return err
@@ -130,7 +149,8 @@ func (v *Inventory) build(e *entry) error {
 }
 
 func (e *entry) config() host.Config {
-	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB}
+	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel}
 }
 
 func (v *Inventory) drop(id string) {
@@ -156,44 +176,6 @@ func newID() string {
 	return "vm-" + strings.ToLower(rand.Text()[:10])
 }
 
-// openBoot opens every file of b; nothing stays open on an error.
-func (v *Inventory) openBoot(b Boot) (boot host.Boot, err error) {
-	defer func() {
-		if err != nil {
-			boot.Close()
-			boot = host.Boot{}
-		}
-	}()
-	open := func(field, path string) (host.Image, error) {
-		f, err := v.files.Open(path)
-		if err != nil {
-			return nil, &host.ConfigError{Field: field, Err: err}
-		}
-		return f, nil
-	}
-	boot.Cmdline = b.Cmdline
-	if strings.ContainsAny(b.Cmdline, "\x00\n\r") {
-		return boot, &host.ConfigError{Field: "boot.cmdline", Err: errors.New("line ends and zero bytes are not allowed")}
-	}
-	if boot.Kernel, err = open("boot.kernel", b.Kernel); err != nil {
-		return boot, err
-	}
-	if b.Initrd != "" {
-		if boot.Initrd, err = open("boot.initrd", b.Initrd); err != nil {
-			return boot, err
-		}
-	}
-	for i, m := range b.Modules {
-		path, _, _ := strings.Cut(m, " ")
-		img, err := open(fmt.Sprintf("boot.modules[%d]", i), path)
-		if err != nil {
-			return boot, err
-		}
-		boot.Modules = append(boot.Modules, host.Module{Image: img, String: m})
-	}
-	return boot, nil
-}
-
 // List gives the machines in order of creation.
 func (v *Inventory) List() []VM {
 	v.mu.Lock()
@@ -215,7 +197,9 @@ func (v *Inventory) view(e *entry) (VM, bool) {
 	if vm == nil {
 		return VM{}, false
 	}
-	return VM{ID: e.id, Spec: e.spec, Format: format, Created: e.created, Status: vm.Status()}, true
+	spec, cfg := e.spec, vm.Config()
+	spec.Disks, spec.NICs = cfg.Disks, cfg.NICs
+	return VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}, true
 }
 
 func (v *Inventory) find(id string) (*entry, error) {
@@ -256,9 +240,11 @@ func (v *Inventory) Delete(ctx context.Context, id, user string) error {
 		return err
 	}
 	t, err := v.tasks.Run(task.Request{Kind: "vm.delete", Object: e.id, User: user}, func(context.Context) error {
+		nics := e.vm.Config().NICs
 		if err := v.host.VMs().Delete(e.id); err != nil {
 			return err
 		}
+		v.giveMACs(nics)
 		v.drop(e.id)
 		v.host.Events().Append(host.Event{Kind: "vm.deleted", Object: e.id, User: user, Message: "machine " + e.spec.Name + " was deleted"})
 		return nil

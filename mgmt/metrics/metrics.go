@@ -48,7 +48,7 @@ func New(h host.Host, inv *inventory.Inventory, f *files.Store, a *auth.Authorit
 // a client cannot make new series.
 func (m *Metrics) Request(method string, code int) {
 	switch method {
-	case "GET", "HEAD", "PUT", "POST", "DELETE":
+	case "GET", "HEAD", "PUT", "POST", "PATCH", "DELETE":
 	default:
 		method = "other"
 	}

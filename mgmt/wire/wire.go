@@ -16,6 +16,9 @@ type Host struct {
 	MemoryTotalBytes   uint64    `json:"memoryTotalBytes"`
 	MemoryFreeBytes    uint64    `json:"memoryFreeBytes" doc:"What virtual machines and files could take now."`
 	MaxVCPUs           int       `json:"maxVCPUs" doc:"Most CPUs of one virtual machine."`
+	MaxDisks           int       `json:"maxDisks" doc:"Most disks of one virtual machine."`
+	MaxNICs            int       `json:"maxNICs" doc:"Most network adapters of one virtual machine."`
+	CPULevels          []string  `json:"cpuLevels" doc:"What cpuLevel of a virtual machine can be; this host may lack some."`
 	Addresses          []string  `json:"addresses" doc:"Addresses of the management interface, CIDR notation."`
 	Fingerprint        string    `json:"fingerprint" doc:"SHA-256 fingerprint of the TLS certificate."`
 	BootTime           time.Time `json:"bootTime"`
@@ -37,8 +40,17 @@ type Leak struct {
 type File struct {
 	Path     string    `json:"path"`
 	Bytes    int64     `json:"bytes"`
-	SHA256   string    `json:"sha256" doc:"Lower-case hexadecimal."`
+	SHA256   string    `json:"sha256" doc:"Lower-case hexadecimal; empty for an image that a machine may have written to."`
 	Modified time.Time `json:"modified"`
+	// UsedBytes is left out by hosts that do not know it.
+	UsedBytes int64    `json:"usedBytes,omitempty" doc:"Memory that it takes: less than bytes if it has holes."`
+	Machines  []string `json:"machines,omitempty" doc:"Names of the virtual machines that have it open as a disk."`
+}
+
+// FileCreate is the body of POST /api/v1/images.
+type FileCreate struct {
+	Path  string `json:"path" minLength:"1" maxLength:"255"`
+	Bytes int64  `json:"bytes" minimum:"512" doc:"Size, a multiple of 512. The image is all zeroes and takes memory as it is written to."`
 }
 
 // FileList is GET /api/v1/files.
@@ -61,6 +73,9 @@ type VMCreate struct {
 	CPUs      int    `json:"cpus" minimum:"1" doc:"Virtual CPUs."`
 	MemoryMiB int    `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"Memory in MiB."`
 	Boot      Boot   `json:"boot"`
+	Disks     []Disk `json:"disks,omitempty" maxItems:"1024" doc:"In the order of their places on the bus."`
+	NICs      []NIC  `json:"nics,omitempty" maxItems:"1024"`
+	CPULevel  string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
 }
 
 // VM is one virtual machine.
@@ -80,6 +95,9 @@ type VM struct {
 	MemoryUsedBytes uint64            `json:"memoryUsedBytes"`
 	Exits           map[string]uint64 `json:"exits" doc:"Exits by kind since the start."`
 	ExitsTotal      uint64            `json:"exitsTotal"`
+	Disks           []Disk            `json:"disks,omitempty"`
+	NICs            []NIC             `json:"nics,omitempty"`
+	CPULevel        string            `json:"cpuLevel,omitempty"`
 }
 
 // VMList is GET /api/v1/vms.

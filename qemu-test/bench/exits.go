@@ -27,7 +27,7 @@ var (
 
 // summed are the rows that add up differences of the counter inside the loop; the
 // others are timed from outside, with the empty loop in them.
-var summed = map[string]bool{"nothing": true, "self_ipi": true, "hlt_late": true, "linux_poweroff": true}
+var summed = map[string]bool{"nothing": true, "self_ipi": true, "ipi_running": true, "ipi_halted": true, "ipi_switch": true, "hlt_late": true, "linux_poweroff": true}
 
 func parse(log []byte) (result, error) {
 	r := result{perOp: map[string]float64{}}
@@ -55,13 +55,20 @@ func parse(log []byte) (result, error) {
 	return r, nil
 }
 
-// exits runs every operation on one emulator, with or without mitigations.
-func (b *bench) exits(ctx context.Context, on harness.Emulator, mitigations bool) (result, error) {
+// exits runs every operation on one emulator, with or without mitigations. With more
+// than one processor, which QEMU cannot count instructions for, only interrupts between
+// virtual processors are timed.
+func (b *bench) exits(ctx context.Context, on harness.Emulator, mitigations bool, cpus int) (result, error) {
 	conf := "mitigations=on"
 	if !mitigations {
 		conf = "mitigations=off"
 	}
-	m := harness.Machine{Emulator: on, NIC: "none", Limit: 5 * time.Minute, Dir: b.folder(string(on) + "-" + conf)}
+	m := harness.Machine{Emulator: on, CPUs: cpus, NIC: "none", Limit: 5 * time.Minute, Dir: b.folder(fmt.Sprintf("%s-%s-%d", on, conf, cpus))}
+	if cpus > 1 {
+		// The counter counts instructions at any rate; waits of the host's start
+		// take a tenth of them.
+		m.MIPS = 100
+	}
 	if on == harness.QEMU {
 		m.Icount, m.Kernel, m.Append = true, filepath.Join(b.build, "bench.elf"), conf
 	} else {

@@ -24,6 +24,10 @@ var ops = []op{
 	{"mmio_lapic", "MMIO read LAPIC", [2][2]int{{3626, 3189}, {14994, 6404}}, 2500},
 	{"x2apic_eoi", "x2APIC EOI write", [2][2]int{{2747, 2419}, {1265, 1167}}, 400},
 	{"self_ipi", "x2APIC self-IPI until the handler runs", [2][2]int{{7505, 6666}, {4288, 4077}}, 1500},
+	// No figures of KVM for these three were taken.
+	{"ipi_running", "IPI between running processors, two host processors", [2][2]int{}, 0},
+	{"ipi_halted", "IPI to a halted processor, two host processors", [2][2]int{}, 0},
+	{"ipi_switch", "IPI to a halted processor, one host processor", [2][2]int{}, 0},
 	{"tsc_deadline", "WRMSR TSC_DEADLINE", [2][2]int{{3382, 2990}, {1843, 1741}}, 0},
 	{"hlt_late", "HLT + deadline: lateness of the handler", [2][2]int{{4376, 3367}, {7703, 5431}}, 2500},
 	{"touch_4k", "first touch of 4 KiB in a backed 2 MiB frame", [2][2]int{{3717, 0}, {0, 3441}}, 1200},

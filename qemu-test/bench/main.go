@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 type bench struct{ build string }
 
 func main() {
-	only := flag.String("only", "exits,linux,whole", "parts to measure")
+	only := flag.String("only", "exits,ipi,linux,whole", "parts to measure")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -58,12 +59,22 @@ func (b *bench) all(ctx context.Context, only string) (string, error) {
 		for i, on := range []harness.Emulator{harness.QEMU, harness.Bochs} {
 			for j, mitigations := range []bool{true, false} {
 				b.note("exits: %s, mitigations=%v", on, mitigations)
-				res, err := b.exits(ctx, on, mitigations)
-				r.runs[i][j] = res
+				res, err := b.exits(ctx, on, mitigations, 1)
 				keep(fmt.Sprintf("exits on %s", on), err)
+				r.runs[i][j] = res
 			}
 		}
 		keep("profile", b.profiles(ctx, &r))
+	}
+	if strings.Contains(only, "ipi") {
+		b.note("interrupts between two processors: bochs")
+		res, err := b.exits(ctx, harness.Bochs, true, 2)
+		keep("two processors", err)
+		if on := &r.runs[1][0]; on.perOp == nil {
+			*on = res
+		} else {
+			maps.Copy(on.perOp, res.perOp)
+		}
 	}
 	if strings.Contains(only, "linux") {
 		b.note("Debian's kernel to power-off (QEMU)")

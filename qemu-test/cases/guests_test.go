@@ -44,6 +44,8 @@ var guestRows = []struct {
 	{name: "virt", run: says(fmt.Sprintf(`^ud %d\r?\ndone`, 15))},
 	{name: "holes", run: says(`sum [0-9a-fA-F]{8}\r?\ndone`)},
 	{name: "exits", run: says(`apic base fee00900[\s\S]*done`)},
+	{name: "emul", run: emulGuest},
+	{name: "emul64", run: emul64Guest},
 	{name: "flood", run: floodGuest},
 	{name: "halt", run: haltGuest},
 	// On one CPU: a guest with interrupts off takes turns with the host.
@@ -61,12 +63,20 @@ var guestRows = []struct {
 	{name: "rep-hole", run: survives(`moving`)},
 	{name: "resets", run: survives(``)},
 	{name: "self-init", run: survives(``)},
+	{name: "smp-2", run: smpGuest(2)},
+	{name: "smp-4", run: smpGuest(4)},
+	{name: "smp-8", run: smpGuest(8)},
+	{name: "smp-reset", run: smpResets},
+	{name: "smp-triple", run: smpTriples},
+	{name: "smp-storm", run: smpStorms},
 	// These need a second processor's worth of time in a Bochs of one.
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
 	{name: "fxrstor", run: besideFXRSTOR},
 	{name: "xen", run: xenGuest},
 	{name: "debian", run: debianGuest},
+	{name: "debian-2", run: debianSMPGuest(2)},
+	{name: "debian-4", run: debianSMPGuest(4)},
 	// Two kernels at once take a Bochs too long.
 	{name: "debian-twice", only: "amd-v/cpus=3", run: debianTwice},
 }

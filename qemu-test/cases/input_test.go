@@ -154,7 +154,7 @@ func bigMemory(t *testing.T, n *node) {
 }
 
 func cpuNumbers(t *testing.T, n *node) {
-	for _, cpus := range []int{0, -1, 10000} {
+	for _, cpus := range []int{0, -1, 65, 10000} {
 		n.refuses(t, wire.VMCreate{Name: "bad", CPUs: cpus, MemoryMiB: 32, Boot: wire.Boot{Kernel: "hello"}}, http.StatusUnprocessableEntity, "cpus")
 	}
 }

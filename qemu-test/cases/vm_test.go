@@ -83,14 +83,17 @@ func (n *node) create(t *testing.T, in wire.VMCreate) *guest {
 }
 
 // micro creates and starts one of the micro guests.
-func (n *node) micro(t *testing.T, name string) *guest {
+func (n *node) micro(t *testing.T, name string) *guest { return n.microSMP(t, name, 1) }
+
+// microSMP is micro with several CPUs.
+func (n *node) microSMP(t *testing.T, name string, cpus int) *guest {
 	t.Helper()
 	image := guests.Build(name)
 	if image == nil {
 		t.Fatalf("no guest %s", name)
 	}
 	n.put(t, "micro/"+name, image)
-	g := n.create(t, wire.VMCreate{Name: name, MemoryMiB: 32, Boot: wire.Boot{Kernel: "micro/" + name}})
+	g := n.create(t, wire.VMCreate{Name: name, CPUs: cpus, MemoryMiB: 32, Boot: wire.Boot{Kernel: "micro/" + name}})
 	g.act("start")
 	return g
 }
@@ -254,7 +257,10 @@ func (c *terminal) send(line string) {
 }
 
 // debian creates and starts a machine with Debian's kernel and the u-root shell.
-func (n *node) debian(t *testing.T, name string) *guest {
+func (n *node) debian(t *testing.T, name string) *guest { return n.debianSMP(t, name, 1) }
+
+// debianSMP is debian with several CPUs.
+func (n *node) debianSMP(t *testing.T, name string, cpus int) *guest {
 	t.Helper()
 	files, err := n.api.Files(n.ctx, "debian/")
 	if err != nil {
@@ -264,7 +270,7 @@ func (n *node) debian(t *testing.T, name string) *guest {
 		n.upload(t, "debian/vmlinuz", built("guests/vmlinuz"))
 		n.upload(t, "debian/initramfs", built("guests/"+artefacts.InitramfsName))
 	}
-	g := n.create(t, wire.VMCreate{Name: name, MemoryMiB: 192, Boot: wire.Boot{
+	g := n.create(t, wire.VMCreate{Name: name, CPUs: cpus, MemoryMiB: 192, Boot: wire.Boot{
 		Kernel: "debian/vmlinuz", Initrd: "debian/initramfs", Cmdline: "console=ttyS0"}})
 	if vm := g.show(); vm.KernelFormat != "bzimage" {
 		t.Errorf("format %q", vm.KernelFormat)

@@ -149,7 +149,7 @@ func (b *bench) stop(list ...host.VM) error {
 // gain lets the guests run until they have had total together, and says how much
 // each had, and how long one of them was there for that.
 func gain(total time.Duration, list ...host.VM) (each []time.Duration, elapsed time.Duration) {
-	first := make([]host.CPUTimes, len(list))
+	first := make([]host.CPUStats, len(list))
 	for i, v := range list {
 		first[i] = v.Status().CPUs[0]
 	}
@@ -169,7 +169,7 @@ func gain(total time.Duration, list ...host.VM) (each []time.Duration, elapsed t
 	}
 }
 
-func all(t host.CPUTimes) time.Duration { return t.Run + t.Ready + t.Wait + t.CoStop }
+func all(t host.CPUStats) time.Duration { return t.Run + t.Ready + t.Wait + t.CoStop }
 
 // within holds what somebody had between two bounds, in thousandths.
 func within(what string, had, of time.Duration, least, most float64) error {

@@ -222,6 +222,50 @@ func (a *Asm) Shr(r Reg, n byte) { a.Bytes(0xC1); a.modrm(5, r); a.Bytes(n) }
 // Rol is ROL reg, n.
 func (a *Asm) Rol(r Reg, n byte) { a.Bytes(0xC1); a.modrm(0, r); a.Bytes(n) }
 
+// Words that several processors share, by label.
+
+// StoreImm is MOV dword [label], imm.
+func (a *Asm) StoreImm(label string, v uint32) { a.Bytes(0xC7, 0x05); a.Addr(label); a.U32(v) }
+
+// CmpAt is CMP reg, [label].
+func (a *Asm) CmpAt(r Reg, label string) { a.Bytes(0x3B, byte(r)<<3|5); a.Addr(label) }
+
+// LockInc is LOCK INC dword [label].
+func (a *Asm) LockInc(label string) { a.Bytes(0xF0, 0xFF, 0x05); a.Addr(label) }
+
+// LockIncOf is LOCK INC dword [label+4*index].
+func (a *Asm) LockIncOf(label string, index Reg) {
+	a.Bytes(0xF0, 0xFF, 0x04, 0x85|byte(index)<<3)
+	a.Addr(label)
+}
+
+// LoadOf is MOV reg, [label+4*index].
+func (a *Asm) LoadOf(r Reg, label string, index Reg) {
+	a.Bytes(0x8B, byte(r)<<3|4, 0x85|byte(index)<<3)
+	a.Addr(label)
+}
+
+// CmpOf is CMP reg, [label+4*index].
+func (a *Asm) CmpOf(r Reg, label string, index Reg) {
+	a.Bytes(0x3B, byte(r)<<3|4, 0x85|byte(index)<<3)
+	a.Addr(label)
+}
+
+// Shl is SHL reg, n.
+func (a *Asm) Shl(r Reg, n byte) { a.Bytes(0xC1); a.modrm(4, r); a.Bytes(n) }
+
+// ToCR is MOV CRn, EAX; FromCR is MOV EAX, CRn.
+func (a *Asm) ToCR(n byte) { a.Bytes(0x0F, 0x22, 0xC0|n<<3) }
+
+// FromCR is MOV EAX, CRn.
+func (a *Asm) FromCR(n byte) { a.Bytes(0x0F, 0x20, 0xC0|n<<3) }
+
+// InvlPg is INVLPG [addr].
+func (a *Asm) InvlPg(addr uint32) { a.Bytes(0x0F, 0x01, 0x3D); a.U32(addr) }
+
+// CallAt is CALL [label].
+func (a *Asm) CallAt(label string) { a.Bytes(0xFF, 0x15); a.Addr(label) }
+
 // Control.
 
 // Jmp is JMP label.

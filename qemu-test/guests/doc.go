@@ -6,8 +6,12 @@
 //	elf.go    the Multiboot1 ELF file around the code
 //	lib.go    printing, interrupt tables, timing loops
 //	list.go   the guests by name
+//	smplib.go   what guests with several processors share
+//	smp.go      those guests
 //	hostile.go  those that try to do harm
+//	emul*.go  every instruction that is emulated, executed natively
 //	bench.go  the guest that times every kind of exit
+//	benchsmp.go  interrupts between processors, timed
 //
 // World W2. No emulator is needed to build them; the same images run under VT-x and
 // AMD-V, and under any other Multiboot loader.

@@ -81,6 +81,17 @@ func TestEncodings(t *testing.T) {
 		{func(a *Asm) { a.InB(0x21) }, "in al, 0x21"},
 		{func(a *Asm) { a.OutDX(4) }, "out dx, eax"},
 		{func(a *Asm) { a.InDX(1) }, "in al, dx"},
+		{func(a *Asm) { a.ToCR(3) }, "mov cr3, eax"},
+		{func(a *Asm) { a.FromCR(4) }, "mov eax, cr4"},
+		{func(a *Asm) { a.InvlPg(0x40000000) }, "invlpg byte ptr [0x40000000]"},
+		{func(a *Asm) { a.Shl(EBX, 12) }, "shl ebx, 0xc"},
+		{func(a *Asm) { a.Label("x"); a.LockIncOf("x", ECX) }, "lock inc dword ptr [4*ecx]"},
+		{func(a *Asm) { a.Label("x"); a.LoadOf(EBX, "x", EDI) }, "mov ebx, dword ptr [4*edi]"},
+		{func(a *Asm) { a.Label("x"); a.CmpOf(EBX, "x", EDI) }, "cmp ebx, dword ptr [4*edi]"},
+		{func(a *Asm) { a.Label("x"); a.CmpAt(EBX, "x") }, "cmp ebx, dword ptr []"},
+		{func(a *Asm) { a.Label("x"); a.LockInc("x") }, "lock inc dword ptr []"},
+		{func(a *Asm) { a.Label("x"); a.StoreImm("x", 7) }, "mov dword ptr [], 0x7"},
+		{func(a *Asm) { a.Label("x"); a.CallAt("x") }, "call dword ptr []"},
 	} {
 		a := NewAsm(0)
 		c.emit(a)

@@ -35,6 +35,12 @@ var builders = map[string]func(*Program){
 	"exits":  exits,
 	"bench":  bench,
 
+	"emul":   emulRows,
+	"emul64": emul64,
+	// Two processors, on one host processor and on two; see benchsmp.go.
+	"bench-ipi1": benchIPI(false),
+	"bench-ipi2": benchIPI(true),
+
 	// Attacks; see hostile.go.
 	"msrs":      msrs,
 	"crs":       crs,
@@ -50,6 +56,12 @@ var builders = map[string]func(*Program){
 	"step":      step,
 	"db-loop":   dbLoop,
 	"db-stack":  dbStack,
+
+	// Several processors; see smp.go.
+	"smp":        smp,
+	"smp-reset":  smpReset,
+	"smp-triple": smpTriple,
+	"smp-storm":  smpStorm,
 
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),

@@ -13,9 +13,10 @@ import (
 	"syscall"
 	"time"
 
+	"basalt/boot/cpio"
 	"basalt/boot/elfpack"
 	"basalt/qemu-test/harness"
-	"basalt/qemu-test/ktest/archive"
+	"basalt/qemu-test/ktest/status"
 )
 
 // settings go from the front to the -exec side through one environment variable.
@@ -116,15 +117,15 @@ func pack(binary, tmp string) (string, error) {
 // files packs what the test may read: the package's own files, its testdata and
 // that of the folders above it, and what the list adds.
 func (s settings) files(cwd, dir string, it item) ([]byte, error) {
-	b := archive.Append(nil, archive.Entry{Name: strings.TrimPrefix(dir, "/"), Mode: archive.KindDir | 0o755})
+	b := cpio.Append(nil, cpio.Entry{Name: strings.TrimPrefix(dir, "/"), Mode: cpio.KindDir | 0o755})
 	// What tests expect to find on any Unix.
 	for _, d := range []string{"usr/bin", "etc"} {
-		b = archive.Append(b, archive.Entry{Name: d, Mode: archive.KindDir | 0o755})
+		b = cpio.Append(b, cpio.Entry{Name: d, Mode: cpio.KindDir | 0o755})
 	}
 	for name, text := range map[string]string{
 		"etc/hosts": "127.0.0.1 localhost\n::1 localhost\n", "etc/passwd": "root:x:0:0:root:/:/bin/sh\n", "etc/group": "root:x:0:\n",
 	} {
-		b = archive.Append(b, archive.Entry{Name: name, Mode: archive.KindFile | 0o644, Body: []byte(text)})
+		b = cpio.Append(b, cpio.Entry{Name: name, Mode: cpio.KindFile | 0o644, Body: []byte(text)})
 	}
 	entries, err := os.ReadDir(cwd)
 	if err != nil {
@@ -132,7 +133,7 @@ func (s settings) files(cwd, dir string, it item) ([]byte, error) {
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			b = archive.Append(b, archive.Entry{Name: strings.TrimPrefix(dir, "/") + "/" + e.Name(), Mode: archive.KindDir | 0o755})
+			b = cpio.Append(b, cpio.Entry{Name: strings.TrimPrefix(dir, "/") + "/" + e.Name(), Mode: cpio.KindDir | 0o755})
 		}
 		if e.Type().IsRegular() {
 			if b, err = add(b, filepath.Join(cwd, e.Name()), dir+"/"+e.Name()); err != nil {
@@ -150,7 +151,7 @@ func (s settings) files(cwd, dir string, it item) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return archive.End(b), nil
+	return cpio.End(b), nil
 }
 
 func addTree(b []byte, host, in string) ([]byte, error) {
@@ -173,24 +174,24 @@ func add(b []byte, host, in string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := archive.Entry{Name: strings.TrimPrefix(in, "/"), Mode: uint32(st.Mode().Perm())}
+	e := cpio.Entry{Name: strings.TrimPrefix(in, "/"), Mode: uint32(st.Mode().Perm())}
 	switch st.Mode().Type() {
 	case 0:
-		e.Mode |= archive.KindFile
+		e.Mode |= cpio.KindFile
 		e.Body, err = os.ReadFile(host)
 	case fs.ModeDir:
-		e.Mode |= archive.KindDir
+		e.Mode |= cpio.KindDir
 	case fs.ModeSymlink:
 		var to string
 		to, err = os.Readlink(host)
-		e.Mode, e.Body = archive.KindSymlink|0o777, []byte(to)
+		e.Mode, e.Body = cpio.KindSymlink|0o777, []byte(to)
 	default:
 		return b, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return archive.Append(b, e), nil
+	return cpio.Append(b, e), nil
 }
 
 // boot runs the machine, copies its serial line to the standard output and gives
@@ -237,7 +238,7 @@ func boot(m harness.Machine) (int, error) {
 	}
 	// isa-debug-exit makes 2c+1 of code c; a reset (a triple fault) is 0.
 	switch c := r.ExitCode(); {
-	case c == 2*archive.Crashed+1:
+	case c == 2*status.Crashed+1:
 		return 0, errors.New("the kernel stopped itself")
 	case c%2 == 1:
 		return c / 2, nil

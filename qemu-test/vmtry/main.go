@@ -1,5 +1,9 @@
 // Command vmtry boots one guest without management: the kernel linked into it, or
-// the project's micro guests by name. It is a bench for the virtual machine.
+// the project's micro guests by name, on either engine. It is a bench for the virtual
+// machine. Its arguments are on the command line, or in data/args: guest=NAME,NAME,
+// cmdline=..., limit=DURATION, pin=no, and saves=N, which saves the machine and
+// restores it N times through a pipe: the guest flood has to go on to the byte, a
+// Linux with a shell has to answer (cycle.go).
 package main
 
 import (
@@ -8,6 +12,7 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,8 +21,10 @@ import (
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 	engine "basalt/vmkernel/vcpu/hostcpu/ring0"
 	"basalt/vmkernel/vcpu/svmcpu"
+	"basalt/vmkernel/vcpu/vmxcpu"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vm/ring0"
 )
@@ -44,17 +51,13 @@ func open(name string) host.Image {
 
 func main() {
 	args := map[string]string{}
-	for _, f := range strings.Fields(string(linux.Facts().CommandLine())) {
+	more, _ := data.ReadFile("data/args") // for a machine that boots a disk
+	for _, f := range strings.Fields(string(linux.Facts().CommandLine()) + " " + string(more)) {
 		k, v, _ := strings.Cut(f, "=")
 		args[k] = v
 	}
 	h := engine.Host()
-	c, err := svmcpu.Probe(h)
-	var f vcpu.Factory
-	if err == nil {
-		c.PassMSRs = vcpu.PassedMSRs()
-		f, err = svmcpu.NewFactory(c)
-	}
+	f, err := factory(h)
 	if err != nil {
 		fmt.Println("no engine:", err)
 		os.Exit(1)
@@ -65,11 +68,14 @@ func main() {
 		p.Pin = nil
 	}
 	p.Log = func(s string, a ...any) { fmt.Printf("log: "+s+"\n", a...) }
-	ended := make(chan string, 10)
+	ended := make(chan string, 1000)
 	p.Event = func(_, _, text string) {
 		fmt.Println("event:", text)
-		if text != "started" && !strings.HasPrefix(text, "reset") {
-			ended <- text
+		if strings.HasPrefix(text, "off: ") || strings.HasPrefix(text, "crashed: ") {
+			select {
+			case ended <- text:
+			default: // many saves, many ends
+			}
 		}
 	}
 	m := vm.NewManager(p)
@@ -77,18 +83,34 @@ func main() {
 	if d, err := time.ParseDuration(args["limit"]); err == nil {
 		limit = d
 	}
+	saves, _ := strconv.Atoi(args["saves"])
 	if args["guest"] == "" {
 		args["guest"] = "hello"
 	}
 	for _, g := range strings.Split(args["guest"], ",") {
-		run(m, g, strings.ReplaceAll(args["cmdline"], ",,", " "), limit, ended)
+		run(m, g, strings.ReplaceAll(args["cmdline"], ",,", " "), saves, limit, ended)
 	}
 	time.Sleep(100 * time.Millisecond)
 	os.Exit(0)
 }
 
+// factory is the engine of this host.
+func factory(h *hostcpu.Host) (vcpu.Factory, error) {
+	vt, err := vmxcpu.Probe(h)
+	if err == nil {
+		vt.PassMSRs = vcpu.PassedMSRs()
+		return vmxcpu.NewFactory(vt)
+	}
+	c, err := svmcpu.Probe(h)
+	if err != nil {
+		return nil, err
+	}
+	c.PassMSRs = vcpu.PassedMSRs()
+	return svmcpu.NewFactory(c)
+}
+
 // run boots one guest and waits for its end.
-func run(m *vm.Manager, g, cmdline string, limit time.Duration, ended <-chan string) {
+func run(m *vm.Manager, g, cmdline string, saves int, limit time.Duration, ended <-chan string) {
 	fmt.Println("guest:", g)
 	b := host.Boot{Cmdline: cmdline}
 	if img := guests.Build(g); img != nil {
@@ -102,6 +124,43 @@ func run(m *vm.Manager, g, cmdline string, limit time.Duration, ended <-chan str
 	}
 	v, err := m.Create(host.Config{ID: "vm-" + g, Name: g, CPUs: 1, MemoryMiB: 256})
 	check(err)
+	scr := &screen{more: make(chan struct{}, 1)}
+	if g != "flood" {
+		watch(v, scr)
+	}
+	t := time.Now()
+	check(v.Start(context.Background(), b))
+	switch {
+	case saves > 0 && g == "flood":
+		v = seams(m, v, saves)
+	case saves > 0:
+		v = cycles(m, v, scr, saves, limit)
+	}
+	end := time.After(limit)
+	for wait := saves == 0 || g != "flood"; wait; {
+		select {
+		case e := <-ended:
+			fmt.Println("ended:", e)
+			wait = saves > 0 && v.Status().State == host.StateRunning // of one that was saved
+		case <-end:
+			fmt.Println("time is up")
+			wait = false
+		}
+	}
+	s := v.Status()
+	fmt.Printf("state %v reason %q after %v cpu %v memory %d MiB\n", s.State, s.Reason, time.Since(t), s.CPUTime, s.MemoryUsed>>20)
+	for _, e := range s.Exits {
+		fmt.Printf("exits %-12s %d\n", e.Kind, e.Count)
+	}
+	_ = v.Stop(context.Background()) // it may be off already
+	for len(ended) > 0 {
+		<-ended
+	}
+	check(m.Delete(v.Config().ID))
+}
+
+// watch copies what the console prints to ours and to the screen.
+func watch(v host.VM, s *screen) {
 	r, err := v.Console().Attach(0)
 	check(err)
 	go func() {
@@ -112,26 +171,9 @@ func run(m *vm.Manager, g, cmdline string, limit time.Duration, ended <-chan str
 				return
 			}
 			os.Stdout.Write(buf[:n])
+			s.Write(buf[:n])
 		}
 	}()
-	t := time.Now()
-	check(v.Start(context.Background(), b))
-	select {
-	case e := <-ended:
-		fmt.Println("ended:", e)
-	case <-time.After(limit):
-		fmt.Println("time is up")
-	}
-	s := v.Status()
-	fmt.Printf("state %v reason %q after %v cpu %v memory %d MiB\n", s.State, s.Reason, time.Since(t), s.CPUTime, s.MemoryUsed>>20)
-	for _, e := range s.Exits {
-		fmt.Printf("exits %-12s %d\n", e.Kind, e.Count)
-	}
-	check(v.Stop(context.Background()))
-	for len(ended) > 0 {
-		<-ended
-	}
-	check(m.Delete("vm-" + g))
 }
 
 func check(err error) {

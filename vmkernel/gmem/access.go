@@ -2,6 +2,7 @@ package gmem
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 )
@@ -60,19 +61,29 @@ func (m *Memory) Read(gpa uint64, p []byte) error {
 // Write copies p into guest memory. Nothing is written unless all of it is
 // memory; a frame that the host cannot give stops it half-way.
 func (m *Memory) Write(gpa uint64, p []byte) error {
+	size := uint64(len(p))
 	if b := m.piece(gpa, uint64(len(p))); len(b) == len(p) && !m.inHole(gpa, uint64(len(p))) {
 		copy(b, p)
+		m.MarkDirty(gpa, uint64(len(p)))
 		return nil
 	}
-	return m.each(gpa, uint64(len(p)), true, func(b []byte, n uint64) {
+	err := m.each(gpa, uint64(len(p)), true, func(b []byte, n uint64) {
 		copy(b, p[:n])
 		p = p[n:]
 	})
+	if !errors.Is(err, ErrNotMemory) {
+		m.MarkDirty(gpa, size)
+	}
+	return err
 }
 
 // Zero clears [gpa, gpa+n) without taking frames.
 func (m *Memory) Zero(gpa, n uint64) error {
-	return m.each(gpa, n, false, func(b []byte, _ uint64) { clear(b) })
+	err := m.each(gpa, n, false, func(b []byte, _ uint64) { clear(b) })
+	if err == nil {
+		m.MarkDirty(gpa, n)
+	}
+	return err
 }
 
 // at is the n bytes at gpa if they are present, inside one frame and no hole.
@@ -143,6 +154,7 @@ func (m *Memory) PutUint64(gpa uint64, v uint64) bool { return m.put(gpa, 8, v) 
 func (m *Memory) put(gpa uint64, n int, v uint64) bool {
 	if b := m.at(gpa, uint64(n)); b != nil {
 		store(b, v)
+		m.MarkDirty(gpa, uint64(n))
 		return true
 	}
 	var a [8]byte
@@ -167,6 +179,7 @@ func (m *Memory) Store(gpa uint64, n int, v uint64) bool {
 		return false
 	}
 	store(b, v)
+	m.MarkDirty(gpa, uint64(n))
 	return true
 }
 
@@ -203,23 +216,37 @@ type Window struct {
 	m    *Memory
 	b    []byte
 	hpa  uint64
+	gpa  uint64
+	n    uint64
 	gone atomic.Bool
 }
 
 // Pin makes [gpa, gpa+n) present and keeps it until Unpin. The range lies in
 // one frame, else the error is ErrNotMemory.
 func (m *Memory) Pin(gpa, n uint64) (*Window, error) {
+	w := new(Window)
+	if err := m.PinInto(w, gpa, n); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// PinInto is Pin with a window that the caller keeps and uses again and again:
+// nothing is allocated. The window must not be pinned; after an error it is not.
+func (m *Memory) PinInto(w *Window, gpa, n uint64) error {
 	f := m.lookup(gpa)
 	if f == nil || n == 0 || n > FrameSize-gpa%FrameSize || m.inHole(gpa, n) {
-		return nil, fmt.Errorf("gmem: pin %#x size %#x: %w", gpa, n, ErrNotMemory)
+		return fmt.Errorf("gmem: pin %#x size %#x: %w", gpa, n, ErrNotMemory)
 	}
 	m.pins.Add(1)
 	if err := m.back(f); err != nil {
 		m.pins.Add(-1)
-		return nil, err
+		return err
 	}
 	off := gpa % FrameSize
-	return &Window{m: m, b: f.bytes[off : off+n : off+n], hpa: f.hpa.Load() + off}, nil
+	w.m, w.b, w.hpa, w.gpa, w.n = m, f.bytes[off:off+n:off+n], f.hpa.Load()+off, gpa, n
+	w.gone.Store(false)
+	return nil
 }
 
 // Bytes is the memory itself; not after Unpin.
@@ -230,8 +257,9 @@ func (w *Window) HPA() uint64 { return w.hpa }
 
 // Unpin ends the use of the window. More than one call does no harm.
 func (w *Window) Unpin() {
-	if !w.gone.Swap(true) {
+	if w.m != nil && !w.gone.Swap(true) {
 		w.b = nil
+		w.m.MarkDirty(w.gpa, w.n)
 		w.m.pins.Add(-1)
 	}
 }

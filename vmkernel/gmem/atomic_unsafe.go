@@ -15,7 +15,11 @@ func (m *Memory) CompareAndSwap64(gpa, old, new uint64) (swapped, ok bool) {
 	}
 	// JUSTIFICATION: sync/atomic has no operation on a byte slice.
 	// SAFETY: b has 8 bytes, gpa is 8-byte aligned and frames are 2 MiB aligned.
-	return atomic.CompareAndSwapUint64((*uint64)(unsafe.Pointer(&b[0])), old, new), true
+	swapped = atomic.CompareAndSwapUint64((*uint64)(unsafe.Pointer(&b[0])), old, new)
+	if swapped {
+		m.MarkDirty(gpa, 8)
+	}
+	return swapped, true
 }
 
 // CompareAndSwap32 is the same for 4 aligned bytes. W1.
@@ -26,5 +30,9 @@ func (m *Memory) CompareAndSwap32(gpa uint64, old, new uint32) (swapped, ok bool
 	}
 	// JUSTIFICATION: sync/atomic has no operation on a byte slice.
 	// SAFETY: b has 4 bytes, gpa is 4-byte aligned and frames are 2 MiB aligned.
-	return atomic.CompareAndSwapUint32((*uint32)(unsafe.Pointer(&b[0])), old, new), true
+	swapped = atomic.CompareAndSwapUint32((*uint32)(unsafe.Pointer(&b[0])), old, new)
+	if swapped {
+		m.MarkDirty(gpa, 4)
+	}
+	return swapped, true
 }

@@ -208,3 +208,38 @@ func FuzzAccess(f *testing.F) {
 		}
 	})
 }
+
+func TestPinIntoUsesAWindowAgainWithoutAllocating(t *testing.T) {
+	m := gmemtest.New(2 * gmem.FrameSize)
+	var w gmem.Window
+	w.Unpin() // nothing pinned: harmless
+	at := uint64(0)
+	failed := 0
+	n := testing.AllocsPerRun(50, func() {
+		at = (at + 4096) % gmem.FrameSize
+		if m.PinInto(&w, at, 4096) != nil || len(w.Bytes()) != 4096 {
+			failed++
+		}
+		if m.Close() == nil { // still pinned
+			failed++
+		}
+		w.Unpin()
+		w.Unpin()
+	})
+	// Close allocates its error, PinInto nothing.
+	if free := testing.AllocsPerRun(50, func() {
+		if m.PinInto(&w, 4096, 4096) != nil {
+			failed++
+		}
+		w.Unpin()
+	}); free != 0 || failed != 0 {
+		t.Errorf("%v allocations (%v with the refused Close), %d failures", free, n, failed)
+	}
+	if err := m.PinInto(&w, gmem.FrameSize-1, 2); !errors.Is(err, gmem.ErrNotMemory) {
+		t.Errorf("across a frame: %v", err)
+	}
+	w.Unpin()
+	if err := m.Close(); err != nil {
+		t.Errorf("with nothing pinned: %v", err)
+	}
+}

@@ -71,6 +71,7 @@ type Memory struct {
 	closed  bool
 	present atomic.Int64
 	pins    atomic.Int64
+	dirty   atomic.Pointer[dirtyMap] // nil: nobody tracks
 }
 
 // New reserves the memory; it takes no frames. It fails with ErrNoMemory, or
@@ -224,6 +225,7 @@ func (m *Memory) Clear() {
 		for j := range m.regions[i].frames {
 			if f := &m.regions[i].frames[j]; f.hpa.Load() != 0 {
 				clear(f.bytes)
+				m.mark(m.regions[i].Start+uint64(j)*FrameSize, FrameSize)
 			}
 		}
 	}
@@ -242,6 +244,7 @@ func (m *Memory) Close() error {
 		return fmt.Errorf("gmem: %d: %w", n, ErrPinned)
 	}
 	m.closed = true
+	m.dirty.Store(nil)
 	for i := range m.regions {
 		for j := range m.regions[i].frames {
 			f := &m.regions[i].frames[j]

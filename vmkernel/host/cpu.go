@@ -1,7 +1,5 @@
 package host
 
-import "time"
-
 // CPUSpec is what a virtual machine is entitled to of the host's processors. The
 // zero value asks for nothing in particular.
 type CPUSpec struct {
@@ -14,13 +12,4 @@ type CPUSpec struct {
 	// Limit is what it never exceeds for long, in thousandths of a host processor,
 	// even if nobody else wants to run; 0: no limit.
 	Limit int
-}
-
-// CPUTimes is where the time of a virtual CPU went, under the names of esxtop. The
-// sum is the time since the machine started.
-type CPUTimes struct {
-	Run    time.Duration // on a processor, in its guest or in work for it
-	Ready  time.Duration // wanted to run and another did, or a limit was reached
-	Wait   time.Duration // halted, paused, or in ordinary work of the VMkernel's that waits
-	CoStop time.Duration // was held until a sibling caught up
 }

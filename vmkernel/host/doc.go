@@ -13,6 +13,10 @@
 // over memory operations. Methods with a context return when it ends; what they
 // began is either undone or completes on its own.
 //
-// Not supported here yet: disks, networks, snapshots, migration, power of the
-// host itself.
+// Disks: management opens what stands behind them (it has the file store) and gives
+// them to Start and AttachDisk as it gives kernels; the machine closes them when it
+// is off. An image is in use exactly as long as its disk is open.
+//
+// Not supported here yet: saved state, snapshots, migration, power of the host
+// itself.
 package host

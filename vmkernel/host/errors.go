@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"fmt"
+
+	"basalt/drivers/blockio/imagedisk"
 )
 
 // The sentinels of this seam. Test with errors.Is; the texts around them say
@@ -24,6 +26,14 @@ var (
 	ErrBadImage = errors.New("bad boot image")
 	// ErrTooMany: a bounded resource (console readers) is used up.
 	ErrTooMany = errors.New("too many")
+	// ErrInUse: something is used by a virtual machine, or by its guest.
+	ErrInUse = errors.New("in use")
+	// ErrUnsupported: this host cannot do that; the text says what is missing.
+	ErrUnsupported = errors.New("not supported by this host")
+	// ErrDiskSize: no disk can have this size.
+	ErrDiskSize = imagedisk.ErrSize
+	// ErrCut: a smaller size would cut data off.
+	ErrCut = imagedisk.ErrCut
 	// ErrClosed: the object was closed or deleted.
 	ErrClosed = errors.New("closed")
 )

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -43,7 +44,18 @@ type Config struct {
 	Name      string // for messages only
 	CPUs      int
 	MemoryMiB int
-	CPU       CPUSpec
+	CPU       CPUSpec      // its part of the host's processors
+	Disks     []DiskConfig // in the order of their places on the bus
+	NICs      []NICConfig
+	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
+	// for everything that the host has, or another one of CPULevels.
+	CPULevel string
+}
+
+// Clone is a copy that shares nothing with c.
+func (c Config) Clone() Config {
+	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	return c
 }
 
 // Image is the content of an uploaded file. It does not change while it is open,
@@ -61,6 +73,9 @@ type Boot struct {
 	Initrd  Image // nil when there is none
 	Cmdline string
 	Modules []Module // Multiboot modules in order
+	// Disks stand behind Config.Disks, one for each in the same order. Check
+	// takes a boot without them.
+	Disks []Disk
 }
 
 // Module is one Multiboot module and its string.
@@ -69,7 +84,7 @@ type Module struct {
 	String string
 }
 
-// Close closes every image of the boot.
+// Close closes every image and disk of the boot.
 func (b Boot) Close() {
 	if b.Kernel != nil {
 		b.Kernel.Close()
@@ -80,6 +95,11 @@ func (b Boot) Close() {
 	for _, m := range b.Modules {
 		if m.Image != nil {
 			m.Image.Close()
+		}
+	}
+	for _, d := range b.Disks {
+		if d != nil {
+			d.Close()
 		}
 	}
 }
@@ -110,11 +130,19 @@ type VMs interface {
 	// Delete removes a machine that is off or crashed, and closes its console.
 	// Errors: ErrNotFound, StateError, ErrBusy.
 	Delete(id string) error
+	// Restore makes a machine from what VM.Save wrote, paused and with its time
+	// standing where it stood; Resume lets it go on. It reads exactly one state and
+	// nothing behind it. Nothing is visible, and no memory kept, unless it returns
+	// nil. Errors: ErrExists, ErrNoEngine, ErrNoMemory, ErrBadState (damaged: the
+	// text says which section and where), ErrIncompatible, ConfigError, and those of
+	// the reader and of ctx.
+	Restore(ctx context.Context, r io.Reader, o RestoreOptions) (VM, error)
 }
 
 // VM is one virtual machine. An action that finds another one under way returns
 // ErrBusy; one that the state forbids returns a StateError.
 type VM interface {
+	// Config is the machine's own copy: what is attached now included.
 	Config() Config
 	Status() Status
 	Console() *Console
@@ -133,6 +161,15 @@ type VM interface {
 	Pause(context.Context) error
 	// Resume is the way back.
 	Resume(context.Context) error
+	// Save writes the whole machine to w: from running or paused to what o.Then
+	// says. It stands still meanwhile; other actions get ErrBusy. When it fails, or
+	// ctx ends, the machine goes on as before and what w got is worthless. Errors:
+	// StateError, ErrBusy, ErrNotSavable with the name of the device, and those of
+	// the writer and of ctx.
+	Save(ctx context.Context, w io.Writer, o SaveOptions) error
+
+	Buttons
+	Devices
 }
 
 // Status is a snapshot of what a machine does and has done. The counters start
@@ -144,11 +181,13 @@ type Status struct {
 	Uptime  time.Duration // since Start, paused time included; 0 when off
 	CPUTime time.Duration // host CPU time in guest mode and in its exits, all vCPUs
 	Exits   []ExitCount   // only kinds that happened, in the exit table's order
-	// CPUs are the times of each virtual CPU since Start, in order; empty where the
-	// host does not schedule them.
-	CPUs []CPUTimes
 	// MemoryUsed is guest memory backed by host frames now, in bytes.
 	MemoryUsed uint64
+	// CPUs, Disks and NICs are what the host counts for each of them, since the
+	// start; nil for what it does not count, and when off.
+	CPUs  []CPUStats
+	Disks []DiskStats
+	NICs  []NICStats
 }
 
 // ExitCount is how often a kind of exit happened.

@@ -38,6 +38,8 @@ type Host struct {
 	*netstack.Host
 	Files *vfs.FS
 	NICs  []nicprobe.NIC
+	// Networks are what virtual machines can be on.
+	Networks *Networks
 }
 
 // Start does it all, except waiting for an address (netstack.Host.Ready). With
@@ -66,6 +68,7 @@ func Start(m *hw.Machine, c Config) (*Host, error) {
 	}
 	sys.Install(nil, net.Socket)
 	h := &Host{Host: net, Files: files}
+	h.Networks = &Networks{h: h}
 	if m != nil {
 		h.NICs = nicprobe.Open(m.Functions)
 	}
@@ -75,7 +78,11 @@ func Start(m *hw.Machine, c Config) (*Host, error) {
 		if n.Err != nil {
 			continue
 		}
-		if _, err := net.Attach(n.Link); err != nil {
+		own, err := h.Networks.behind(n.Link)
+		if err == nil {
+			_, err = net.Attach(own)
+		}
+		if err != nil {
 			c.Logf("%s: %v", n.Link.Name(), err)
 			continue
 		}

@@ -31,16 +31,16 @@ func New(name string, cpu int) (*Line, error) {
 	if cpu >= linux.CPUs() {
 		return nil, fmt.Errorf("irq: %s: no processor %d", name, cpu)
 	}
-	fd, _, errno := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, eventfdFlags, 0)
-	if errno != 0 {
-		return nil, fmt.Errorf("irq: %s: eventfd: %w", name, errno)
+	fd, file, err := eventfd(name)
+	if err != nil {
+		return nil, err
 	}
 	v, ok := linux.AllocVector(int(fd))
 	if !ok {
-		syscall.Close(int(fd))
+		file.Close()
 		return nil, fmt.Errorf("irq: %s: all vectors are taken", name)
 	}
-	return &Line{name: name, file: os.NewFile(fd, "irq "+name), vector: v, cpu: cpu}, nil
+	return &Line{name: name, file: file, vector: v, cpu: cpu}, nil
 }
 
 // Vector is the vector number.

@@ -29,7 +29,7 @@ func (c *cpuState) decide(t *thread) *thread {
 	agent := AgentName(int(c.id))
 	guest := stays && t.inGuest()
 	waited := s.queued > 0 || s.waiting > 0
-	over := c.look != 0 || now >= c.sliceEnd && (waited || c.bounded != 0)
+	over := c.look != 0 || now >= c.sliceEnd && (waited || c.bounded != 0) || guest && yields && waited
 	if !over && c.who == t.tid && t.word != 0 && stays && (guest || !yields) {
 		c.bound(waited)
 		return t

@@ -23,8 +23,8 @@
 //
 // sched.lock (threads, run queue, futexes, timers, descriptors) and mm.lock (areas
 // and page tables) are spin locks taken with interrupts off, never both at once.
-// Unpark takes sched.lock outside any handler, from run loops and ordinary Go: what it
-// calls is nosplit and uses no vector register (a test looks at the object code).
+// Unpark and Ring take sched.lock outside any handler, from run loops and ordinary Go:
+// what they call is nosplit and uses no vector register (a test looks at the object code).
 // Nothing slow happens under them: frames are zeroed and other processors'
 // translations flushed outside.
 //

@@ -27,8 +27,8 @@ func handleInterrupt(f *frame) {
 		c.tick()
 	case v == vectorKick:
 		apic.EOI()
-		c.resched = 1
-	case v == vectorFlush:
+		c.resched = max(c.resched, 1)
+	case v == vectorFlush, v == vectorLeave:
 		apic.EOI()
 	case v == vectorSpurious:
 	default:

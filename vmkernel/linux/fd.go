@@ -70,6 +70,7 @@ func (f *fdTable) open(k fdKind, flags uint32, min int32) int64 {
 	return -errNFile
 }
 
+//go:nosplit
 func (f *fdTable) get(n uint64) *descriptor {
 	if n >= maxFDs || f.d[n].kind == fdFree {
 		return nil
@@ -99,6 +100,8 @@ func (f *fdTable) close(n uint64) int64 {
 }
 
 // state is what poll would say.
+//
+//go:nosplit
 func (d *descriptor) state() uint32 {
 	switch d.kind {
 	case fdEvent:
@@ -115,6 +118,8 @@ func (d *descriptor) state() uint32 {
 }
 
 // list puts n on the ready list of its instance and wakes a waiter.
+//
+//go:nosplit
 func (f *fdTable) list(s *scheduler, n int32) {
 	d := &f.d[n]
 	if d.epoll < 0 || d.state()&d.events == 0 {
@@ -163,6 +168,8 @@ func (f *fdTable) unlist(n int32) {
 
 // collect moves ready descriptors into the runtime's buffer of 12-byte events,
 // which the caller has backed. Level-triggered ones that are still ready stay.
+//
+//go:nosplit
 func (f *fdTable) collect(ep *descriptor, buf uintptr, max uint64) int64 {
 	n := uint64(0)
 	last := ep.tail
@@ -203,6 +210,8 @@ func (f *fdTable) collect(ep *descriptor, buf uintptr, max uint64) int64 {
 func (f *fdTable) forget(t *thread) { f.d[t.epfd].waiters.remove(t) }
 
 // add is write to an eventfd. The lock is held.
+//
+//go:nosplit
 func (f *fdTable) add(s *scheduler, n int32, v uint64) int64 {
 	d := &f.d[n]
 	if v == ^uint64(0) {

@@ -20,6 +20,7 @@ const (
 	vectorLastDevice  = 0xdf
 	vectorKick        = 0xf0 // look at the run queue; leaves guest mode
 	vectorFlush       = 0xf1 // drop translations
+	vectorLeave       = 0xf3 // leaves guest mode, and no more
 	vectorTimer       = 0xf2
 	vectorSpurious    = 0xff
 )

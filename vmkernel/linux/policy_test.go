@@ -143,3 +143,26 @@ func TestOthersHearOfIt(t *testing.T) {
 		t.Error("nobody ends the slice there")
 	}
 }
+
+// A guest that spins gives way to one that waits before its slice ends; alone it goes
+// on without a decision.
+func TestYields(t *testing.T) {
+	d := newDesk(t, 1, 2)
+	c, v, w := d.cpus[0], d.vcpu(0, cpusched.Spec{}), d.vcpu(1, cpusched.Spec{})
+	d.wake(v)
+	d.look(c)
+	c.resched = yielding
+	d.runs(c, v)
+	if Contended() {
+		t.Error("nobody waits")
+	}
+	d.wake(w)
+	c.resched = 1
+	d.runs(c, v, "wake")
+	if !Contended() {
+		t.Error("somebody waits")
+	}
+	c.tscOffset -= testMS
+	c.resched = yielding
+	d.runs(c, w, "ran", "pick")
+}

@@ -253,15 +253,36 @@ func (s *scheduler) wakeUp(t *thread, result int64) {
 	s.ready(t)
 }
 
-// KickCPU makes processor n leave guest mode and look at its run queue.
+// KickCPU makes processor n leave guest mode. The thread that runs there goes on: an
+// interrupt between two virtual processors must not cost its target the slice.
 //
 //go:nosplit
 func KickCPU(n int) {
 	if n >= 0 && n < int(sched.ncpu) {
 		on := irqOff()
-		apic.Send(cpuAt(sched.cpus[n]).apicID, vectorKick)
+		apic.Send(cpuAt(sched.cpus[n]).apicID, vectorLeave)
 		irqOn(on)
 	}
+}
+
+// Contended says that a thread waits for a processor, whichever it may run on. One
+// that a limit holds back counts too.
+//
+//go:nosplit
+func Contended() bool {
+	return sched.queued != 0 || sched.waiting != 0 || sched.woken.head != 0
+}
+
+// Yield makes this processor look at who waits as soon as it takes interrupts: the
+// running thread gives way to one that waits for it, or under a policy ends its slice.
+//
+//go:nosplit
+func Yield() {
+	on := irqOff()
+	c := this()
+	c.resched = yielding
+	apic.Send(c.apicID, vectorKick)
+	irqOn(on)
 }
 
 // CPUs is the number of processors that run.

@@ -8,7 +8,7 @@ import (
 
 // TestNothingUnderALockCanBePreempted: ordinary Go calls these.
 func TestNothingUnderALockCanBePreempted(t *testing.T) {
-	w1test.Whole(t, KickCPU, Unpark, logPiece, copyLog, irqOff, irqOn)
+	w1test.Whole(t, KickCPU, Contended, Yield, Unpark, Ring, logPiece, copyLog, irqOff, irqOn)
 }
 
 func TestLogWithoutASerialLine(t *testing.T) {

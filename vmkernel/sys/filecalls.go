@@ -55,14 +55,14 @@ func fileCalls(t *[maxNumber]handler) {
 	t[syscall.SYS_GETDENTS64] = onFD(getdents)
 	t[syscall.SYS_FCHMOD] = onFD(fchmod)
 	t[syscall.SYS_FCHOWN] = onFD(fchown)
-	t[syscall.SYS_FADVISE64] = onFD(func(Object, *args) (uintptr, Errno) { return 0, 0 })
+	t[syscall.SYS_FADVISE64] = onFD(func(Object, args) (uintptr, Errno) { return 0, 0 })
 	t[syscall.SYS_FGETXATTR] = onFD(noAttributes)
 	t[syscall.SYS_FSETXATTR] = onFD(noAttributes)
 	t[syscall.SYS_FLISTXATTR] = onFD(noAttributes)
-	t[syscall.SYS_DUP] = onFD(func(_ Object, a *args) (uintptr, Errno) { return dup(a[0]) })
+	t[syscall.SYS_DUP] = onFD(func(_ Object, a args) (uintptr, Errno) { return dup(a[0]) })
 	t[syscall.SYS_DUP2] = refuse(syscall.EBADF, 0, 1)
 	t[syscall.SYS_DUP3] = refuse(syscall.EBADF, 0, 1)
-	t[syscall.SYS_CLOSE] = func(a *args) (uintptr, Errno, bool) { return 0, 0, fds.close(a[0]) }
+	t[syscall.SYS_CLOSE] = func(a args) (uintptr, Errno, bool) { return 0, 0, fds.close(a[0]) }
 	t[syscall.SYS_MMAP] = mmap
 	t[syscall.SYS_MUNMAP] = munmap
 	t[syscall.SYS_MSYNC] = msync
@@ -73,7 +73,7 @@ func fileCalls(t *[maxNumber]handler) {
 	t[sysCopyFileRange] = refuse(syscall.EXDEV, 0, 2)
 }
 
-func read(obj Object, a *args) (uintptr, Errno) {
+func read(obj Object, a args) (uintptr, Errno) {
 	p, err := bytesAt(a[1], a[2])
 	if err != 0 {
 		return 0, err
@@ -90,7 +90,7 @@ func read(obj Object, a *args) (uintptr, Errno) {
 	return 0, syscall.EBADF
 }
 
-func write(obj Object, a *args) (uintptr, Errno) {
+func write(obj Object, a args) (uintptr, Errno) {
 	p, err := bytesAt(a[1], a[2])
 	if err != 0 {
 		return 0, err
@@ -125,7 +125,7 @@ func each(addr, n uintptr, move func(p []byte) (int, Errno)) (uintptr, Errno) {
 	return uintptr(total), 0
 }
 
-func readv(obj Object, a *args) (uintptr, Errno) {
+func readv(obj Object, a args) (uintptr, Errno) {
 	switch o := obj.(type) {
 	case Reader:
 		return each(a[1], a[2], o.Read)
@@ -140,7 +140,7 @@ func readv(obj Object, a *args) (uintptr, Errno) {
 	return 0, syscall.EBADF
 }
 
-func writev(obj Object, a *args) (uintptr, Errno) {
+func writev(obj Object, a args) (uintptr, Errno) {
 	switch o := obj.(type) {
 	case Writer:
 		return each(a[1], a[2], o.Write)
@@ -154,7 +154,7 @@ func writev(obj Object, a *args) (uintptr, Errno) {
 	return 0, syscall.EBADF
 }
 
-func pread(obj Object, a *args) (uintptr, Errno) {
+func pread(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(ReaderAt)
 	if !ok {
 		return 0, notSeekable(obj)
@@ -169,7 +169,7 @@ func pread(obj Object, a *args) (uintptr, Errno) {
 	return count(o.ReadAt(p, int64(a[3])))
 }
 
-func pwrite(obj Object, a *args) (uintptr, Errno) {
+func pwrite(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(WriterAt)
 	if !ok {
 		return 0, notSeekable(obj)
@@ -184,7 +184,7 @@ func pwrite(obj Object, a *args) (uintptr, Errno) {
 	return count(o.WriteAt(p, int64(a[3])))
 }
 
-func preadv(obj Object, a *args) (uintptr, Errno) {
+func preadv(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(ReaderAt)
 	if !ok {
 		return 0, notSeekable(obj)
@@ -200,7 +200,7 @@ func preadv(obj Object, a *args) (uintptr, Errno) {
 	})
 }
 
-func pwritev(obj Object, a *args) (uintptr, Errno) {
+func pwritev(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(WriterAt)
 	if !ok {
 		return 0, notSeekable(obj)
@@ -227,7 +227,7 @@ func notSeekable(obj Object) Errno {
 	return syscall.EBADF
 }
 
-func lseek(obj Object, a *args) (uintptr, Errno) {
+func lseek(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(Seeker)
 	if !ok {
 		return 0, syscall.ESPIPE
@@ -236,7 +236,7 @@ func lseek(obj Object, a *args) (uintptr, Errno) {
 	return uintptr(off), err
 }
 
-func fstat(obj Object, a *args) (uintptr, Errno) {
+func fstat(obj Object, a args) (uintptr, Errno) {
 	st, err := at[syscall.Stat_t](a[1])
 	if err != 0 {
 		return 0, err
@@ -251,7 +251,7 @@ func fstat(obj Object, a *args) (uintptr, Errno) {
 	return 0, syscall.EBADF
 }
 
-func fstatfs(obj Object, a *args) (uintptr, Errno) {
+func fstatfs(obj Object, a args) (uintptr, Errno) {
 	st, err := at[syscall.Statfs_t](a[1])
 	if err != 0 {
 		return 0, err
@@ -262,7 +262,7 @@ func fstatfs(obj Object, a *args) (uintptr, Errno) {
 	return 0, syscall.EBADF
 }
 
-func ftruncate(obj Object, a *args) (uintptr, Errno) {
+func ftruncate(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(Truncater)
 	if !ok || int64(a[1]) < 0 {
 		return 0, syscall.EINVAL
@@ -270,7 +270,7 @@ func ftruncate(obj Object, a *args) (uintptr, Errno) {
 	return 0, o.Truncate(int64(a[1]))
 }
 
-func fallocate(obj Object, a *args) (uintptr, Errno) {
+func fallocate(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(Allocator)
 	if !ok {
 		return 0, syscall.ENODEV
@@ -281,21 +281,21 @@ func fallocate(obj Object, a *args) (uintptr, Errno) {
 	return 0, o.Allocate(uint32(a[1]), int64(a[2]), int64(a[3]))
 }
 
-func fsync(obj Object, _ *args) (uintptr, Errno) {
+func fsync(obj Object, _ args) (uintptr, Errno) {
 	if o, ok := obj.(Syncer); ok {
 		return 0, o.Sync()
 	}
 	return 0, syscall.EINVAL
 }
 
-func flock(obj Object, a *args) (uintptr, Errno) {
+func flock(obj Object, a args) (uintptr, Errno) {
 	if o, ok := obj.(Locker); ok {
 		return 0, o.Flock(int(a[1]))
 	}
 	return 0, syscall.EBADF
 }
 
-func getdents(obj Object, a *args) (uintptr, Errno) {
+func getdents(obj Object, a args) (uintptr, Errno) {
 	o, ok := obj.(Directory)
 	if !ok {
 		return 0, syscall.ENOTDIR
@@ -307,21 +307,21 @@ func getdents(obj Object, a *args) (uintptr, Errno) {
 	return count(o.Getdents(p))
 }
 
-func fchmod(obj Object, a *args) (uintptr, Errno) {
+func fchmod(obj Object, a args) (uintptr, Errno) {
 	if o, ok := obj.(Attributes); ok {
 		return 0, o.Chmod(uint32(a[1]))
 	}
 	return 0, 0
 }
 
-func fchown(obj Object, a *args) (uintptr, Errno) {
+func fchown(obj Object, a args) (uintptr, Errno) {
 	if o, ok := obj.(Attributes); ok {
 		return 0, o.Chown(int(int32(a[1])), int(int32(a[2])))
 	}
 	return 0, 0
 }
 
-func ioctl(obj Object, a *args) (uintptr, Errno) {
+func ioctl(obj Object, a args) (uintptr, Errno) {
 	switch a[1] {
 	case ioctlFIONBIO:
 		v, err := at[int32](a[2])
@@ -372,7 +372,7 @@ func dup(fd uintptr) (uintptr, Errno) {
 
 // fcntl keeps the flags of the number itself in the trap, those of the
 // description in the object.
-func fcntl(a *args) (uintptr, Errno, bool) {
+func fcntl(a args) (uintptr, Errno, bool) {
 	d := fds.get(a[0])
 	if d == nil {
 		return 0, 0, false
@@ -405,7 +405,7 @@ func fcntl(a *args) (uintptr, Errno, bool) {
 	return 0, syscall.EINVAL, true
 }
 
-func mmap(a *args) (uintptr, Errno, bool) {
+func mmap(a args) (uintptr, Errno, bool) {
 	if a[3]&syscall.MAP_ANON != 0 {
 		return 0, 0, false
 	}
@@ -425,7 +425,7 @@ func mmap(a *args) (uintptr, Errno, bool) {
 	return addr, err, true
 }
 
-func munmap(a *args) (uintptr, Errno, bool) {
+func munmap(a args) (uintptr, Errno, bool) {
 	if files == nil {
 		return 0, 0, false
 	}
@@ -433,7 +433,7 @@ func munmap(a *args) (uintptr, Errno, bool) {
 	return 0, err, ok
 }
 
-func msync(a *args) (uintptr, Errno, bool) {
+func msync(a args) (uintptr, Errno, bool) {
 	if files == nil {
 		return 0, 0, false
 	}

@@ -3,7 +3,7 @@ package sys
 import "syscall"
 
 // handler answers one system call number. ok false hands it to the trap.
-type handler func(a *args) (r uintptr, err Errno, ok bool)
+type handler func(a args) (r uintptr, err Errno, ok bool)
 
 type args [6]uintptr
 
@@ -42,7 +42,7 @@ func hook(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err Errno, ok bo
 		return 0, 0, 0, false
 	}
 	a := args{a1, a2, a3, a4, a5, a6}
-	r, err, ok := handlers[num](&a)
+	r, err, ok := handlers[num](a)
 	if !ok {
 		return 0, 0, 0, false
 	}
@@ -53,8 +53,8 @@ func hook(num, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err Errno, ok bo
 }
 
 // onFD wraps a call whose first argument is a descriptor: not ours, not answered.
-func onFD(f func(obj Object, a *args) (uintptr, Errno)) handler {
-	return func(a *args) (uintptr, Errno, bool) {
+func onFD(f func(obj Object, a args) (uintptr, Errno)) handler {
+	return func(a args) (uintptr, Errno, bool) {
 		d := fds.get(a[0])
 		if d == nil {
 			return 0, 0, false
@@ -74,7 +74,7 @@ func count(n int, err Errno) (uintptr, Errno) {
 
 // refuse answers err for a call that has one of our descriptors at position i or j.
 func refuse(err Errno, i, j int) handler {
-	return func(a *args) (uintptr, Errno, bool) {
+	return func(a args) (uintptr, Errno, bool) {
 		if fds.get(a[i]) == nil && fds.get(a[j]) == nil {
 			return 0, 0, false
 		}
@@ -83,4 +83,4 @@ func refuse(err Errno, i, j int) handler {
 }
 
 // noAttributes answers the extended attribute calls on a descriptor.
-func noAttributes(Object, *args) (uintptr, Errno) { return 0, syscall.ENOTSUP }
+func noAttributes(Object, args) (uintptr, Errno) { return 0, syscall.ENOTSUP }

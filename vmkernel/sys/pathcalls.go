@@ -17,16 +17,16 @@ const cwd = ^uintptr(99)
 
 // pathCalls fills in the calls that name a path.
 func pathCalls(t *[maxNumber]handler) {
-	t[syscall.SYS_OPENAT] = func(a *args) (uintptr, Errno, bool) { return open(a[0], a[1], a[2], a[3]) }
-	t[syscall.SYS_OPEN] = func(a *args) (uintptr, Errno, bool) { return open(cwd, a[0], a[1], a[2]) }
-	t[syscall.SYS_CREAT] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_OPENAT] = func(a args) (uintptr, Errno, bool) { return open(a[0], a[1], a[2], a[3]) }
+	t[syscall.SYS_OPEN] = func(a args) (uintptr, Errno, bool) { return open(cwd, a[0], a[1], a[2]) }
+	t[syscall.SYS_CREAT] = func(a args) (uintptr, Errno, bool) {
 		return open(cwd, a[0], syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, a[1])
 	}
-	t[syscall.SYS_NEWFSTATAT] = func(a *args) (uintptr, Errno, bool) { return stat(a[0], a[1], a[2], a[3]) }
-	t[syscall.SYS_STAT] = func(a *args) (uintptr, Errno, bool) { return stat(cwd, a[0], a[1], 0) }
-	t[syscall.SYS_LSTAT] = func(a *args) (uintptr, Errno, bool) { return stat(cwd, a[0], a[1], atSymlinkNofollow) }
-	t[sysStatx] = onPath(0, 1, func(Object, string, *args) (uintptr, Errno) { return 0, syscall.ENOSYS })
-	t[syscall.SYS_STATFS] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_NEWFSTATAT] = func(a args) (uintptr, Errno, bool) { return stat(a[0], a[1], a[2], a[3]) }
+	t[syscall.SYS_STAT] = func(a args) (uintptr, Errno, bool) { return stat(cwd, a[0], a[1], 0) }
+	t[syscall.SYS_LSTAT] = func(a args) (uintptr, Errno, bool) { return stat(cwd, a[0], a[1], atSymlinkNofollow) }
+	t[sysStatx] = onPath(0, 1, func(Object, string, args) (uintptr, Errno) { return 0, syscall.ENOSYS })
+	t[syscall.SYS_STATFS] = func(a args) (uintptr, Errno, bool) {
 		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) {
 			obj, err := files.Lookup(dir, path, true)
 			if err != 0 {
@@ -35,86 +35,86 @@ func pathCalls(t *[maxNumber]handler) {
 			return fstatfs(obj, a)
 		})
 	}
-	access := func(dir Object, path string, a *args) (uintptr, Errno) {
+	access := func(dir Object, path string, a args) (uintptr, Errno) {
 		return 0, files.Access(dir, path, uint32(a[2]))
 	}
 	t[syscall.SYS_FACCESSAT] = onPath(0, 1, access)
-	t[sysFaccessat2] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+	t[sysFaccessat2] = onPath(0, 1, func(dir Object, path string, a args) (uintptr, Errno) {
 		if a[3]&^(atEaccess|atSymlinkNofollow|atEmptyPath) != 0 {
 			return 0, syscall.EINVAL
 		}
 		return access(dir, path, a)
 	})
-	t[syscall.SYS_ACCESS] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_ACCESS] = func(a args) (uintptr, Errno, bool) {
 		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) {
 			return 0, files.Access(dir, path, uint32(a[1]))
 		})
 	}
-	t[syscall.SYS_MKDIRAT] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+	t[syscall.SYS_MKDIRAT] = onPath(0, 1, func(dir Object, path string, a args) (uintptr, Errno) {
 		return 0, files.Mkdir(dir, path, uint32(a[2]))
 	})
-	t[syscall.SYS_MKDIR] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_MKDIR] = func(a args) (uintptr, Errno, bool) {
 		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) {
 			return 0, files.Mkdir(dir, path, uint32(a[1]))
 		})
 	}
-	t[syscall.SYS_UNLINKAT] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+	t[syscall.SYS_UNLINKAT] = onPath(0, 1, func(dir Object, path string, a args) (uintptr, Errno) {
 		return 0, files.Unlink(dir, path, a[2]&atRemovedir != 0)
 	})
-	t[syscall.SYS_UNLINK] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_UNLINK] = func(a args) (uintptr, Errno, bool) {
 		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) { return 0, files.Unlink(dir, path, false) })
 	}
-	t[syscall.SYS_RMDIR] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_RMDIR] = func(a args) (uintptr, Errno, bool) {
 		return at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) { return 0, files.Unlink(dir, path, true) })
 	}
-	t[syscall.SYS_RENAMEAT] = func(a *args) (uintptr, Errno, bool) { return rename(a[0], a[1], a[2], a[3], 0) }
-	t[sysRenameat2] = func(a *args) (uintptr, Errno, bool) { return rename(a[0], a[1], a[2], a[3], a[4]) }
-	t[syscall.SYS_RENAME] = func(a *args) (uintptr, Errno, bool) { return rename(cwd, a[0], cwd, a[1], 0) }
-	t[syscall.SYS_LINKAT] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_RENAMEAT] = func(a args) (uintptr, Errno, bool) { return rename(a[0], a[1], a[2], a[3], 0) }
+	t[sysRenameat2] = func(a args) (uintptr, Errno, bool) { return rename(a[0], a[1], a[2], a[3], a[4]) }
+	t[syscall.SYS_RENAME] = func(a args) (uintptr, Errno, bool) { return rename(cwd, a[0], cwd, a[1], 0) }
+	t[syscall.SYS_LINKAT] = func(a args) (uintptr, Errno, bool) {
 		return at2(a[0], a[1], a[2], a[3], func(d1 Object, p1 string, d2 Object, p2 string) Errno {
 			return files.Link(d1, p1, d2, p2, a[4]&atSymlinkFollow != 0)
 		})
 	}
-	t[syscall.SYS_LINK] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_LINK] = func(a args) (uintptr, Errno, bool) {
 		return at2(cwd, a[0], cwd, a[1], func(d1 Object, p1 string, d2 Object, p2 string) Errno {
 			return files.Link(d1, p1, d2, p2, false)
 		})
 	}
-	t[syscall.SYS_SYMLINKAT] = func(a *args) (uintptr, Errno, bool) { return symlink(a[0], a[1], a[2]) }
-	t[syscall.SYS_SYMLINK] = func(a *args) (uintptr, Errno, bool) { return symlink(a[0], cwd, a[1]) }
-	t[syscall.SYS_READLINKAT] = func(a *args) (uintptr, Errno, bool) { return readlink(a[0], a[1], a[2], a[3]) }
-	t[syscall.SYS_READLINK] = func(a *args) (uintptr, Errno, bool) { return readlink(cwd, a[0], a[1], a[2]) }
-	t[syscall.SYS_FCHMODAT] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+	t[syscall.SYS_SYMLINKAT] = func(a args) (uintptr, Errno, bool) { return symlink(a[0], a[1], a[2]) }
+	t[syscall.SYS_SYMLINK] = func(a args) (uintptr, Errno, bool) { return symlink(a[0], cwd, a[1]) }
+	t[syscall.SYS_READLINKAT] = func(a args) (uintptr, Errno, bool) { return readlink(a[0], a[1], a[2], a[3]) }
+	t[syscall.SYS_READLINK] = func(a args) (uintptr, Errno, bool) { return readlink(cwd, a[0], a[1], a[2]) }
+	t[syscall.SYS_FCHMODAT] = onPath(0, 1, func(dir Object, path string, a args) (uintptr, Errno) {
 		return attributes(dir, path, true, func(o Attributes) Errno { return o.Chmod(uint32(a[2])) })
 	})
-	t[sysFchmodat2] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+	t[sysFchmodat2] = onPath(0, 1, func(dir Object, path string, a args) (uintptr, Errno) {
 		return attributes(dir, path, a[3]&atSymlinkNofollow == 0, func(o Attributes) Errno { return o.Chmod(uint32(a[2])) })
 	})
-	t[syscall.SYS_FCHOWNAT] = onPath(0, 1, func(dir Object, path string, a *args) (uintptr, Errno) {
+	t[syscall.SYS_FCHOWNAT] = onPath(0, 1, func(dir Object, path string, a args) (uintptr, Errno) {
 		return attributes(dir, path, a[4]&atSymlinkNofollow == 0, func(o Attributes) Errno {
 			return o.Chown(int(int32(a[2])), int(int32(a[3])))
 		})
 	})
 	t[syscall.SYS_UTIMENSAT] = utimens
-	t[syscall.SYS_TRUNCATE] = func(a *args) (uintptr, Errno, bool) { return truncate(a[0], a[1]) }
-	t[syscall.SYS_CHDIR] = func(a *args) (uintptr, Errno, bool) {
+	t[syscall.SYS_TRUNCATE] = func(a args) (uintptr, Errno, bool) { return truncate(a[0], a[1]) }
+	t[syscall.SYS_CHDIR] = func(a args) (uintptr, Errno, bool) {
 		r, err, ok := at1(cwd, a[0], func(dir Object, path string) (uintptr, Errno) { return 0, files.Chdir(dir, path) })
 		left(ok)
 		return r, err, ok
 	}
-	t[syscall.SYS_FCHDIR] = func(a *args) (uintptr, Errno, bool) {
-		r, err, ok := onFD(func(obj Object, _ *args) (uintptr, Errno) { return 0, files.Chdir(obj, "") })(a)
+	t[syscall.SYS_FCHDIR] = func(a args) (uintptr, Errno, bool) {
+		r, err, ok := onFD(func(obj Object, _ args) (uintptr, Errno) { return 0, files.Chdir(obj, "") })(a)
 		left(ok)
 		return r, err, ok
 	}
 	t[syscall.SYS_GETCWD] = getcwd
 	for _, n := range []int{syscall.SYS_GETXATTR, syscall.SYS_LGETXATTR, syscall.SYS_SETXATTR, syscall.SYS_LSETXATTR,
 		syscall.SYS_LISTXATTR, syscall.SYS_LLISTXATTR, syscall.SYS_REMOVEXATTR, syscall.SYS_LREMOVEXATTR} {
-		t[n] = func(a *args) (uintptr, Errno, bool) {
+		t[n] = func(a args) (uintptr, Errno, bool) {
 			return at1(cwd, a[0], func(Object, string) (uintptr, Errno) { return 0, syscall.ENOTSUP })
 		}
 	}
-	t[syscall.SYS_MKNODAT] = onPath(0, 1, func(Object, string, *args) (uintptr, Errno) { return 0, syscall.EPERM })
+	t[syscall.SYS_MKNODAT] = onPath(0, 1, func(Object, string, args) (uintptr, Errno) { return 0, syscall.EPERM })
 }
 
 // left tells a file system that is mounted beside the trap's that the working
@@ -181,8 +181,8 @@ func at2(dirfd1, addr1, dirfd2, addr2 uintptr, f func(d1 Object, p1 string, d2 O
 }
 
 // onPath wraps a call with dirfd and path at fixed positions.
-func onPath(dirfd, path int, f func(dir Object, path string, a *args) (uintptr, Errno)) handler {
-	return func(a *args) (uintptr, Errno, bool) {
+func onPath(dirfd, path int, f func(dir Object, path string, a args) (uintptr, Errno)) handler {
+	return func(a args) (uintptr, Errno, bool) {
 		return at1(a[dirfd], a[path], func(dir Object, path string) (uintptr, Errno) { return f(dir, path, a) })
 	}
 }
@@ -200,7 +200,7 @@ func open(dirfd, path, flags, mode uintptr) (uintptr, Errno, bool) {
 func stat(dirfd, path, st, flags uintptr) (uintptr, Errno, bool) {
 	if flags&atEmptyPath != 0 {
 		if p, err := stringAt(path); err == 0 && p == "" {
-			return onFD(fstat)(&args{dirfd, st})
+			return onFD(fstat)(args{dirfd, st})
 		}
 	}
 	return at1(dirfd, path, func(dir Object, path string) (uintptr, Errno) {
@@ -208,7 +208,7 @@ func stat(dirfd, path, st, flags uintptr) (uintptr, Errno, bool) {
 		if err != 0 {
 			return 0, err
 		}
-		return fstat(obj, &args{0, st})
+		return fstat(obj, args{0, st})
 	})
 }
 
@@ -267,7 +267,7 @@ const (
 func Now(t syscall.Timespec) bool  { return t.Nsec == utimeNow }
 func Omit(t syscall.Timespec) bool { return t.Nsec == utimeOmit }
 
-func utimens(a *args) (uintptr, Errno, bool) {
+func utimens(a args) (uintptr, Errno, bool) {
 	times := [2]syscall.Timespec{{Nsec: utimeNow}, {Nsec: utimeNow}}
 	if a[2] != 0 {
 		t, err := at[[2]syscall.Timespec](a[2])
@@ -277,7 +277,7 @@ func utimens(a *args) (uintptr, Errno, bool) {
 		times = *t
 	}
 	if a[1] == 0 { // futimens
-		return onFD(func(obj Object, _ *args) (uintptr, Errno) {
+		return onFD(func(obj Object, _ args) (uintptr, Errno) {
 			if o, ok := obj.(Attributes); ok {
 				return 0, o.Utimes(times)
 			}
@@ -296,11 +296,11 @@ func truncate(path, size uintptr) (uintptr, Errno, bool) {
 			return 0, err
 		}
 		defer obj.Release()
-		return ftruncate(obj, &args{0, size})
+		return ftruncate(obj, args{0, size})
 	})
 }
 
-func getcwd(a *args) (uintptr, Errno, bool) {
+func getcwd(a args) (uintptr, Errno, bool) {
 	if files == nil {
 		return 0, 0, false
 	}

@@ -44,7 +44,7 @@ var (
 func InstallPipes() { handlers[syscall.SYS_PIPE2] = pipe2 }
 
 // pipe2 is pipe2(2).
-func pipe2(a *args) (uintptr, Errno, bool) {
+func pipe2(a args) (uintptr, Errno, bool) {
 	addr, flags := a[0], a[1]
 	if flags&^(syscall.O_CLOEXEC|syscall.O_NONBLOCK) != 0 {
 		return 0, syscall.EINVAL, true

@@ -10,38 +10,38 @@ const sysSendmmsg, sysRecvmmsg = 307, 299
 // socketCalls fills in the socket calls.
 func socketCalls(t *[maxNumber]handler) {
 	t[syscall.SYS_SOCKET] = socket
-	t[syscall.SYS_BIND] = onSocket(func(s Socket, a *args) (uintptr, Errno) {
+	t[syscall.SYS_BIND] = onSocket(func(s Socket, a args) (uintptr, Errno) {
 		sa, err := sockaddr(a[1], a[2])
 		if err != 0 {
 			return 0, err
 		}
 		return 0, s.Bind(sa)
 	})
-	t[syscall.SYS_CONNECT] = onSocket(func(s Socket, a *args) (uintptr, Errno) {
+	t[syscall.SYS_CONNECT] = onSocket(func(s Socket, a args) (uintptr, Errno) {
 		sa, err := sockaddr(a[1], a[2])
 		if err != 0 {
 			return 0, err
 		}
 		return 0, s.Connect(sa)
 	})
-	t[syscall.SYS_LISTEN] = onSocket(func(s Socket, a *args) (uintptr, Errno) { return 0, s.Listen(int(int32(a[1]))) })
-	t[syscall.SYS_ACCEPT] = onSocket(func(s Socket, a *args) (uintptr, Errno) { return accept(s, a[1], a[2], 0) })
-	t[syscall.SYS_ACCEPT4] = onSocket(func(s Socket, a *args) (uintptr, Errno) { return accept(s, a[1], a[2], a[3]) })
-	t[syscall.SYS_SHUTDOWN] = onSocket(func(s Socket, a *args) (uintptr, Errno) { return 0, s.Shutdown(int(a[1])) })
-	t[syscall.SYS_GETSOCKNAME] = onSocket(func(s Socket, a *args) (uintptr, Errno) { return name(s, a, false) })
-	t[syscall.SYS_GETPEERNAME] = onSocket(func(s Socket, a *args) (uintptr, Errno) { return name(s, a, true) })
+	t[syscall.SYS_LISTEN] = onSocket(func(s Socket, a args) (uintptr, Errno) { return 0, s.Listen(int(int32(a[1]))) })
+	t[syscall.SYS_ACCEPT] = onSocket(func(s Socket, a args) (uintptr, Errno) { return accept(s, a[1], a[2], 0) })
+	t[syscall.SYS_ACCEPT4] = onSocket(func(s Socket, a args) (uintptr, Errno) { return accept(s, a[1], a[2], a[3]) })
+	t[syscall.SYS_SHUTDOWN] = onSocket(func(s Socket, a args) (uintptr, Errno) { return 0, s.Shutdown(int(a[1])) })
+	t[syscall.SYS_GETSOCKNAME] = onSocket(func(s Socket, a args) (uintptr, Errno) { return name(s, a, false) })
+	t[syscall.SYS_GETPEERNAME] = onSocket(func(s Socket, a args) (uintptr, Errno) { return name(s, a, true) })
 	t[syscall.SYS_GETSOCKOPT] = onSocket(getsockopt)
 	t[syscall.SYS_SETSOCKOPT] = onSocket(setsockopt)
 	t[syscall.SYS_RECVFROM] = onSocket(recvfrom)
 	t[syscall.SYS_SENDTO] = onSocket(sendto)
 	t[syscall.SYS_RECVMSG] = onSocket(recvmsg)
 	t[syscall.SYS_SENDMSG] = onSocket(sendmsg)
-	t[sysSendmmsg] = onSocket(func(Socket, *args) (uintptr, Errno) { return 0, syscall.ENOSYS })
+	t[sysSendmmsg] = onSocket(func(Socket, args) (uintptr, Errno) { return 0, syscall.ENOSYS })
 	t[sysRecvmmsg] = t[sysSendmmsg]
 }
 
-func onSocket(f func(s Socket, a *args) (uintptr, Errno)) handler {
-	return onFD(func(obj Object, a *args) (uintptr, Errno) {
+func onSocket(f func(s Socket, a args) (uintptr, Errno)) handler {
+	return onFD(func(obj Object, a args) (uintptr, Errno) {
 		s, ok := obj.(Socket)
 		if !ok {
 			return 0, syscall.ENOTSOCK
@@ -50,7 +50,7 @@ func onSocket(f func(s Socket, a *args) (uintptr, Errno)) handler {
 	})
 }
 
-func socket(a *args) (uintptr, Errno, bool) {
+func socket(a args) (uintptr, Errno, bool) {
 	if sockets == nil {
 		return 0, 0, false
 	}
@@ -104,7 +104,7 @@ func accept(s Socket, addr, lenAddr, flags uintptr) (uintptr, Errno) {
 	return addPollable(c)
 }
 
-func name(s Socket, a *args, peer bool) (uintptr, Errno) {
+func name(s Socket, a args, peer bool) (uintptr, Errno) {
 	p, n, err := room(a[1], a[2])
 	if err != 0 {
 		return 0, err
@@ -116,7 +116,7 @@ func name(s Socket, a *args, peer bool) (uintptr, Errno) {
 	return 0, err
 }
 
-func getsockopt(s Socket, a *args) (uintptr, Errno) {
+func getsockopt(s Socket, a args) (uintptr, Errno) {
 	n, err := at[uint32](a[4])
 	if err != 0 {
 		return 0, err
@@ -135,7 +135,7 @@ func getsockopt(s Socket, a *args) (uintptr, Errno) {
 	return 0, err
 }
 
-func setsockopt(s Socket, a *args) (uintptr, Errno) {
+func setsockopt(s Socket, a args) (uintptr, Errno) {
 	if a[4] > 4096 {
 		return 0, syscall.EINVAL
 	}
@@ -146,7 +146,7 @@ func setsockopt(s Socket, a *args) (uintptr, Errno) {
 	return 0, s.SetOption(int(a[1]), int(a[2]), p)
 }
 
-func recvfrom(s Socket, a *args) (uintptr, Errno) {
+func recvfrom(s Socket, a args) (uintptr, Errno) {
 	p, err := bytesAt(a[1], a[2])
 	if err != 0 {
 		return 0, err
@@ -162,7 +162,7 @@ func recvfrom(s Socket, a *args) (uintptr, Errno) {
 	return count(n, err)
 }
 
-func sendto(s Socket, a *args) (uintptr, Errno) {
+func sendto(s Socket, a args) (uintptr, Errno) {
 	p, err := bytesAt(a[1], a[2])
 	if err != 0 {
 		return 0, err
@@ -175,7 +175,7 @@ func sendto(s Socket, a *args) (uintptr, Errno) {
 }
 
 // recvmsg gives no control messages: what would carry them is not supported.
-func recvmsg(s Socket, a *args) (uintptr, Errno) {
+func recvmsg(s Socket, a args) (uintptr, Errno) {
 	m, err := at[syscall.Msghdr](a[1])
 	if err != 0 {
 		return 0, err
@@ -198,7 +198,7 @@ func recvmsg(s Socket, a *args) (uintptr, Errno) {
 	return uintptr(n), 0
 }
 
-func sendmsg(s Socket, a *args) (uintptr, Errno) {
+func sendmsg(s Socket, a args) (uintptr, Errno) {
 	m, err := at[syscall.Msghdr](a[1])
 	if err != 0 {
 		return 0, err

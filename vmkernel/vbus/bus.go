@@ -28,6 +28,7 @@ type Counters struct {
 type node struct {
 	dev  Device
 	pio  PortIO
+	fast FastPortIO // nil: not able to
 	mmio MMIO
 	n    Counters
 }
@@ -71,6 +72,7 @@ func (b *Bus) add(d Device) (*node, error) {
 	}
 	n := &node{dev: d}
 	n.pio, _ = d.(PortIO)
+	n.fast, _ = d.(FastPortIO)
 	n.mmio, _ = d.(MMIO)
 	b.nodes = append(b.nodes, n)
 	return n, nil

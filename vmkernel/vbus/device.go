@@ -1,5 +1,7 @@
 package vbus
 
+import "context"
+
 // Access is what a device answers to an access: an outcome, not an error. A
 // guest that pokes at nothing is normal.
 type Access uint8
@@ -24,6 +26,14 @@ type PortIO interface {
 	WritePort(port uint16, data []byte) Access
 }
 
+// FastPortIO is a device that can take some port writes in W1: doorbells. ok false
+// says that nothing has happened and that ordinary Go has to do it. It raises no
+// interrupt, takes no lock that ordinary Go holds, and keeps to W1's rules.
+type FastPortIO interface {
+	PortIO
+	FastWritePort(port uint16, size uint8, value uint32) (ok bool)
+}
+
 // MMIO is a device with registers in memory. off counts from the start of the
 // region; len(data) is 1 to 8.
 type MMIO interface {
@@ -35,6 +45,16 @@ type MMIO interface {
 type Stateful interface {
 	SaveState() ([]byte, error)
 	LoadState([]byte) error
+}
+
+// Pausable is a device that works on goroutines of its own: queues, a backend. Before
+// its state is saved or loaded the machine pauses it.
+type Pausable interface {
+	// Pause returns when the device neither touches guest memory nor moves a pin
+	// until Resume. When ctx ends earlier it fails, and Resume takes it back.
+	// Pausing what is paused is harmless.
+	Pause(ctx context.Context) error
+	Resume()
 }
 
 // Line is one interrupt input of a controller. Level semantics: the device says

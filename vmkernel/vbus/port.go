@@ -205,3 +205,21 @@ func (b *Bus) WritePort(port uint16, data []byte) Access {
 	}
 	return result
 }
+
+// FastWritePort is WritePort of size bytes, 1, 2 or 4, in W1, for a device that can
+// take it there. ok false says that nothing has happened.
+func (b *Bus) FastWritePort(port uint16, size uint8, value uint32) (ok bool) {
+	log := sizeLog(int(size))
+	if log < 0 {
+		return false
+	}
+	c := b.ports.Load().find(log, port)
+	if c == nil || c.node.fast == nil || uint32(port)+uint32(size) > c.end {
+		return false
+	}
+	if !c.node.fast.FastWritePort(port, size, value) {
+		return false
+	}
+	c.node.n.PortWrites.Add(1)
+	return true
+}

@@ -8,6 +8,7 @@ type CPUID struct {
 	maxBasic uint32
 	intel    bool
 	cpus     int
+	level    Level
 	feat     Features
 }
 
@@ -36,6 +37,9 @@ type Features struct {
 
 // Features of the virtual processor.
 func (c *CPUID) Features() *Features { return &c.feat }
+
+// Level is the level that the policy was made for.
+func (c *CPUID) Level() Level { return c.level }
 
 // Signature is family, model and stepping as in EDX after reset.
 func (c *CPUID) Signature() uint32 { return c.feat.Signature }

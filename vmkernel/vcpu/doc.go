@@ -23,9 +23,41 @@
 //     small cache that Fast can read. The cache trusts that code does not change
 //     its prefixes at the same address; a guest that does so deceives only itself.
 //
-// Specifications: Intel SDM edition 084 (June 2024), AMD APM Vol. 2 rev. 3.42,
+// CPU compatibility levels (level.go, level_table.go, look.go, leaves.go): a machine keeps its level for
+// life. At a level it sees exactly the level's features and a fixed identity, brand,
+// cache geometry, address width and XSAVE layout; CR4, EFER, XCR0 and MSR policy follow
+// from them as ever. Leaves is the fingerprint of it that a saved state carries, and
+// CompareLeaves says by name what differs. Decisions: a level is hidden from CPUID, not
+// from the decoder (a guest that executes POPCNT without asking gets what the processor
+// does, as on every hypervisor; only what has an enabling bit in CR4, EFER or XCR0 is
+// really off). The vendor is the host's: SYSCALL and SYSENTER differ between the two,
+// so no saved state moves from one to the other, and the fingerprint says so. A level
+// shows neither an invariant TSC nor IA32_ARCH_CAPABILITIES nor MD_CLEAR: a guest must
+// not rely on what the next host may lack; it guards against everything and uses the
+// paravirtual clock.
+//
+// Specifications: System V psABI, x86-64 supplement 1.0, 3.1.1 (levels). Intel SDM
+// edition 084 (June 2024), AMD APM Vol. 2 rev. 3.42,
 // Linux Documentation/virt/kvm/x86/{cpuid,msr}.rst of 6.1 for the paravirtual
 // interface.
+//
+//   - A processor that waits for a start-up IPI is kicked into the run loop, where
+//     FastExit blocks at once: the engine executes nothing.
+//
+// Paravirtual features for several processors: the clock is stable across them. Not
+// offered: KVM_FEATURE_PV_TLB_FLUSH (the flag that says "preempted" would have to be
+// kept by the host's scheduler, atomically with the guest), PV_SEND_IPI, PV_UNHALT.
+//
+// Saved state (state.go, state_check.go, fingerprint.go): SaveState runs on the
+// owner's thread, LoadState on any, each between two calls of Run. A state comes
+// from outside: every field is checked as if the guest had written it, and what
+// XRSTOR, XSETBV, WRMSR or MOV DR would refuse never reaches an instruction of the
+// host. Both engines write one format, but a machine goes on only on the engine
+// where it began. The local APIC is loaded before (CR8 and APIC_BASE are its), the
+// memory too (page-directory pointers of PAE paging are read from it again).
+//
+// Not supported in a saved state: a single step that VT-x holds as a pending debug
+// exception; page-directory pointers that differ from those in memory.
 //
 // Not supported: hardware task switches, SMM, performance counters, AVX-512,
 // CET, LA57, protection keys, more than 8 bits of APIC ID, nested virtualisation.

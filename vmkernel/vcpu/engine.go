@@ -73,6 +73,9 @@ const (
 	// ResumeQuiet is Resume, and nothing has changed in what PendingInterrupt,
 	// Deadline and TaskPriority would say.
 	ResumeQuiet
+	// Yield is Resume, but another thread should have this processor first, if one
+	// waits: the guest spins.
+	Yield
 )
 
 // Fast is the part of the virtual CPU that the run loop calls without leaving
@@ -116,6 +119,12 @@ type Engine interface {
 	// SetNMIPending queued, and what the engine itself has to deliver again. A
 	// reset needs it: the next guest must not see an exception of the last.
 	DropEvents()
+	// Events are what DropEvents would forget, for a saved state: the event of the
+	// next entry, the interrupt that stands back behind it, and whether an NMI
+	// waits. Afterwards Regs and LoadSystem show the guest's own state, without
+	// what the engine has put into it for its own use. Injecting behind and then
+	// next into an engine without events gives the same. The owner's thread.
+	Events() (next, behind Event, nmi bool)
 	// SetNMIPending asks for an NMI as soon as the guest can take it.
 	SetNMIPending()
 	// SetInterruptShadow clears or sets the STI/MOV SS shadow. Also called by

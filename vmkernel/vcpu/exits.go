@@ -68,6 +68,9 @@ func (v *VCPU) result(res Result, ev Event) outcome {
 	case Faulted:
 		v.inject(ev)
 	case Unable:
+		if v.Mode().CPL() == 3 {
+			return v.injectUD() // a process does not take its machine down
+		}
 		return v.crash("an instruction that the emulator does not know touched a device")
 	}
 	return carryOn

@@ -56,7 +56,22 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 	case KindPIO:
 		return v.fastPIO(x)
 	}
+	// Behind the switch: one more case there is an instruction or three for all.
+	if k == KindPause {
+		return v.fastPause(x)
+	}
 	return Return
+}
+
+// fastPause is a loop around PAUSE: what it waits for may need this processor.
+func (v *VCPU) fastPause(x *Exit) Verdict {
+	r := v.regs
+	next, ok := next(v.lengthOf(x), r)
+	if !ok {
+		return Return
+	}
+	r.RIP = next
+	return Yield
 }
 
 func fastMSR(i uint32) bool {
@@ -107,9 +122,13 @@ func (v *VCPU) fastHLT(x *Exit) Verdict {
 	return v.idle()
 }
 
-// idle decides whether a processor that stands at an HLT goes on.
+// idle decides whether a processor that stands at an HLT, or waits for a start-up
+// IPI, goes on.
 func (v *VCPU) idle() Verdict {
 	if !v.halted {
+		if v.waiting {
+			return v.sleep()
+		}
 		return Resume
 	}
 	r := v.regs
@@ -122,6 +141,11 @@ func (v *VCPU) idle() Verdict {
 			return Resume
 		}
 	}
+	return v.sleep()
+}
+
+// sleep begins a stay that is measured as idle.
+func (v *VCPU) sleep() Verdict {
 	v.stats.halted.Store(v.Time.TSC())
 	return Block
 }

@@ -33,7 +33,7 @@ func everything(vendor string) vcpu.HostCPUID {
 func TestWhatWeDoNotCarryIsOutOfReach(t *testing.T) {
 	for _, vendor := range []string{"GenuineIntel", "AuthenticAMD"} {
 		r := newRig(t)
-		r.v.CPUID = vcpu.NewCPUID(everything(vendor), vcpu.Caps{RDTSCP: true, INVPCID: true, XSAVES: true, XCR0: ^uint64(0)}, 2, 2_000_000, 1_000_000)
+		r.v.CPUID = newCPUID(everything(vendor), vcpu.Caps{RDTSCP: true, INVPCID: true, XSAVES: true, XCR0: ^uint64(0)}, 2, 2_000_000, 1_000_000)
 		ask := func(l, sub uint32) [4]uint32 {
 			g := &r.e.R.GPR
 			g[vcpu.RAX], g[vcpu.RCX] = uint64(l), uint64(sub)
@@ -120,7 +120,7 @@ func TestArchCapabilities(t *testing.T) {
 		{"the processor has none", without, vcpu.Caps{HasArchCap: true, ArchCap: 0x21}, false},
 	} {
 		r := newRig(t)
-		r.v.CPUID = vcpu.NewCPUID(c.host, c.caps, 1, 2_000_000, 1_000_000)
+		r.v.CPUID = newCPUID(c.host, c.caps, 1, 2_000_000, 1_000_000)
 		r.e.R.GPR[vcpu.RAX], r.e.R.GPR[vcpu.RCX] = 7, 0
 		r.run(t, vcpu.Exit{Kind: vcpu.KindCPUID, InstLen: 2})
 		shown := r.e.R.GPR[vcpu.RDX]&mask != 0

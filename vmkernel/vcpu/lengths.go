@@ -14,7 +14,7 @@ type lengthCache struct {
 
 // plain are the lengths without prefixes of what the fast path completes. IN and
 // OUT are not here: every processor tells their length.
-var plain = [64]uint8{KindCPUID: 2, KindHLT: 1, KindRDMSR: 2, KindWRMSR: 2, KindHypercall: 3}
+var plain = [64]uint8{KindCPUID: 2, KindHLT: 1, KindRDMSR: 2, KindWRMSR: 2, KindHypercall: 3, KindPause: 2}
 
 func slot(rip uint64) uint64 { return (rip ^ rip>>6 ^ rip>>12) & 63 }
 

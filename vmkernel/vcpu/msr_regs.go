@@ -6,6 +6,7 @@ func readTSC(v *VCPU, _ uint32) (uint64, bool) { return v.TSC(), true }
 func writeTSC(v *VCPU, _ uint32, val uint64) bool {
 	v.msr.tscAdjust += val - v.TSC()
 	v.SetTSC(val)
+	v.ClockChanged()
 	return true
 }
 
@@ -14,8 +15,8 @@ func readTSCAdjust(v *VCPU, _ uint32) (uint64, bool) { return v.msr.tscAdjust, t
 func writeTSCAdjust(v *VCPU, _ uint32, val uint64) bool {
 	delta := val - v.msr.tscAdjust
 	v.msr.tscAdjust = val
-	v.tscOffset += delta
-	v.eng.SetTSCOffset(v.tscOffset)
+	v.SetTSCOffset(v.tscOffset + delta)
+	v.ClockChanged()
 	return true
 }
 

@@ -91,7 +91,8 @@ func (v *VCPU) writeWallClock(gpa uint64) {
 }
 
 // ClockChanged makes the guest's clock page follow a change of the machine's
-// clock (after a pause). The owner calls it while the processor does not run.
+// clock (after a pause) or of the guest's counter. The owner calls it while the
+// processor does not run, or the processor itself.
 func (v *VCPU) ClockChanged() {
 	if v.pv.clock != 0 {
 		v.pv.clockDirty, v.pv.work = true, true
@@ -115,7 +116,8 @@ func (v *VCPU) pvEnter() {
 func (v *VCPU) writeClock() {
 	p := &v.pv
 	mul, shift := pvScale(v.Time.KHz() * 1000)
-	tsc, now := v.TSC(), v.Time.Now()
+	tsc, now := v.Time.Epoch()
+	tsc += v.tscOffset
 	p.version += 2
 	var b [32]byte
 	binary.LittleEndian.PutUint32(b[0:], p.version)

@@ -38,6 +38,7 @@ const (
 	CR4PSE      = 1 << 4
 	CR4PAE      = 1 << 5
 	CR4PGE      = 1 << 7
+	CR4OSFXSR   = 1 << 9
 	CR4UMIP     = 1 << 11
 	CR4LA57     = 1 << 12
 	CR4FSGSBASE = 1 << 16

@@ -58,15 +58,14 @@ func (v *VCPU) enter() Stop {
 		v.queued.Valid = false
 	}
 	if v.APIC.HasEvents() {
-		nmi, init := v.APIC.TakeEvents()
-		if nmi {
-			v.nmi.Store(true)
+		if s := v.takeEvents(); s.Kind != StopNone {
+			return s
 		}
-		if init {
-			// The boot processor begins at the reset vector (SDM Vol. 3A,
-			// 9.4.2), where firmware restarts the machine.
-			return Stop{StopInit, fmt.Sprintf("CPU %d: INIT", v.Index)}
-		}
+	}
+	if v.waiting {
+		v.nmi.Store(false)
+		v.eng.Kick() // the run loop begins with FastExit, which blocks
+		return Stop{}
 	}
 	if v.nmi.Load() && v.nmi.Swap(false) {
 		v.wake()

@@ -48,9 +48,19 @@ type APIC interface {
 	// HasEvents says that TakeEvents has something; any thread.
 	HasEvents() bool
 	// TakeEvents gives what came besides vectors. W2.
-	TakeEvents() (nmi, init bool)
-	// Reset is the state after power-on, or after INIT.
+	TakeEvents() Events
+	// Reset is the state after power-on, Init the state after an INIT. Events
+	// that have come since stay.
 	Reset()
+	Init()
+}
+
+// Events are what a local APIC has got besides vectors. An INIT came before the
+// rest.
+type Events struct {
+	NMI, INIT, StartUp bool
+	// Vector is the start-up IPI's: the processor begins at Vector<<12.
+	Vector uint8
 }
 
 // CPU is what the emulator may do with a processor.
@@ -60,6 +70,9 @@ type CPU interface {
 	// read from the engine at most once for each exit.
 	Mode() *System
 	System() *System
+	// XSAVE is the extended state, in the standard format of XSAVE, or 512 bytes in
+	// the format of FXSAVE.
+	XSAVE() []byte
 }
 
 // Result is how an emulated instruction ended.

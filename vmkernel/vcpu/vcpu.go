@@ -31,6 +31,10 @@ type Time interface {
 	// TSC is the host's counter, KHz its frequency.
 	TSC() uint64
 	KHz() uint64
+	// Epoch is a value of TSC and the machine's own clock in ns at one moment. It
+	// is the same for all processors until the clock stops: their paravirtual
+	// clocks agree to the nanosecond.
+	Epoch() (tsc uint64, now int64)
 	// Now is the machine's own clock in ns since power-on, Wall the time of
 	// day in ns since 1970, Stolen the time in ns that this thread was ready
 	// and did not run.
@@ -58,6 +62,7 @@ type VCPU struct {
 	nmi       atomic.Bool
 	tscOffset uint64
 	halted    bool // W1: RIP stands at an HLT
+	waiting   bool // for a start-up IPI
 	haltRIP   uint64
 	haltLen   uint8
 	pv        paravirt
@@ -104,6 +109,7 @@ func (v *VCPU) Close() error {
 func (v *VCPU) Reset(set func(*Regs, *System)) error {
 	v.queued, v.crashed, v.stopped = Event{}, "", Stop{}
 	v.halted, v.mode, v.full, v.dirty = false, false, false, false
+	v.waiting = v.Index != 0 // the boot processor's number is 0
 	v.pv = paravirt{}
 	v.msr.reset()
 	v.lengths = lengthCache{}
@@ -135,10 +141,20 @@ func initXSAVE(x []byte) {
 }
 
 // SetTSC makes the guest's counter continue from value.
-func (v *VCPU) SetTSC(value uint64) {
-	v.tscOffset = value - v.Time.TSC()
-	v.eng.SetTSCOffset(v.tscOffset)
+func (v *VCPU) SetTSC(value uint64) { v.SetTSCOffset(value - v.Time.TSC()) }
+
+// SetTSCOffset sets what the guest's counter is ahead of the host's (modulo 2^64):
+// one value for all processors of a machine, so that their counters agree. The owner
+// calls it while the processor does not run.
+func (v *VCPU) SetTSCOffset(offset uint64) {
+	v.tscOffset = offset
+	v.eng.SetTSCOffset(offset)
 }
+
+// HoldTSC takes ticks of the host's counter in which the machine stood still out of
+// the guest's. What a guest has done to one of its counters stays. The owner calls
+// it while the processor does not run.
+func (v *VCPU) HoldTSC(ticks uint64) { v.SetTSCOffset(v.tscOffset - ticks) }
 
 // TSC is the guest's counter now. W1.
 func (v *VCPU) TSC() uint64 { return v.Time.TSC() + v.tscOffset }
@@ -175,6 +191,9 @@ func (v *VCPU) NMI() {
 
 // Regs are the live registers.
 func (v *VCPU) Regs() *Regs { return v.regs }
+
+// XSAVE is the guest's extended state.
+func (v *VCPU) XSAVE() []byte { return v.eng.XSAVE() }
 
 // Mode is the part of the state that page walks need.
 func (v *VCPU) Mode() *System {

@@ -23,6 +23,10 @@ type apic struct {
 	level    bool
 	nmi      bool
 	init     bool
+	sipi     bool
+	page     uint8
+	inits    int
+	onInit   func()
 }
 
 func (a *apic) raise(v uint8) { a.irr[v>>6] |= 1 << (v & 63) }
@@ -94,12 +98,19 @@ func (a *apic) CanSkipEOI(uint8) bool {
 func (a *apic) TPR() uint8          { return a.tpr }
 func (a *apic) SetTPR(v uint8)      { a.tpr = v }
 func (a *apic) DeadlineTSC() uint64 { return a.deadline }
-func (a *apic) HasEvents() bool     { return a.nmi || a.init }
-func (a *apic) TakeEvents() (bool, bool) {
-	n, i := a.nmi, a.init
-	a.nmi, a.init = false, false
-	return n, i
+func (a *apic) HasEvents() bool     { return a.nmi || a.init || a.sipi }
+func (a *apic) TakeEvents() vcpu.Events {
+	e := vcpu.Events{NMI: a.nmi, INIT: a.init, StartUp: a.sipi, Vector: a.page}
+	a.nmi, a.init, a.sipi = false, false, false
+	return e
 }
+func (a *apic) Init() {
+	a.inits++
+	if a.onInit != nil {
+		a.onInit()
+	}
+}
+
 func (a *apic) Reset() { *a = apic{regs: map[uint32]uint64{}} }
 
 // machine is IO that records, with device memory at 0xfe000000.
@@ -162,11 +173,12 @@ type clock struct {
 	stolen uint64
 }
 
-func (c *clock) TSC() uint64       { return c.tsc }
-func (c *clock) KHz() uint64       { return 2_000_000 }
-func (c *clock) Now() int64        { return c.now }
-func (c *clock) Wall() int64       { return 1_000_000_000_000_000_000 + c.now }
-func (c *clock) Stolen(int) uint64 { return c.stolen }
+func (c *clock) TSC() uint64            { return c.tsc }
+func (c *clock) KHz() uint64            { return 2_000_000 }
+func (c *clock) Now() int64             { return c.now }
+func (c *clock) Wall() int64            { return 1_000_000_000_000_000_000 + c.now }
+func (c *clock) Epoch() (uint64, int64) { return c.TSC(), c.Now() }
+func (c *clock) Stolen(int) uint64      { return c.stolen }
 
 // amdHost is a processor with everything.
 func amdHost(l, sub uint32) (a, b, c, d uint32) {
@@ -192,6 +204,15 @@ func amdHost(l, sub uint32) (a, b, c, d uint32) {
 	return 0, 0, 0, 0
 }
 
+// newCPUID is the policy of level host.
+func newCPUID(h vcpu.HostCPUID, caps vcpu.Caps, cpus int, tscKHz, busKHz uint32) *vcpu.CPUID {
+	c, err := vcpu.NewCPUID(vcpu.Host{CPUID: h, Caps: caps}, vcpu.Level{}, cpus, tscKHz, busKHz)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
 type rig struct {
 	v    *vcpu.VCPU
 	e    *fakecpu.Engine
@@ -212,7 +233,7 @@ func newRig(t testing.TB, steps ...fakecpu.Step) *rig {
 		ram.PutUint64(0x2000+8*i, i<<30|0x87)
 	}
 	f := &fakecpu.Factory{Scripts: map[int][]fakecpu.Step{0: steps}}
-	id := vcpu.NewCPUID(amdHost, f.Caps(), 1, 2_000_000, 1_000_000)
+	id := newCPUID(amdHost, f.Caps(), 1, 2_000_000, 1_000_000)
 	r.v = vcpu.New(vcpu.Config{CPUID: id, APIC: r.apic, IO: r.m, Fast: r.m,
 		Emul: emul.New(ram, r.m, 40), Mem: ram, Time: r.clk})
 	r.apic.v = r.v
@@ -254,6 +275,20 @@ func (r *rig) run(t testing.TB, x vcpu.Exit, code ...byte) vcpu.Stop {
 	s := r.v.Run()
 	r.v.ClearStop()
 	return s
+}
+
+// TestUnknownInstructionAtADevice: a kernel's crashes the machine, a process's is #UD.
+func TestUnknownInstructionAtADevice(t *testing.T) {
+	x := vcpu.Exit{Kind: vcpu.KindMemory, Mem: vcpu.Memory{GPA: 0xfe000000}}
+	r := newRig(t)
+	if s := r.run(t, x, 0xd9, 0x03); s.Kind != vcpu.StopCrashed || !strings.Contains(s.Reason, "does not know") {
+		t.Errorf("kernel: %+v", s)
+	}
+	r = newRig(t)
+	r.e.S.SS.Attr |= 3 << 5
+	if s := r.run(t, x, 0xd9, 0x03); s.Kind == vcpu.StopCrashed || len(r.e.Delivered) != 1 || r.e.Delivered[0].Vector != 6 {
+		t.Errorf("process: %+v %+v", s, r.e.Delivered)
+	}
 }
 
 func TestEveryKindHasARow(t *testing.T) {
@@ -538,7 +573,7 @@ func TestCPUIDPolicy(t *testing.T) {
 	f := &fakecpu.Factory{}
 	for _, cpus := range []int{1, 2, 6} {
 		r := newRig(t)
-		r.v.CPUID = vcpu.NewCPUID(amdHost, f.Caps(), cpus, 2_000_000, 1_000_000)
+		r.v.CPUID = newCPUID(amdHost, f.Caps(), cpus, 2_000_000, 1_000_000)
 		ask := func(l, sub uint32) (a, b, c, d uint32) {
 			r.e.R.GPR[vcpu.RAX], r.e.R.GPR[vcpu.RCX] = uint64(l), uint64(sub)
 			r.run(t, vcpu.Exit{Kind: vcpu.KindCPUID, InstLen: 2})
@@ -868,7 +903,7 @@ func TestPAEPointers(t *testing.T) {
 	}
 	for entry, want := range map[uint64]uint8{0x3001: 0, 0x3019: 0, 0x3000 | 0x1e6: 0, 0x3003: 13, 1<<62 | 1: 13} {
 		r := newRig(t)
-		r.v.CPUID = vcpu.NewCPUID(intel, vcpu.Caps{XCR0: 7}, 1, 2_000_000, 1_000_000)
+		r.v.CPUID = newCPUID(intel, vcpu.Caps{XCR0: 7}, 1, 2_000_000, 1_000_000)
 		r.e.S.EFER, r.e.S.CR0 = 0, vcpu.CR0PE|vcpu.CR0ET
 		r.e.S.CS.Attr = 0xc09b
 		r.ram.PutUint64(0x1008, entry)

@@ -240,6 +240,29 @@ func (c *content) truncate(fs *FS, size int64) sys.Errno {
 	return 0
 }
 
+// next gives the first offset from off on, below size, that is data or a hole, and
+// size if there is none. Holes are whole pages of a window; all of a small file is
+// data.
+func (c *content) next(off int64, data bool) int64 {
+	if !c.window {
+		if data {
+			return off
+		}
+		return c.size
+	}
+	flip := uint64(0) // makes the bits of what is looked for ones
+	if !data {
+		flip = ^flip
+	}
+	for p := off / pageSize; p*pageSize < c.size; p = p/64*64 + 64 {
+		if w := (c.charged[p/64] ^ flip) >> (p % 64); w != 0 {
+			p += int64(bits.TrailingZeros64(w))
+			return min(c.size, max(off, p*pageSize))
+		}
+	}
+	return c.size
+}
+
 // blocks is the memory in use in units of 512 bytes.
 func (c *content) blocks() int64 {
 	if c.window {

@@ -13,6 +13,9 @@
 // file, where it reads zero instead of raising SIGBUS, and all mappings are
 // readable and writable whatever protection was asked for.
 //
+// Holes. What was never written, or was punched out with fallocate, is a hole of
+// whole pages in a window; lseek finds data and holes. All of a small file is data.
+//
 // Budget. Every page that a file may hold and every node is charged to one budget;
 // beyond it the answer is ENOSPC. A hole costs nothing and reading it touches no
 // memory; mapping a part of a file charges that part.

@@ -150,6 +150,10 @@ func (f *file) Lseek(off int64, whence int) (int64, sys.Errno) {
 	i := f.inode
 	i.mu.RLock()
 	size := i.content.size
+	to := size
+	if off >= 0 && off < size && (whence == seekData || whence == seekHole) {
+		to = i.content.next(off, whence == seekData)
+	}
 	i.mu.RUnlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -159,13 +163,11 @@ func (f *file) Lseek(off int64, whence int) (int64, sys.Errno) {
 		off += f.pos
 	case 2:
 		off += size
-	case 3, 4: // SEEK_DATA, SEEK_HOLE: all of the file is data
-		if off < 0 || off >= size {
+	case seekData, seekHole:
+		if off < 0 || off >= size || whence == seekData && to >= size {
 			return 0, syscall.ENXIO
 		}
-		if whence == 4 {
-			off = size
-		}
+		off = to
 	default:
 		return 0, syscall.EINVAL
 	}
@@ -194,6 +196,12 @@ func (n *inode) truncate(size int64) sys.Errno {
 	}
 	return err
 }
+
+// Values of whence of lseek(2) that package io lacks.
+const (
+	seekData = 3
+	seekHole = 4
+)
 
 // Modes of fallocate(2).
 const (

@@ -175,6 +175,30 @@ var scenarios = map[string]func(j *journal){
 		n, err = f.ReadAt(b[:10], 0)
 		j.note("truncated", n, err, b[:10])
 	},
+	"holes": func(j *journal) {
+		f, _ := os.Create(j.p("holes"))
+		defer f.Close()
+		block := bytes.Repeat([]byte("x"), 1<<20)
+		f.WriteAt(block, 1<<20)
+		f.WriteAt(block, 24<<20)
+		f.Truncate(40 << 20)
+		walk := func(what string) {
+			for _, off := range []int64{0, 1 << 20, 1<<20 + 5, 2 << 20, 3 << 20, 24 << 20, 25<<20 - 1, 25 << 20, 40<<20 - 1, 40 << 20, -1} {
+				data, derr := syscall.Seek(int(f.Fd()), off, 3)
+				hole, herr := syscall.Seek(int(f.Fd()), off, 4)
+				j.note(what, off, data, derr, hole, herr)
+			}
+		}
+		walk("sparse")
+		j.note("punch", syscall.Fallocate(int(f.Fd()), 3, 1<<20+1<<18, 1<<18), syscall.Fallocate(int(f.Fd()), 3, 24<<20, 1<<20))
+		walk("punched")
+		f.WriteAt(block[:1], 39<<20)
+		off, err := syscall.Seek(int(f.Fd()), 3<<20, 3)
+		j.note("written again", off, err)
+		f.Truncate(1 << 20)
+		off, err = syscall.Seek(int(f.Fd()), 0, 3)
+		j.note("only a hole", off, err)
+	},
 	"mmap": func(j *journal) {
 		f, _ := os.OpenFile(j.p("m"), os.O_RDWR|os.O_CREATE, 0o600)
 		defer f.Close()

@@ -7,7 +7,7 @@ import (
 )
 
 // localAPIC joins a local APIC, the PIC behind LINT0 of the boot processor and
-// the guest's counter into what vcpu asks for. W1, but for Reset and TakeEvents.
+// the guest's counter into what vcpu asks for. W1, but for Reset, Init and TakeEvents.
 type localAPIC struct {
 	a    *lapic.APIC
 	pic  *pic.PIC // boot processor only
@@ -82,9 +82,15 @@ func (l *localAPIC) DeadlineTSC() uint64 { return l.a.Deadline() }
 
 func (l *localAPIC) HasEvents() bool { return l.a.HasEvents() }
 
-func (l *localAPIC) TakeEvents() (nmi, init bool) {
+func (l *localAPIC) TakeEvents() vcpu.Events {
 	e := l.a.TakeEvents()
-	return e.NMI(), e.INIT()
+	page, sipi := e.StartUp()
+	return vcpu.Events{NMI: e.NMI(), INIT: e.INIT(), StartUp: sipi, Vector: page}
+}
+
+func (l *localAPIC) Init() {
+	l.ext = false
+	l.a.Init()
 }
 
 func (l *localAPIC) Reset() {

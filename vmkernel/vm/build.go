@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"basalt/vmkernel/gmem"
@@ -15,6 +16,7 @@ import (
 	"basalt/vmkernel/vdev/ioapic"
 	"basalt/vmkernel/vdev/kbd"
 	"basalt/vmkernel/vdev/lapic"
+	"basalt/vmkernel/vdev/pcie"
 	"basalt/vmkernel/vdev/pic"
 	"basalt/vmkernel/vdev/pit"
 	"basalt/vmkernel/vdev/pmtimer"
@@ -33,11 +35,13 @@ const (
 	ebdaStart = 0x9fc00
 	romStart  = 0xe0000
 	romEnd    = 0x100000
-	busKHz    = 1_000_000 // of the local APIC's timer
+	// generationAt is the page of the generation ID, in the area for firmware.
+	generationAt = 0xff000
+	busKHz       = 1_000_000 // of the local APIC's timer
 	// minPeriodUS is the shortest period of the local APIC's timer.
 	minPeriodUS = 50
-	// maxCPUs is what runs now; the wiring below is for any number.
-	maxCPUs = 1
+	// maxCPUs is what the cpu policy and the APIC IDs are tested for.
+	maxCPUs = 64
 	minMiB  = 4
 )
 
@@ -48,6 +52,7 @@ type board struct {
 	high  uint64 // size of RAM above
 	table vcpu.NestedTable
 	clock *vtime.Clock
+	time  *machineTime
 	bus   *vbus.Bus
 	pic   *pic.PIC
 	apics *lapic.Set
@@ -55,6 +60,15 @@ type board struct {
 	ports []*localAPIC
 	uart  *uart.UART
 	post  postcode.PostCode
+	pm    *acpipm.PM
+
+	generation [16]byte // what the guest sees of the machine's past
+	numCPUs    int
+	pci        *pcie.Root
+	windows    pcie.Windows
+	slots      int
+	devices    []*plugged // in the order of their places
+	held       bool       // its devices are paused for a saved state
 }
 
 // request is what a device asks of the machine's owner.
@@ -88,8 +102,9 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 }
 
 // build makes a machine that is ready for a loader. Every wire is here.
-func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b *board, err error) {
-	b = &board{}
+// disks stand behind those of the configuration; share is nil without a CPUScheduler.
+func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con *host.Console, ask func(request)) (b *board, err error) {
+	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
 			_ = b.close()
@@ -110,6 +125,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 
 	// Interrupt controllers.
 	b.clock = vtime.New(0)
+	b.time = &machineTime{p: p, c: b.clock, id: c.ID, share: share}
 	b.bus = vbus.New()
 	kicks := make([]*kicker, c.CPUs)
 	conf := make([]lapic.Config, c.CPUs)
@@ -137,7 +153,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
 	pw := power{ask}
-	pm := acpipm.New(b.clock, isa(acpipm.SCI), pw)
+	b.pm = acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
 	debug := debugport.New(&debugLog{log: func(s string) { p.log("vm %s: debug: %s", c.ID, s) }})
 
@@ -152,19 +168,34 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
-	w.plug(pm.Plug(b.bus, pmtimer.New(b.clock, true)))
+	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
 	if w.err != nil {
 		return b, fmt.Errorf("vm: wiring: %w", w.err)
 	}
+	id, err := cpuid(p, c)
+	if err != nil {
+		return b, err
+	}
+	if err = b.buses(c, io, id.Features().PhysBits); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
+	if err = b.addEntropy(p); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
+	for i, d := range c.Disks {
+		if err = b.addDisk(p, d, disks[i], false); err != nil {
+			return b, fmt.Errorf("vm: %w", err)
+		}
+	}
+	for _, n := range c.NICs {
+		if err = b.addNIC(p, c.ID, n, false); err != nil {
+			return b, fmt.Errorf("vm: %w", err)
+		}
+	}
 
 	// Processors.
-	var caps vcpu.Caps
-	if f, ok := p.Factory.(vcpu.Capable); ok {
-		caps = f.Caps()
-	}
-	id := vcpu.NewCPUID(p.CPUID, caps, c.CPUs, uint32(p.TSCKHz), busKHz)
 	for i := range c.CPUs {
 		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
 		if i == 0 {
@@ -173,7 +204,7 @@ func build(p *Platform, c host.Config, con *host.Console, ask func(request)) (b 
 		cio := &cpuIO{b: b, apic: a, maps: make([]gmem.Mapping, 0, 4)}
 		cpu := vcpu.New(vcpu.Config{Index: i, CPUID: id, APIC: a, IO: cio, Fast: cio,
 			Emul: emul.New(b.mem, cio, id.Features().PhysBits), Mem: b.mem,
-			Time: &machineTime{p: p, c: b.clock, id: c.ID}})
+			Time: b.time})
 		a.cpu = cpu
 		b.ports = append(b.ports, a)
 		if err = cpu.Attach(p.Factory, b.table); err != nil {
@@ -213,30 +244,38 @@ func (w *wiring) mmio(d vbus.Device, gpa, size uint64) {
 
 // boot loads the images into clean memory and sets the processors up.
 func (b *board) boot(bt loader.Boot) (loader.Format, error) {
+	if err := b.pci.Configure(); err != nil {
+		return "", fmt.Errorf("vm: %w", err)
+	}
 	env := loader.Env{Mem: b.mem, Top: b.low, Map: []loader.Area{
 		{Start: 0, Size: ebdaStart, Type: 1},
 		{Start: ebdaStart, Size: vgaStart - ebdaStart, Type: 2},
 		{Start: romStart, Size: romEnd - romStart, Type: 2},
 		{Start: romEnd, Size: b.low - romEnd, Type: 1},
+		{Start: pcie.ECAMBase, Size: pcie.ECAMSize, Type: 2},
 	}}
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1}, acpitables.DefaultBase)
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}
-	if len(image) > romEnd-acpitables.DefaultBase {
+	if len(image) > generationAt-acpitables.DefaultBase {
 		return "", fmt.Errorf("vm: ACPI tables of %d bytes", len(image))
 	}
 	if err := b.mem.Write(acpitables.DefaultBase, image); err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
+	}
+	if err := b.mem.Write(generationAt, b.generation[:]); err != nil {
+		return "", fmt.Errorf("vm: generation ID: %w", err)
 	}
 	env.RSDP = rsdp
 	f, start, err := loader.Load(env, bt)
 	if err != nil {
 		return f, err
 	}
+	zero := -b.time.TSC() // all counters begin at 0, in the same instant
 	for i, c := range b.cpus {
 		set := start
 		if i > 0 {
@@ -245,6 +284,7 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 		if err := c.Reset(set); err != nil {
 			return f, err
 		}
+		c.SetTSCOffset(zero)
 		if i == 0 {
 			b.apics.APIC(0).VirtualWire()
 		}
@@ -253,10 +293,18 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 }
 
 // reset is the reset line: devices and memory as after power-on. No processor
-// runs.
-func (b *board) reset() {
+// runs. It fails, with nothing changed, when a device's requests do not come back.
+func (b *board) reset() error {
+	if err := b.quiesce(); err != nil {
+		return err
+	}
+	defer b.awaken()
 	b.bus.Reset()
+	if err := b.settled(); err != nil {
+		return err
+	}
 	b.mem.Clear()
+	return nil
 }
 
 // close takes the machine apart. No processor runs.
@@ -276,6 +324,7 @@ func (b *board) close() error {
 	if b.table != nil {
 		keep(b.table.Close())
 	}
+	keep(b.unplugAll())
 	if b.mem != nil {
 		keep(b.mem.Close())
 	}
@@ -284,9 +333,35 @@ func (b *board) close() error {
 
 // machineTime is the clocks of one machine.
 type machineTime struct {
-	p  *Platform
-	c  *vtime.Clock
-	id string
+	p     *Platform
+	c     *vtime.Clock
+	id    string
+	share Entitlement // nil without a CPUScheduler
+
+	mu    sync.Mutex
+	epoch uint64 // TSC when the clock stood at since
+	since int64
+}
+
+// begin notes a new epoch. The clock has begun to run and no processor runs.
+func (t *machineTime) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	best := ^uint64(0)
+	for range 8 { // a reading that was interrupted is wide
+		before := t.p.TSC()
+		now := t.c.Now()
+		if wide := t.p.TSC() - before; wide < best {
+			best, t.epoch, t.since = wide, before+wide/2, now
+		}
+	}
+}
+
+// Epoch implements vcpu.Time.
+func (t *machineTime) Epoch() (tsc uint64, now int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.epoch, t.since
 }
 
 func (t *machineTime) TSC() uint64 { return t.p.TSC() }
@@ -294,7 +369,10 @@ func (t *machineTime) KHz() uint64 { return t.p.TSCKHz }
 func (t *machineTime) Now() int64  { return t.c.Now() }
 func (t *machineTime) Wall() int64 { return time.Now().UnixNano() }
 func (t *machineTime) Stolen(i int) uint64 {
-	if t.p.Stolen == nil {
+	switch {
+	case t.share != nil:
+		return t.share.Stolen(i)
+	case t.p.Stolen == nil:
 		return 0
 	}
 	return t.p.Stolen(t.id, i)

@@ -18,7 +18,10 @@ type cpu struct {
 	spent atomic.Int64 // ns inside Run
 	// running is the owner's: it was told to run and has not reported.
 	running bool
-	since   atomic.Int64 // when Run began, in ns of the host's clock; 0: not in it
+	// call is what the next turn does instead of running the guest: work on the
+	// processor's state that only its own thread may do. The owner sets it.
+	call  func()
+	since atomic.Int64 // when Run began, in ns of the host's clock; 0: not in it
 }
 
 // stopped is the report of a virtual CPU to the owner.
@@ -61,6 +64,11 @@ func (c *cpu) once(p *Platform, id string) (s vcpu.Stop) {
 			s = vcpu.Stop{Kind: vcpu.StopCrashed, Reason: fmt.Sprintf("internal error in the VMkernel: %v", e)}
 		}
 	}()
+	if f := c.call; f != nil {
+		c.call = nil
+		f()
+		return vcpu.Stop{Kind: vcpu.StopRequested}
+	}
 	return c.v.Run()
 }
 

@@ -42,21 +42,67 @@
 //
 // The machine's clock and the guest's TSC stand still while it is paused.
 //
+// # Processors
+//
+// Up to maxCPUs; APIC ID n is CPU n. All but the boot processor wait for a start-up
+// IPI; a reset puts them back there. They may be more than the host's: then a spinning
+// one is preempted by the host's scheduler, or gives way itself where the host's
+// processor tells of PAUSE loops. What one of them does to the machine (reset, power
+// off, triple fault) stops all: each is told, and the owner waits for all within
+// stopWait.
+//
+// # Saved state
+//
+// Save pauses the machine, takes the small sections (machine, devices in the order of
+// save.go, local APICs, processors, each processor by its own thread) in the owner,
+// and streams memory on the caller's goroutine; busy keeps everybody else out, Status
+// answers. Whatever fails, the machine goes on as before. Restore builds a board that
+// is in no table, loads the stream into it to the end, and only then makes the machine
+// visible, paused: a failure leaves nothing. accept decides from the header alone,
+// before any memory is promised, whether this host can carry such a machine; the CPUID
+// of the board is compared before anything is read into it.
+//
+// The guest's TSC, the machine's clock, and with them PV clock, PM timer, PIT and RTC
+// go on from where they stood: time that a machine was saved did not pass for it, as
+// with a pause. A guest that wants the time of day asks the network.
+//
+// A restored machine can be reset only if Restore was given boot images.
+//
 // # Surprises
 //
 //   - A processor without an XSETBV intercept (QEMU's AMD-V) changes XCR0 behind
 //     our back: CPUID leaf 0xD is answered in ordinary Go, from the state that the
 //     engine has read back. Linux checks the size and warns.
+//
 //   - Linux restores virtual wire mode before it powers off and sets read-only
 //     bits of LVT entries in x2APIC mode: they must be ignored, not refused.
+//
 //   - The PIC's vector must be known before the guest can take it, but its
 //     acknowledge cycle has side effects: hence Peek and Take.
+//
 //   - A direct boot has no firmware: the boot processor's local APIC has to be
 //     put into virtual wire mode, or PIC interrupts reach nobody.
+//
 //   - Debian's cloud kernel makes about 37,000 port exits from power-on to
 //     power-off, nearly all for its serial console; 660 CPUID, 460 WRMSR, 980
 //     first touches and EPT/NPT misses.
 //
-// Not supported yet: more than one running CPU (the structure is there), devices
-// on PCI, checkpoints.
+//   - Two IPIs are one kick each and no lock: the sender's run loop sets the bit in the
+//     target's APIC and interrupts its host processor, whose run loop injects it.
+//
+//   - TSC and paravirtual clock: one offset and one epoch (machineTime) for all CPUs.
+//     Each on its own would differ by what passes between two reads, and guests see
+//     time go back.
+//
+// # Buttons and devices
+//
+// The power button and NMI are actions of a running machine: the first sets
+// PWRBTN_STS of the ACPI registers, and with it the SCI, the second raises LINT1 of
+// every local APIC. Disks and network adapters are functions behind the root complex,
+// each in a slot of its own (pci.go); management opens what stands behind a disk, the
+// host has the switches. They come and go while the machine runs (devices.go).
+//
+// Not supported yet: hot-plug of CPUs and memory; copying memory into a saved state
+// while the guest runs; a clone beside the machine that it was saved from when both
+// have an adapter on one network, because its MAC address is part of the state.
 package vm

@@ -59,10 +59,11 @@ func (c *cpuIO) Backed(gpa uint64, _ bool) (bool, error) {
 	return true, nil
 }
 
-// FastWritePort takes the writes by which guests wait (Linux io_delay). W1.
-func (c *cpuIO) FastWritePort(port uint16, _ uint8, value uint32) bool {
+// FastWritePort takes the writes by which guests wait (Linux io_delay), and
+// doorbells. W1.
+func (c *cpuIO) FastWritePort(port uint16, size uint8, value uint32) bool {
 	if port != postcode.Port {
-		return false
+		return c.b.bus.FastWritePort(port, size, value)
 	}
 	c.b.post.Set(uint8(value))
 	return true

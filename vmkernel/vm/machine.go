@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,10 +16,13 @@ type Machine struct {
 	p    *Platform
 	conf host.Config
 	con  *host.Console
+	// generation changes when the machine's past forks (a clone).
+	generation [16]byte
 
 	actions  chan action
 	requests chan request
 	reports  chan stopped
+	ejected  chan ejection
 	quit     chan struct{}
 	gone     chan struct{}
 	busy     atomic.Bool
@@ -35,8 +39,8 @@ type Machine struct {
 
 	// The owner's.
 	boot    host.Boot
-	running int // CPUs that have not reported yet
-	frozen  uint64
+	running int     // CPUs that have not reported yet
+	frozen  uint64  // host TSC at the pause
 	resets  uint64  // by the guest, since the start
 	later   request // what a device asked for while the machine was paused
 	booted  time.Time
@@ -51,26 +55,48 @@ const (
 	actReset
 	actPause
 	actResume
+	actButton
+	actNMI
+	actChange
+	actFreeze
+	actAdopt
 )
 
-var actionNames = [...]string{"start", "stop", "reset", "pause", "resume"}
+var actionNames = [...]string{"start", "stop", "reset", "pause", "resume", "press the power button of", "send an NMI to", "change", "save", "restore"}
 
 type action struct {
-	kind  actionKind
-	boot  host.Boot
-	reply chan error
+	kind   actionKind
+	boot   host.Boot
+	what   string // of a change
+	change change
+	reply  chan error
+	// actFreeze fills it, actAdopt takes what it holds.
+	state *frozen
+}
+
+// name is for messages.
+func (a *action) name() string {
+	if a.what != "" {
+		return a.what
+	}
+	return actionNames[a.kind]
 }
 
 func newMachine(p *Platform, c host.Config) *Machine {
 	m := &Machine{p: p, conf: c, con: host.NewConsole(), since: time.Now(),
-		actions: make(chan action), requests: make(chan request, 8),
+		actions: make(chan action), requests: make(chan request, 8), ejected: make(chan ejection),
 		quit: make(chan struct{}), gone: make(chan struct{})}
+	rand.Read(m.generation[:]) // it never fails
 	go m.own()
 	return m
 }
 
 // Config implements host.VM.
-func (m *Machine) Config() host.Config { return m.conf }
+func (m *Machine) Config() host.Config {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conf.Clone()
+}
 
 // Console implements host.VM.
 func (m *Machine) Console() *host.Console { return m.con }
@@ -109,12 +135,20 @@ func (m *Machine) do(ctx context.Context, a action) error {
 		return refuse(host.ErrBusy)
 	}
 	defer m.busy.Store(false)
+	return m.tell(a)
+}
+
+// tell is do for who holds busy.
+func (m *Machine) tell(a action) error {
 	a.reply = make(chan error, 1)
 	select {
 	case m.actions <- a:
 		return <-a.reply
 	case <-m.gone:
-		return refuse(host.ErrClosed)
+		if a.kind == actStart {
+			a.boot.Close()
+		}
+		return host.ErrClosed
 	}
 }
 
@@ -144,6 +178,8 @@ func (m *Machine) own() {
 		case s := <-m.reports:
 			m.took(s)
 			m.report(s)
+		case e := <-m.ejected:
+			m.eject(e)
 		case <-m.again:
 			m.again = nil
 			m.device(reqReset)
@@ -164,16 +200,22 @@ func (m *Machine) act(a action) error {
 		ok = st != host.StateOff
 	case actReset:
 		ok = st == host.StateRunning || st == host.StatePaused || st == host.StateCrashed
-	case actPause:
+	case actPause, actButton, actNMI:
 		ok = st == host.StateRunning
 	case actResume:
 		ok = st == host.StatePaused
+	case actChange:
+		ok = st == host.StateOff || st == host.StateRunning || st == host.StatePaused
+	case actFreeze:
+		ok = st == host.StateRunning || st == host.StatePaused
+	case actAdopt:
+		ok = st == host.StateOff
 	}
 	if !ok {
 		if a.kind == actStart {
 			a.boot.Close()
 		}
-		return &host.StateError{Action: actionNames[a.kind], State: st}
+		return &host.StateError{Action: a.name(), State: st}
 	}
 	switch a.kind {
 	case actStart:
@@ -189,6 +231,22 @@ func (m *Machine) act(a action) error {
 		return nil
 	case actPause:
 		return m.pause()
+	case actChange:
+		return a.change(st != host.StateOff)
+	case actButton:
+		m.b.pm.PowerButton()
+		m.p.event(m.conf.ID, "info", "power button pressed")
+		return nil
+	case actNMI:
+		for i := range m.b.cpus {
+			m.b.apics.APIC(uint32(i)).LINT1()
+		}
+		m.p.event(m.conf.ID, "info", "NMI")
+		return nil
+	case actFreeze:
+		return m.freeze(a.state)
+	case actAdopt:
+		return m.adopt(a.state, a.boot)
 	}
 	return m.resume()
 }

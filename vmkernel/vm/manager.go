@@ -33,10 +33,18 @@ func (t *Manager) check(c host.Config) error {
 	if c.MemoryMiB < minMiB {
 		return bad("memoryMiB", "%d, at least %d are needed", c.MemoryMiB, minMiB)
 	}
+	if err := c.CheckDevices(); err != nil {
+		return err
+	}
+	for i, n := range c.NICs {
+		if _, err := t.p.network(n); err != nil {
+			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].network", i), Err: err}
+		}
+	}
 	if t.p.Budget != nil && uint64(c.MemoryMiB) > t.p.Budget.Limit()>>20 {
 		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, t.p.Budget.Limit()>>20, host.ErrNoMemory)
 	}
-	return nil
+	return t.checkLevel(c)
 }
 
 // Check implements host.VMs.
@@ -81,7 +89,7 @@ func (t *Manager) Create(c host.Config) (host.VM, error) {
 	if t.index(c.ID) >= 0 {
 		return nil, fmt.Errorf("vm: %s: %w", c.ID, host.ErrExists)
 	}
-	m := newMachine(t.p, c)
+	m := newMachine(t.p, c.Clone())
 	t.list = append(t.list, m)
 	return m, nil
 }

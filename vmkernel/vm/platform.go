@@ -4,10 +4,12 @@ import (
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vdev/virtio"
+	"basalt/vmkernel/vswitch"
 )
 
-// Platform is what machines need from the host. All fields but Pin,
-// CPUs, Stolen, Log and Event are needed.
+// Platform is what machines need from the host. All fields but Pin, CPUs, NewBell,
+// Switch, Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
@@ -22,7 +24,14 @@ type Platform struct {
 	// CPUs shares the host's processors among virtual CPUs; nil: they run as the
 	// host's threads do.
 	CPUs CPUScheduler
-	// Stolen is the time in ns that a virtual CPU's thread waited for a processor.
+	// NewBell makes the doorbell of a virtio queue, which a run loop can ring if it is
+	// a virtio.FastBell; name is for messages.
+	NewBell func(name string) (virtio.Bell, error)
+	// Switch gives the switch of a network by its name. The error says which there
+	// are. Nil: there are no networks.
+	Switch func(network string) (*vswitch.Switch, error)
+	// Stolen is the time in ns that a virtual CPU's thread waited for a processor,
+	// where there is no CPUScheduler to ask; nil: it is not known.
 	Stolen func(machine string, index int) uint64
 	// Log takes a line for the kernel's log.
 	Log func(format string, a ...any)
@@ -46,7 +55,11 @@ type Entitlement interface {
 	// guest (vcpu.Guarded); nil: never.
 	Bind(index int, guest *uint32) (undo func())
 	// Times is where the time of virtual CPU index went.
-	Times(index int) host.CPUTimes
+	Times(index int) host.CPUStats
+	// Stolen is for how many ns virtual CPU index wanted to run and could not. It is
+	// called by the thread that runs it, or while it does not run, and allocates
+	// nothing.
+	Stolen(index int) uint64
 	// Release gives all of it back. No thread is bound any more.
 	Release()
 }
@@ -61,4 +74,13 @@ func (p *Platform) event(machine, severity, text string) {
 	if p.Event != nil {
 		p.Event(machine, severity, text)
 	}
+}
+
+// host is what CPU levels are measured against.
+func (p *Platform) host() vcpu.Host {
+	h := vcpu.Host{CPUID: p.CPUID}
+	if f, ok := p.Factory.(vcpu.Capable); ok {
+		h.Caps = f.Caps()
+	}
+	return h
 }

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,10 @@ func (m *Machine) powerOn(b host.Boot) error {
 		b.Close()
 		return fmt.Errorf("vm: %w: %s", host.ErrNoEngine, m.p.Reason)
 	}
+	if len(b.Disks) != len(m.conf.Disks) {
+		b.Close()
+		return fmt.Errorf("vm: %d disks were given for %d of the configuration", len(b.Disks), len(m.conf.Disks))
+	}
 	m.boot = b
 	m.set(host.StateStarting, "")
 	m.mu.Lock()
@@ -25,9 +30,10 @@ func (m *Machine) powerOn(b host.Boot) error {
 	share, err := m.admit()
 	var bd *board
 	if err == nil {
-		bd, err = build(m.p, m.conf, m.con, m.ask)
+		bd, err = build(m.p, m.conf, share, b.Disks, m.con, m.ask)
 	}
 	if err == nil {
+		bd.generation = m.generation
 		m.mu.Lock()
 		m.b = bd
 		m.mu.Unlock()
@@ -97,6 +103,7 @@ func (m *Machine) powerOff(reason string) {
 	m.mu.Lock()
 	if m.b != nil {
 		m.last = m.counters()
+		m.last.CPUs = nil
 	}
 	share := m.share
 	m.b, m.cpus, m.share = nil, nil, nil
@@ -113,14 +120,24 @@ func (m *Machine) powerOff(reason string) {
 	}
 }
 
+// errNoImages is the answer to a reset of a machine that was restored without the
+// images that it once booted.
+var errNoImages = errors.New("vm: the machine was restored without its boot images")
+
 // restart is the reset button, or the guest's own reset.
 func (m *Machine) restart() error {
+	if m.boot.Kernel == nil {
+		return errNoImages
+	}
 	if _, err := m.halt(); err != nil {
 		m.release()
 		return err
 	}
 	m.b.clock.Pause()
-	m.b.reset()
+	if err := m.b.reset(); err != nil {
+		m.crash(err.Error())
+		return err
+	}
 	if _, err := m.b.boot(images(m.boot)); err != nil {
 		err = translate(err)
 		m.crash(err.Error())
@@ -149,6 +166,9 @@ func (m *Machine) guestReset() {
 	}
 	if err := m.restart(); err != nil {
 		m.p.log("vm %s: reset: %v", m.conf.ID, err)
+		if errors.Is(err, errNoImages) {
+			m.powerOff("reset by the guest: " + err.Error())
+		}
 		return
 	}
 	m.resets++

@@ -17,7 +17,11 @@ var errStuck = errors.New("vm: a virtual CPU did not stop")
 // release lets the processors run. One that has not come back from its last run
 // (after errStuck) goes on with that.
 func (m *Machine) release() {
+	m.b.unhold()
 	m.b.clock.Resume()
+	if m.running == 0 {
+		m.b.time.begin()
+	}
 	for _, c := range m.cpus {
 		c.v.ClearStop()
 		if !c.running {
@@ -74,7 +78,7 @@ func (m *Machine) pause() error {
 		m.release()
 		return err
 	}
-	m.b.clock.Pause()
+	m.frozen = m.stopClock()
 	if m.again != nil {
 		m.later, m.again = reqReset, nil
 	}
@@ -86,21 +90,21 @@ func (m *Machine) pause() error {
 		m.crash(own.Reason)
 		return &host.StateError{Action: "pause", State: host.StateCrashed}
 	}
-	m.frozen = m.b.cpus[0].TSC()
 	m.set(host.StatePaused, "")
 	return nil
 }
 
 func (m *Machine) resume() error {
-	for _, v := range m.b.cpus {
-		v.SetTSC(m.frozen)
-		v.ClockChanged()
-	}
 	m.set(host.StateRunning, "")
 	if r := m.later; r != reqNone {
 		m.later = reqNone
 		m.device(r) // the guest executes nothing before it
 		return nil
+	}
+	at := m.startClock()
+	for _, v := range m.b.cpus {
+		v.HoldTSC(at - m.frozen)
+		v.ClockChanged()
 	}
 	m.release()
 	return nil

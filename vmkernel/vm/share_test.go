@@ -48,9 +48,11 @@ func (b *books) Bind(index int, guest *uint32) func() {
 	}
 }
 
-func (b *books) Times(index int) host.CPUTimes {
-	return host.CPUTimes{Run: 3 * time.Second, Ready: 2 * time.Second, Wait: time.Second}
+func (b *books) Times(index int) host.CPUStats {
+	return host.CPUStats{Sched: true, Run: 3 * time.Second, Ready: 2 * time.Second, Wait: time.Second}
 }
+
+func (b *books) Stolen(index int) uint64 { return 5e9 }
 
 func (b *books) Release() {
 	b.mu.Lock()
@@ -104,7 +106,7 @@ func TestEntitlement(t *testing.T) {
 		if k.taken || k.bound != 0 {
 			t.Errorf("%v, %d threads", k.taken, k.bound)
 		}
-		if s := vm("a").Status(); len(s.CPUs) != 1 { // what it was stays
+		if s := vm("a").Status(); s.CPUs != nil || s.CPUTime != 3*time.Second { // what it was stays
 			t.Errorf("%+v", s)
 		}
 	}

@@ -45,7 +45,15 @@ func (m *Machine) counters() (s host.Status) {
 		}
 		hi, lo := bits.Mul64(c.v.Stats().Idle(m.p.TSC()), 1e6)
 		idle, _ := bits.Div64(hi%max(m.p.TSCKHz, 1), lo, max(m.p.TSCKHz, 1))
-		s.CPUTime += max(0, c.time()-time.Duration(idle&math.MaxInt64))
+		wait := time.Duration(idle & math.MaxInt64)
+		one := host.CPUStats{Run: max(0, c.time()-wait)}
+		if m.p.Stolen != nil { // of which a part is not the guest's
+			ready := time.Duration(min(m.p.Stolen(m.conf.ID, c.v.Index), math.MaxInt64))
+			one.Sched, one.Ready, one.Wait = true, ready, wait
+			one.Run = max(0, one.Run-ready)
+		}
+		s.CPUs = append(s.CPUs, one)
+		s.CPUTime += max(0, c.time()-wait)
 	}
 	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {
 		var n uint64

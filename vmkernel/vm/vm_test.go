@@ -19,6 +19,7 @@ import (
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vcpu/fakecpu"
+	"basalt/vmkernel/vswitch"
 )
 
 type image struct {
@@ -77,7 +78,17 @@ func newBench(t *testing.T, script ...fakecpu.Step) *bench {
 func newTable(t *testing.T, script ...fakecpu.Step) *bench {
 	b := &bench{t: t, frames: &gmemtest.Frames{}, f: &fakecpu.Factory{Scripts: map[int][]fakecpu.Step{0: script}}, events: make(chan string, 100)}
 	var tsc atomic.Uint64
+	sw, err := vswitch.New(vswitch.Config{Name: host.NetworkNAT})
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.mgr = NewManager(&Platform{
+		Switch: func(name string) (*vswitch.Switch, error) {
+			if name != sw.Name() {
+				return nil, fmt.Errorf("network %q: %w", name, host.ErrNotFound)
+			}
+			return sw, nil
+		},
 		Factory: b.f, Frames: b.frames, Budget: gmem.NewBudget(64 << 20),
 		CPUID: func(l, _ uint32) (uint32, uint32, uint32, uint32) {
 			if l == 0 {

@@ -207,6 +207,7 @@ var wanted = []want{
 			// is off.
 			{Proc2EnableENCLSExiting, "ENCLS exiting"},
 			{Proc2EnableENCLVExiting, "ENCLV exiting"},
+			{Proc2PAUSELoopExiting, "PAUSE-loop exiting"},
 			{Proc2APICRegisterVirtual, "APIC-register virtualization"},
 			{Proc2VirtualizeX2APIC, "x2APIC virtualization"},
 		},

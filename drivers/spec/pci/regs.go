@@ -4,7 +4,8 @@
 // World W2, constants only. Specifications: PCI Local Bus Specification,
 // revision 3.0, chapter 6; PCI-to-PCI Bridge Architecture Specification,
 // revision 1.2, chapter 3; PCI Express Base Specification, revision 3.0,
-// section 7.2.2 (ECAM).
+// section 7.2.2 (ECAM) and 7.8 (express.go); PCI Bus Power Management Interface
+// Specification, revision 1.2, section 3.2 (power.go).
 package pci
 
 // Offsets in the header that every function has.
@@ -23,6 +24,7 @@ const (
 	PrimaryBus         = 0x18 // bridge: 8 bits
 	SecondaryBus       = 0x19 // bridge: 8 bits
 	SubordinateBus     = 0x1a // bridge: 8 bits
+	SecondaryStatus    = 0x1e // bridge: 16 bits
 	SubsystemVendor    = 0x2c // 16 bits
 	SubsystemID        = 0x2e // 16 bits
 	ConfigSize         = 256
@@ -37,8 +39,11 @@ const (
 	CommandInterruptDisable = 1 << 10
 )
 
-// StatusCapabilities in Status: the capability list is there.
-const StatusCapabilities = 1 << 4
+// Status register.
+const (
+	StatusInterrupt    = 1 << 3 // INTx is asserted inside the function
+	StatusCapabilities = 1 << 4 // the capability list is there
+)
 
 // Header type register.
 const (

@@ -1,10 +1,10 @@
-// Package virtio is the layout of virtio's PCI transport, rings and network
-// device, shared by the host driver and by emulators. Names are the
+// Package virtio is the layout of virtio's PCI transport, rings, network, console and
+// block devices, shared by the host driver and by emulators. Names are the
 // specification's.
 //
 // World W2, constants only. Specification: Virtual I/O Device (VIRTIO) Version
 // 1.2, Committee Specification 01, sections 2.1 (status), 2.7 (split virtqueues),
-// 2.8 (packed virtqueues), 4.1 (PCI) and 5.1 (network device).
+// 2.8 (packed virtqueues), 4.1 (PCI), 5.1 (network), 5.2 (block) and 5.3 (console).
 package virtio
 
 // PCI identities, section 4.1.2: modern devices are 0x1040 + device type,
@@ -15,6 +15,9 @@ const (
 	IDTransitional   = 0x1000 // network card
 	TypeNet          = 1
 	TypeBlock        = 2
+	TypeConsole      = 3
+	TypeEntropy      = 4
+	TypeBalloon      = 5
 	NoVector         = 0xffff
 	MaxQueueSize     = 32768
 	PCICapLength     = 16
@@ -34,6 +37,10 @@ const (
 	CapISRCfg    = 3
 	CapDeviceCfg = 4
 	CapPCICfg    = 5
+
+	// VIRTIO_PCI_CAP_PCI_CFG, section 4.1.4.9: pci_cfg_data follows.
+	CapPCICfgData    = 16 // 32 bits
+	PCICapPCICfgSize = 20
 )
 
 // Common configuration, section 4.1.4.3.
@@ -55,6 +62,9 @@ const (
 	QueueDriver         = 0x28 // 64 bits
 	QueueDevice         = 0x30 // 64 bits
 	CommonCfgSize       = 0x38
+	QueueNotifyData     = 0x38 // 16 bits, with VIRTIO_F_NOTIF_CONFIG_DATA
+	QueueReset          = 0x3a // 16 bits, with VIRTIO_F_RING_RESET
+	CommonCfgFullSize   = 0x3c
 )
 
 // Device status, section 2.1.
@@ -80,6 +90,7 @@ const (
 	FVersion1         = 32
 	FAccessPlatform   = 33
 	FRingPacked       = 34
+	FRingReset        = 40
 )
 
 // Split ring, section 2.7: a descriptor is 16 bytes.

@@ -19,6 +19,10 @@ func main() {
 			return artefacts.Initramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
 		},
 		func() (string, error) { return artefacts.Xen(ctx, dir) },
+		func() (string, error) {
+			d, err := artefacts.DebianSystem(ctx, dir)
+			return d.Disk, err
+		},
 	} {
 		path, err := get()
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // allocations counts the heap objects that the whole kernel allocates while a guest
 // makes exits of every kind as fast as it can.
 func allocations(m *vm.Manager) error {
-	v, l, err := start(m, "loop-all")
+	v, l, err := start(m, "loop-all", 1)
 	if err != nil {
 		return err
 	}

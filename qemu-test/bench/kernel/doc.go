@@ -8,6 +8,9 @@
 //	linux.go   a Linux kernel from its start to its power-off
 //	allocs.go  allocations and exits while a guest does one of everything
 //
+// On a host with several processors only the interrupts between two virtual ones are
+// timed.
+//
 // Settings (command line, or basalt.conf on a disk image):
 //
 //	mitigations=off   as in the VMkernel

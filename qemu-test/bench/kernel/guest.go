@@ -40,12 +40,12 @@ func (l *lines) next() (string, error) {
 }
 
 // start boots a micro guest.
-func start(m *vm.Manager, name string) (host.VM, *lines, error) {
+func start(m *vm.Manager, name string, cpus int) (host.VM, *lines, error) {
 	img := guests.Build(name)
 	if img == nil {
 		return nil, nil, fmt.Errorf("no guest %q", name)
 	}
-	v, err := m.Create(host.Config{ID: name, Name: name, CPUs: 1, MemoryMiB: memoryMiB})
+	v, err := m.Create(host.Config{ID: name, Name: name, CPUs: cpus, MemoryMiB: memoryMiB})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,10 +69,10 @@ func end(m *vm.Manager, v host.VM) error {
 	return m.Delete(v.Config().ID)
 }
 
-// rows runs the guest that times everything. Its lines are printed after its end: a
+// rows runs a guest that times something. Its lines are printed after its end: a
 // serial line that takes its time, as Bochs' does, would be in the next row.
-func rows(m *vm.Manager) error {
-	v, l, err := start(m, "bench")
+func rows(m *vm.Manager, name string, cpus int) error {
+	v, l, err := start(m, name, cpus)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func rows(m *vm.Manager) error {
 
 // forever runs one guest; the emulator is stopped from outside.
 func forever(m *vm.Manager, name string) error {
-	_, l, err := start(m, name)
+	_, l, err := start(m, name, 1)
 	for err == nil {
 		var s string
 		if s, err = l.next(); err == nil {

@@ -42,7 +42,9 @@ func run() error {
 		return err
 	}
 	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set, cpus)
-	p.Pin = nil
+	if linux.CPUs() == 1 {
+		p.Pin = nil
+	}
 	p.Log = func(format string, a ...any) { fmt.Printf("log: "+format+"\n", a...) }
 	off := make(chan string, 16)
 	p.Event = func(_, _, text string) {
@@ -60,7 +62,13 @@ func run() error {
 	if name := value(text, "guest"); name != "" {
 		return forever(m, name)
 	}
-	if err := rows(m); err != nil {
+	if linux.CPUs() > 1 {
+		return rows(m, "bench-ipi2", 2)
+	}
+	if err := rows(m, "bench", 1); err != nil {
+		return err
+	}
+	if err := rows(m, "bench-ipi1", 2); err != nil {
 		return err
 	}
 	return allocations(m)

@@ -17,7 +17,8 @@ import (
 	"path"
 	"strings"
 
-	"basalt/qemu-test/ktest/archive"
+	"basalt/boot/cpio"
+	"basalt/qemu-test/ktest/status"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/sys"
@@ -28,11 +29,11 @@ func init() {
 	linux.OnExit = func(code int) { linux.PowerOff(uint32(code)) }
 	linux.OnFatal = func(cause string, r *linux.Registers) {
 		linux.Report(cause, r)
-		linux.PowerOff(archive.Crashed)
+		linux.PowerOff(status.Crashed)
 	}
 	if err := mount(); err != nil {
 		fmt.Fprintln(os.Stderr, "ktest:", err)
-		os.Exit(archive.Crashed)
+		os.Exit(status.Crashed)
 	}
 }
 
@@ -48,7 +49,7 @@ func mount() error {
 	facts := linux.Facts()
 	for i := range facts.NumModules {
 		m := &facts.Modules[i]
-		if err := archive.Read(pmem.Bytes(m.Start, int(m.End-m.Start)), unpack); err != nil {
+		if err := cpio.Read(pmem.Bytes(m.Start, int(m.End-m.Start)), unpack); err != nil {
 			return fmt.Errorf("boot module %d: %w", i, err)
 		}
 	}
@@ -73,13 +74,13 @@ func mount() error {
 	return nil
 }
 
-func unpack(e archive.Entry) error {
+func unpack(e cpio.Entry) error {
 	name := "/" + e.Name
 	perm := os.FileMode(e.Mode & 0o777)
-	switch e.Mode & archive.KindMask {
-	case archive.KindDir:
+	switch e.Mode & cpio.KindMask {
+	case cpio.KindDir:
 		return os.MkdirAll(name, perm)
-	case archive.KindSymlink:
+	case cpio.KindSymlink:
 		return os.Symlink(string(e.Body), name)
 	}
 	if err := os.MkdirAll(path.Dir(name), 0o755); err != nil {

@@ -153,14 +153,19 @@ func (e *entitlement) Bind(index int, guest *uint32) (undo func()) {
 }
 
 // Times implements vm.Entitlement.
-func (e *entitlement) Times(index int) host.CPUTimes {
+func (e *entitlement) Times(index int) host.CPUStats {
 	r := e.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var t cpusched.Times
 	at := now()
 	linux.Exclusively(func() { t, _ = r.s.Times(e.cpus[index], at) })
-	return host.CPUTimes{Run: r.duration(t.Run), Ready: r.duration(t.Ready), Wait: r.duration(t.Wait), CoStop: r.duration(t.CoStop)}
+	return host.CPUStats{Sched: true, Run: r.duration(t.Run), Ready: r.duration(t.Ready), Wait: r.duration(t.Wait), CoStop: r.duration(t.CoStop)}
+}
+
+// Stolen implements vm.Entitlement.
+func (e *entitlement) Stolen(index int) uint64 {
+	return uint64(e.r.duration(e.r.s.Stolen(e.cpus[index])))
 }
 
 // duration makes one of ticks.

@@ -31,6 +31,7 @@ type Host struct {
 	used  uint64 // bytes of memory given out
 	ready time.Duration
 	held  map[string]chan struct{}
+	busy  map[string]bool // devices that guests hold on to
 }
 
 var _ host.Host = (*Host)(nil)
@@ -99,7 +100,7 @@ func (h *Host) Log(max int) []byte {
 }
 
 // Hold makes the named action ("start", "stop", "reset", "pause", "resume",
-// "delete") of every machine wait in the middle until release is called.
+// "shutdown", "delete") of every machine wait in the middle until release is called.
 func (h *Host) Hold(action string) (release func()) {
 	ch := make(chan struct{})
 	h.mu.Lock()

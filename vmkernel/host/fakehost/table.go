@@ -26,7 +26,7 @@ func (t *table) checkConfig(c host.Config) error {
 	case c.MemoryMiB < in.MinMemoryMiB:
 		return &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%d MiB asked for, at least %d are needed", c.MemoryMiB, in.MinMemoryMiB)}
 	}
-	return nil
+	return c.CheckDevices()
 }
 
 // Check implements host.VMs: it knows a format by its magic only.

@@ -13,10 +13,10 @@ import (
 // VM is a machine whose guest prints a banner and echoes its console.
 type VM struct {
 	h    *Host
-	cfg  host.Config
 	cons *host.Console
 
 	mu      sync.Mutex
+	cfg     host.Config
 	busy    bool
 	state   host.State
 	reason  string
@@ -25,16 +25,23 @@ type VM struct {
 	boot    host.Boot
 	held    uint64 // bytes of guest memory
 	exits   uint64
+	disks   []host.Disk // behind cfg.Disks; nil when off
+	down    map[string]bool
+	nmis    uint64
 }
 
 func newVM(h *Host, c host.Config) *VM {
-	v := &VM{h: h, cfg: c, cons: host.NewConsole(), since: h.opt.Now()}
+	v := &VM{h: h, cfg: c.Clone(), cons: host.NewConsole(), since: h.opt.Now()}
 	v.cons.OnInput(v.echo)
 	return v
 }
 
 // Config implements host.VM.
-func (v *VM) Config() host.Config { return v.cfg }
+func (v *VM) Config() host.Config {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.cfg.Clone()
+}
 
 // Console implements host.VM.
 func (v *VM) Console() *host.Console { return v.cons }
@@ -48,6 +55,7 @@ func (v *VM) Status() host.Status {
 		s.Uptime = v.h.opt.Now().Sub(v.started)
 		s.CPUTime = time.Duration(v.exits) * time.Microsecond
 		s.Exits = []host.ExitCount{{Kind: "pio", Count: v.exits}, {Kind: "hlt", Count: v.exits / 2}}
+		v.deviceStats(&s)
 	}
 	return s
 }
@@ -132,10 +140,14 @@ func (v *VM) Start(ctx context.Context, b host.Boot) error {
 	if err != nil {
 		return fail(err)
 	}
+	if len(b.Disks) != len(v.cfg.Disks) {
+		return fail(&host.ConfigError{Field: "disks", Err: fmt.Errorf("%d given, %d configured", len(b.Disks), len(v.cfg.Disks))})
+	}
 	if err := v.h.take(uint64(v.cfg.MemoryMiB) << 20); err != nil {
 		return fail(err)
 	}
 	v.mu.Lock()
+	v.disks, b.Disks, v.down = b.Disks, nil, map[string]bool{}
 	v.held, v.boot, v.started, v.exits = uint64(v.cfg.MemoryMiB)<<20, b, v.h.opt.Now(), 1
 	v.mu.Unlock()
 	v.cons.DropInput()
@@ -149,7 +161,8 @@ func (v *VM) Start(ctx context.Context, b host.Boot) error {
 func (v *VM) powerOff(reason string) {
 	v.mu.Lock()
 	held, boot := v.held, v.boot
-	v.held, v.boot = 0, host.Boot{}
+	boot.Disks = v.disks
+	v.held, v.boot, v.disks = 0, host.Boot{}, nil
 	v.mu.Unlock()
 	v.h.give(held)
 	boot.Close()

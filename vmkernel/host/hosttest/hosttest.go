@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -67,6 +68,8 @@ func (b *bench) create(t *testing.T, id string) host.VM {
 func Run(t *testing.T, s Subject) {
 	for name, f := range map[string]func(*testing.T, *bench){
 		"Info": info, "Table": table, "Check": check, "States": states, "Images": images, "OneStart": oneStart, "Console": console, "Memory": memory,
+		"Buttons": buttons, "BadDevices": badDevices, "Devices": devices,
+		"Saving": saving, "SavingFails": savingFails,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, &bench{Host: s.New(t), s: s}) })
 	}
@@ -110,7 +113,7 @@ func table(t *testing.T, b *bench) {
 	if len(l) != 3 || l[0].Config().ID != "c" || l[1].Config().ID != "a" || l[2].Config().ID != "b" {
 		t.Errorf("list %v", l)
 	}
-	if vm, err := vms.Get("b"); err != nil || vm.Config() != b.config("b") {
+	if vm, err := vms.Get("b"); err != nil || !reflect.DeepEqual(vm.Config(), b.config("b")) {
 		t.Errorf("get: %v", err)
 	}
 	if _, err := vms.Get("x"); !errors.Is(err, host.ErrNotFound) {

@@ -33,6 +33,13 @@ const (
 	opBts
 	opBtr
 	opBtc
+	opCmpxchgN // CMPXCHG8B, CMPXCHG16B
+	opPush
+	opPop
+	opVec     // moves the whole vector register, or its low part and clears the rest
+	opVecLow  // moves the low 8 bytes of an XMM register and leaves the rest
+	opVecHigh // moves bytes 15:8 and leaves the rest
+	opUndefined
 	opStos
 	opLods
 	opMovs
@@ -67,6 +74,8 @@ type inst struct {
 	crn     uint8 // control or debug register; for debug registers too
 	seg     uint8 // segment of the memory operand, in the order below
 	segOver bool  // by a prefix
+	vex     bool  // VEX encoding: a load clears the rest of the register
+	aligned bool  // #GP unless aligned to its size
 	base    int8  // register number, -1 none, -2 RIP
 	index   int8
 	scale   uint8
@@ -95,6 +104,7 @@ var ops = map[x86asm.Op]struct {
 	x86asm.TEST: {opTest, 0}, x86asm.INC: {opInc, 0}, x86asm.DEC: {opDec, 0}, x86asm.NOT: {opNot, 0},
 	x86asm.NEG: {opNeg, 0}, x86asm.XCHG: {opXchg, 0}, x86asm.XADD: {opXadd, 0}, x86asm.CMPXCHG: {opCmpxchg, 0},
 	x86asm.BT: {opBt, 0}, x86asm.BTS: {opBts, 0}, x86asm.BTR: {opBtr, 0}, x86asm.BTC: {opBtc, 0},
+	x86asm.CMPXCHG8B: {opCmpxchgN, 0}, x86asm.CMPXCHG16B: {opCmpxchgN, 0}, x86asm.PUSH: {opPush, 0}, x86asm.POP: {opPop, 0},
 	x86asm.STOSB: {opStos, 1}, x86asm.STOSW: {opStos, 2}, x86asm.STOSD: {opStos, 4}, x86asm.STOSQ: {opStos, 8},
 	x86asm.LODSB: {opLods, 1}, x86asm.LODSW: {opLods, 2}, x86asm.LODSD: {opLods, 4}, x86asm.LODSQ: {opLods, 8},
 	x86asm.MOVSB: {opMovs, 1}, x86asm.MOVSW: {opMovs, 2}, x86asm.MOVSD: {opMovs, 4}, x86asm.MOVSQ: {opMovs, 8},
@@ -117,12 +127,19 @@ func decode(code []byte, bits int, in *inst) bool {
 	if decodeControl(code, bits, in) {
 		return true
 	}
-	x, err := x86asm.Decode(code, bits)
-	if err != nil || x.Len == 0 || x.Len > maxInst || x.Op == 0 {
+	skip := vexPrefixes(code, bits, in)
+	x, err := x86asm.Decode(code[skip:], bits)
+	if err != nil || x.Len == 0 || x.Len+skip > maxInst || x.Op == 0 {
 		return false
 	}
-	in.op, in.len = opOther, uint8(x.Len)
-	in.asize = uint8(x.AddrSize / 8)
+	in.op, in.len = opOther, uint8(x.Len+skip)
+	if in.asize == 0 {
+		in.asize = uint8(x.AddrSize / 8)
+	}
+	if v, ok := vectorOps[x.Op]; ok {
+		vector(&x, v, code[skip:], in)
+		return true
+	}
 	o, known := ops[x.Op]
 	if !known {
 		return true
@@ -156,10 +173,38 @@ func decode(code []byte, bits int, in *inst) bool {
 		in.op = o.op
 		return true
 	}
-	if operands(&x, in) {
-		in.op = o.op
+	if !operands(&x, in) {
+		return true
+	}
+	in.op = o.op
+	if o.op == opPush || o.op == opPop {
+		in.pushSize(x.DataSize, bits)
+	}
+	if in.lock && !in.lockable() {
+		in.op = opUndefined
 	}
 	return true
+}
+
+// lockable says whether LOCK is allowed (SDM Vol. 2A, LOCK).
+func (in *inst) lockable() bool {
+	switch in.op {
+	case opAdd, opAdc, opSub, opSbb, opAnd, opOr, opXor, opInc, opDec, opNot, opNeg,
+		opXadd, opCmpxchg, opCmpxchgN, opBts, opBtr, opBtc:
+		return in.mem && in.memDst
+	case opXchg:
+		return in.mem
+	}
+	return false
+}
+
+// pushSize is the size of what PUSH and POP move: 64-bit code knows 8 and 2 bytes.
+func (in *inst) pushSize(data, bits int) {
+	in.size = uint8(data / 8)
+	if bits == 64 && data != 16 {
+		in.size = 8
+	}
+	in.msize = in.size
 }
 
 func isString(o op) bool { return o >= opStos && o <= opOuts }
@@ -180,89 +225,6 @@ func segment(p x86asm.Prefix) int {
 		return segGS
 	}
 	return -1
-}
-
-// operands takes the arguments over. False when there is one that is not
-// emulated (SIMD registers, far pointers).
-func operands(x *x86asm.Inst, in *inst) bool {
-	for i, a := range x.Args {
-		switch a := a.(type) {
-		case nil:
-			return true
-		case x86asm.Mem:
-			in.mem = true
-			in.memDst = i == 0
-			if !memory(a, in) {
-				return false
-			}
-		case x86asm.Reg:
-			n, size, high, ok := register(a)
-			if !ok {
-				return false
-			}
-			if in.hasReg && !in.mem {
-				// Register to register: only its length is of interest.
-				return false
-			}
-			in.hasReg, in.reg, in.high = true, n, high
-			in.size = size
-		case x86asm.Imm:
-			in.hasImm, in.imm = true, uint64(a)
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// memory takes an address over.
-func memory(m x86asm.Mem, in *inst) bool {
-	in.disp, in.scale = m.Disp, m.Scale
-	in.base, in.index = -1, -1
-	switch m.Base {
-	case 0:
-	case x86asm.IP, x86asm.EIP, x86asm.RIP:
-		in.base = -2
-	default:
-		n, _, _, ok := register(m.Base)
-		if !ok {
-			return false
-		}
-		in.base = int8(n)
-	}
-	if m.Index != 0 && m.Scale != 0 {
-		n, _, _, ok := register(m.Index)
-		if !ok {
-			return false
-		}
-		in.index = int8(n)
-	}
-	if !in.segOver {
-		in.seg = segDS
-		if in.base == 4 || in.base == 5 {
-			in.seg = segSS
-		}
-	}
-	return true
-}
-
-// register splits a general register into its number and size.
-func register(r x86asm.Reg) (n, size uint8, high, ok bool) {
-	switch {
-	case r >= x86asm.AL && r <= x86asm.BL:
-		return uint8(r - x86asm.AL), 1, false, true
-	case r >= x86asm.AH && r <= x86asm.BH:
-		return uint8(r - x86asm.AH), 1, true, true
-	case r >= x86asm.SPB && r <= x86asm.R15B:
-		return uint8(r-x86asm.SPB) + 4, 1, false, true
-	case r >= x86asm.AX && r <= x86asm.R15W:
-		return uint8(r - x86asm.AX), 2, false, true
-	case r >= x86asm.EAX && r <= x86asm.R15L:
-		return uint8(r - x86asm.EAX), 4, false, true
-	case r >= x86asm.RAX && r <= x86asm.R15:
-		return uint8(r - x86asm.RAX), 8, false, true
-	}
-	return 0, 0, false, false
 }
 
 // decodeFixed knows what the decoder's tables lack and exits often: the length

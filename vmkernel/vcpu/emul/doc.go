@@ -6,7 +6,14 @@
 // holds no pointers. A direct-mapped cache keyed by (RIP, mode, the bytes
 // themselves) makes the second execution of an instruction cheap: a page walk
 // for RIP, a compare of the bytes and the access. The cache never trusts an
-// address alone; self-modifying code and remapped pages are safe.
+// address alone; self-modifying code and remapped pages are safe. Code at the end
+// of a page is cached as well. CacheStats counts hits and misses.
+//
+// What is there: MOV, MOVNTI, MOVBE, MOVZX, MOVSX, MOVSXD; ADD, ADC, SUB, SBB, AND, OR,
+// XOR, CMP, TEST, INC, DEC, NOT, NEG, XCHG, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B, BT, BTS,
+// BTR, BTC, plain and locked; PUSH and POP with the operand or the stack in a device;
+// MOVS, STOS, LODS, CMPS, SCAS, INS and OUTS with every REP; the SSE and AVX moves of
+// vector_decode.go on XMM and YMM registers. 16-bit, 32-bit and 64-bit code, real mode.
 //
 // World: W2. An Emulator belongs to one virtual CPU and its goroutine. After the
 // first execution at an address it does not allocate.
@@ -14,15 +21,35 @@
 // Place in the data path: vcpu table -> emul -> vcpu.IO (vbus) or gmem.
 //
 // Hostile input: everything here comes from a guest. Work is bounded: a page
-// walk has at most four levels, an instruction at most 15 bytes, a REP does at
-// most maxRep elements before the guest is entered again (with RIP still at the
-// instruction, so that interrupts get in).
+// walk has at most four levels and is begun at most maxWalks times, an instruction has
+// at most 15 bytes, a REP does at most maxRep elements before the guest is entered again
+// (with RIP still at the instruction, so that interrupts get in).
 //
-// Not supported, each with a clear refusal (vcpu.Unable): PUSH, POP, CALL, RET
-// and far transfers through device memory, x87, SSE and AVX moves, CMPXCHG16B,
-// 5-level paging, 16-bit protected-mode segments with a limit that cuts an
-// access in the middle of a page are checked, segment types only for writes.
+// Decisions:
+//   - Operands of more than 8 bytes, or across two pages, reach devices as accesses of
+//     8, 4, 2 and 1 bytes in ascending order.
+//   - All operands are translated before the first access: an instruction that faults
+//     has touched nothing.
+//   - An operand that turns out to be memory is left to the processor (vcpu.Again): the
+//     code or the tables have changed since the exit. So a locked operation on memory
+//     is never done here, where it would not be atomic. On a device a locked operation is
+//     a read and a write.
+//   - A and D bits are set by compare and swap in the entries that the translation came
+//     from; an entry that changed meanwhile means another walk.
+//   - The address that the exit brought is used without a walk where the operand can lie
+//     nowhere else, and only for the kind of access that the processor has checked.
+//   - The vector registers are in the engine's XSAVE area; a component that is in its
+//     initial state there reads as zero and is completed before it is written.
 //
-// Specifications: Intel SDM edition 084, Vol. 2 (instructions), Vol. 3A
-// chapters 4 (paging) and 5 (protection).
+// Not supported, each with a clear refusal (vcpu.Unable: a kernel that does it is
+// crashed with the bytes in the reason, a process gets #UD): CALL, RET, IRET, far transfers
+// and PUSHF, POPF, PUSH of a segment register with a device; MOV of a segment register;
+// shifts, rotates, multiplication, division, SETcc, CMOVcc, BSF and their like; x87, MMX, and
+// SSE and AVX beyond moves; EVEX; masked moves, gathers; 5-level paging; a 67h prefix before
+// VEX outside of 64-bit code. Not checked: #AC, and the limit of CS on the
+// instruction itself (the processor has fetched it). The half of an operand that is
+// memory while the other half is a device is not accessed atomically.
+//
+// Specifications: Intel SDM edition 084, Vol. 1 chapter 13 (XSAVE), Vol. 2
+// (instructions), Vol. 3A chapters 4 (paging) and 5 (protection).
 package emul

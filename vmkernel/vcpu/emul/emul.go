@@ -2,6 +2,7 @@ package emul
 
 import (
 	"encoding/binary"
+	"sync/atomic"
 
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/vcpu"
@@ -20,8 +21,11 @@ type Emulator struct {
 	io       vcpu.IO
 	physMask uint64
 	cache    [cacheSize]cached
-	buf      [8]byte // what the IO calls see; not on the stack, so nothing escapes
+	buf      [8]byte  // what the IO calls see; not on the stack, so nothing escapes
+	wide     [32]byte // the same for operands of any size
 	code     [16]byte
+
+	hits, misses atomic.Uint64
 }
 
 type cached struct {
@@ -52,35 +56,49 @@ func (e *Emulator) fetch(c vcpu.CPU) (*inst, vcpu.Event, vcpu.Result) {
 	if !ok {
 		return nil, ev, vcpu.Faulted
 	}
-	if off := gpa & 0xfff; off <= 0x1000-16 {
-		if lo, hi, ok := e.mem.Load16(gpa); ok {
-			h := &e.cache[(r.RIP^r.RIP>>7)%cacheSize]
-			if h.rip == r.RIP && h.bits == uint8(bits) && lo&h.mlo == h.lo && hi&h.mhi == h.hi {
-				return &h.inst, vcpu.Event{}, vcpu.Done
-			}
-			binary.LittleEndian.PutUint64(e.code[:], lo)
-			binary.LittleEndian.PutUint64(e.code[8:], hi)
-			if !decode(e.code[:maxInst], bits, &h.inst) {
-				h.bits = 0
-				return nil, vcpu.Event{}, vcpu.Unable
-			}
-			h.rip, h.bits = r.RIP, uint8(bits)
-			h.mlo, h.mhi = mask(int(h.inst.len)), mask(int(h.inst.len)-8)
-			h.lo, h.hi = lo&h.mlo, hi&h.mhi
-			return &h.inst, vcpu.Event{}, vcpu.Done
-		}
+	lo, hi, whole := uint64(0), uint64(0), false
+	if gpa&0xfff <= 0x1000-16 {
+		lo, hi, whole = e.mem.Load16(gpa)
 	}
-	// The end of a page: byte by byte, and not cached across the border.
-	n, ev, ok := e.bytes(s, lin, bits, e.code[:maxInst])
+	n := maxInst
+	if !whole {
+		// The end of a page, or of memory: byte by byte.
+		e.code = [16]byte{}
+		n, ev, ok = e.bytes(s, lin, bits, e.code[:maxInst])
+		lo, hi = binary.LittleEndian.Uint64(e.code[:]), binary.LittleEndian.Uint64(e.code[8:])
+	}
 	h := &e.cache[(r.RIP^r.RIP>>7)%cacheSize]
-	h.bits = 0
+	if h.rip == r.RIP && h.bits == uint8(bits) && int(h.inst.len) <= n && lo&h.mlo == h.lo && hi&h.mhi == h.hi {
+		e.hits.Add(1)
+		return &h.inst, vcpu.Event{}, vcpu.Done
+	}
+	e.misses.Add(1)
+	binary.LittleEndian.PutUint64(e.code[:], lo)
+	binary.LittleEndian.PutUint64(e.code[8:], hi)
 	if !decode(e.code[:n], bits, &h.inst) {
+		h.bits = 0
 		if !ok {
-			return nil, ev, vcpu.Faulted
+			return nil, ev, vcpu.Faulted // cut short by what cannot be read
 		}
 		return nil, vcpu.Event{}, vcpu.Unable
 	}
+	h.rip, h.bits = r.RIP, uint8(bits)
+	h.mlo, h.mhi = mask(int(h.inst.len)), mask(int(h.inst.len)-8)
+	h.lo, h.hi = lo&h.mlo, hi&h.mhi
 	return &h.inst, vcpu.Event{}, vcpu.Done
+}
+
+// CacheStats are how many instructions the decode cache had and had not. For any
+// goroutine.
+func (e *Emulator) CacheStats() (hits, misses uint64) { return e.hits.Load(), e.misses.Load() }
+
+// settled is a result for the caller: a fault without an event is a page walk that the
+// guest has to repeat.
+func settled(res vcpu.Result, ev vcpu.Event) (vcpu.Result, vcpu.Event) {
+	if res == vcpu.Faulted && !ev.Valid {
+		return vcpu.Again, vcpu.Event{}
+	}
+	return res, ev
 }
 
 func mask(n int) uint64 {
@@ -139,6 +157,10 @@ func (e *Emulator) Length(c vcpu.CPU) (uint8, vcpu.Event) {
 
 // CR implements vcpu.Emulator.
 func (e *Emulator) CR(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
+	return settled(e.control(c, x))
+}
+
+func (e *Emulator) control(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	in, ev, res := e.fetch(c)
 	if res != vcpu.Done {
 		return res, ev

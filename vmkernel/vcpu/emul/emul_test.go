@@ -17,13 +17,15 @@ const (
 )
 
 type cpu struct {
-	r vcpu.Regs
-	s vcpu.System
+	r    vcpu.Regs
+	s    vcpu.System
+	area []byte
 }
 
 func (c *cpu) Regs() *vcpu.Regs     { return &c.r }
 func (c *cpu) Mode() *vcpu.System   { return &c.s }
 func (c *cpu) System() *vcpu.System { return &c.s }
+func (c *cpu) XSAVE() []byte        { return c.area }
 
 // device is 4 KiB of registers that are plain memory, with a log.
 type device struct {
@@ -130,6 +132,9 @@ func TestInstructions(t *testing.T) {
 		{"movsx rax,word", "48 0f bf 03", 0xffffffffffffff80, m0, 0},
 		{"movsx ax,byte", "66 0f be 03", 0x112233445566ff80, m0, 0},
 		{"movsxd rax,dword", "48 63 03", 0xffffffffddeeff80, m0, 0},
+		{"or qword [rbx],-16", "48 81 0b f0 ff ff ff", a0, ^uint64(15), vcpu.FlagSF | vcpu.FlagPF},
+		{"test qword [rbx],-1<<31", "48 f7 03 00 00 00 80", a0, m0, vcpu.FlagSF | vcpu.FlagPF},
+		{"sub qword [rbx],-1", "48 83 2b ff", a0, m0 + 1, vcpu.FlagCF | vcpu.FlagSF | vcpu.FlagAF | vcpu.FlagPF},
 		{"and [rbx],eax", "21 03", a0, 0x99aabbcc55667780, 0},
 		{"or [rbx],eax", "09 03", a0, 0x99aabbccddeeff88, vcpu.FlagSF | vcpu.FlagPF},
 		{"xor rax,[rbx]", "48 33 03", a0 ^ m0, m0, vcpu.FlagSF},
@@ -154,7 +159,8 @@ func TestInstructions(t *testing.T) {
 		{"movbe eax,[rbx]", "0f 38 f0 03", 0x80ffeedd, m0, 0},
 		{"movbe [rbx],ax", "66 0f 38 f1 03", a0, 0x99aabbccddee8877, 0},
 		{"mov [rbx+rsi*2-8],al", "88 44 73 f8", a0, 0x99aabbccddeeff88, 0},
-		{"mov eax,[rip+dev]", "8b 05 fa ff ef fd", 0xddeeff80, m0, 0},
+		{"mov eax,[rbx+rsi*4-16]", "8b 84 b3 f0 ff ff ff", 0xddeeff80, m0, 0},
+		{"mov eax,[rip+dev]", "8b 05 fa ff ef 7d", 0xddeeff80, m0, 0},
 	} {
 		for _, exact := range []bool{true, false} {
 			r := long()
@@ -187,11 +193,11 @@ func TestBitBeyondTheOperand(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for _, code := range []string{
-		"ff 33",       // push [rbx]
-		"8f 03",       // pop [rbx]
 		"ff 13",       // call [rbx]
-		"0f 10 03",    // movups xmm0,[rbx]
-		"c5 f8 10 03", // vmovups
+		"0f 6f 03",    // movq mm0,[rbx]
+		"0f 58 03",    // addps xmm0,[rbx]
+		"c5 f0 12 03", // vmovlps xmm0,xmm1,[rbx]
+		"0f b4 03",    // lfs eax,[rbx]
 		"8e 1b",       // mov ds,[rbx]
 		"d9 03",       // fld
 		"0f ff",       // nothing
@@ -564,6 +570,11 @@ func FuzzEmulator(f *testing.F) {
 	f.Add([]byte{0xf3, 0xa4}, uint8(1), uint64(devBase), ^uint64(0), uint64(0))
 	f.Add([]byte{0x0f, 0xab, 0x03}, uint8(2), uint64(0x200), uint64(1)<<63, uint64(7))
 	f.Add([]byte{0xf3, 0x6d}, uint8(3), uint64(1), uint64(5), uint64(9))
+	f.Add([]byte{0xff, 0x33}, uint8(0), uint64(devBase), uint64(devBase)+0x800, uint64(0x1000))
+	f.Add([]byte{0x8f, 0x44, 0x24, 0x08}, uint8(4), uint64(devBase), uint64(devBase)+0x800, uint64(0))
+	f.Add([]byte{0xf0, 0x48, 0x0f, 0xc7, 0x0b}, uint8(0), uint64(devBase), uint64(devBase)+0xff8, uint64(0x1000))
+	f.Add([]byte{0x67, 0x64, 0xc5, 0xfe, 0x7f, 0x43, 0x20}, uint8(0), uint64(devBase), uint64(devBase)+0xff0, uint64(0x1000))
+	f.Add([]byte{0x66, 0x0f, 0xe7, 0x03}, uint8(32), uint64(devBase), uint64(devBase)+0xff0, uint64(0x1000))
 	f.Add([]byte{0x67, 0x66, 0xf0, 0x0f, 0xc1, 0x44, 0x24, 0x7f}, uint8(0), uint64(devBase), uint64(1), uint64(0xfffffffffffff000))
 	f.Fuzz(func(t *testing.T, code []byte, mode uint8, a, b, cr3 uint64) {
 		r := long()
@@ -591,6 +602,9 @@ func FuzzEmulator(f *testing.F) {
 				r.c.r.GPR[i] = b
 			}
 		}
+		s.CR4 |= vcpu.CR4OSFXSR | vcpu.CR4OSXSAVE
+		s.XCR0 = 7
+		r.c.area = make([]byte, []int{0, 512, 576, 832}[b>>1&3])
 		at := uint64(codeBase)
 		if mode&32 != 0 {
 			at = codeBase + 0xffd

@@ -9,6 +9,10 @@ import (
 // Memory implements vcpu.Emulator: the instruction at RIP touched x.Mem, which
 // is not memory.
 func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
+	return settled(e.access(c, x))
+}
+
+func (e *Emulator) access(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	in, ev, res := e.fetch(c)
 	if res != vcpu.Done {
 		return res, ev
@@ -25,8 +29,22 @@ func (e *Emulator) Memory(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	if isString(in.op) {
 		return e.str(c, in)
 	}
+	switch in.op {
+	case opPush:
+		return e.push(c, in)
+	case opPop:
+		return e.pop(c, in)
+	case opUndefined:
+		return vcpu.Faulted, fault(vecUD, 0)
+	}
 	if in.op == opNone || in.op >= opStos || !in.mem {
 		return vcpu.Unable, vcpu.Event{}
+	}
+	switch in.op {
+	case opVec, opVecLow, opVecHigh:
+		return e.vector(c, in, x)
+	case opCmpxchgN:
+		return e.cmpxchgN(c, in, x)
 	}
 	return e.exec(c, in, x)
 }
@@ -111,6 +129,9 @@ func (e *Emulator) exec(c vcpu.CPU, in *inst, x *vcpu.Exit) (vcpu.Result, vcpu.E
 	}
 	if ev, ok := e.resolve(c, in, x, n, acc, &t); !ok {
 		return vcpu.Faulted, ev
+	}
+	if !t.device() {
+		return vcpu.Again, vcpu.Event{}
 	}
 	switch in.op {
 	case opMov, opMovbe:
@@ -240,58 +261,4 @@ func (e *Emulator) bit(in *inst, r *vcpu.Regs, t *target, n uint8) {
 	case opBtc:
 		e.store(t, v^m)
 	}
-}
-
-const aluFlags = vcpu.FlagCF | vcpu.FlagPF | vcpu.FlagAF | vcpu.FlagZF | vcpu.FlagSF | vcpu.FlagOF
-
-// alu computes a op b on n bytes and the flags (SDM Vol. 1, 3.4.3.1).
-func alu(o op, a, b uint64, n uint8, flags uint64) (uint64, uint64) {
-	m := sizeMask(n)
-	sign := uint64(1) << (8*n - 1)
-	a, b = a&m, b&m
-	carry := flags & vcpu.FlagCF
-	f := flags &^ aluFlags
-	var res uint64
-	switch o {
-	case opAdd, opAdc:
-		if o == opAdd {
-			carry = 0
-		}
-		res = (a + b + carry) & m
-		if res < a || carry != 0 && res == a {
-			f |= vcpu.FlagCF
-		}
-		if (a^res)&(b^res)&sign != 0 {
-			f |= vcpu.FlagOF
-		}
-		f |= (a ^ b ^ res) & vcpu.FlagAF
-	case opSub, opSbb, opCmp:
-		if o != opSbb {
-			carry = 0
-		}
-		res = (a - b - carry) & m
-		if a < b || carry != 0 && a == b {
-			f |= vcpu.FlagCF
-		}
-		if (a^b)&(a^res)&sign != 0 {
-			f |= vcpu.FlagOF
-		}
-		f |= (a ^ b ^ res) & vcpu.FlagAF
-	case opAnd, opTest:
-		res = a & b
-	case opOr:
-		res = a | b
-	case opXor:
-		res = a ^ b
-	}
-	if res == 0 {
-		f |= vcpu.FlagZF
-	}
-	if res&sign != 0 {
-		f |= vcpu.FlagSF
-	}
-	if bits.OnesCount8(uint8(res))&1 == 0 {
-		f |= vcpu.FlagPF
-	}
-	return res, f
 }

@@ -6,8 +6,8 @@ import (
 	"basalt/vmkernel/vcpu"
 )
 
-// target is a resolved memory operand: one or two pieces of guest-physical
-// addresses.
+// target is a resolved memory operand of at most 32 bytes: one or two pieces of
+// guest-physical addresses.
 type target struct {
 	gpa   [2]uint64
 	n     [2]uint8 // bytes of each piece; the second is 0 inside one page
@@ -90,6 +90,9 @@ func linear(s *vcpu.System, seg uint8, off uint64, n uint8, acc access) (uint64,
 	if protected && acc&accWrite != 0 && g.Attr&0xa != 2 {
 		bad = true // read-only data or code
 	}
+	if protected && acc&accWrite == 0 && g.Attr&0xa == 8 {
+		bad = true // code that can only be executed
+	}
 	if bad {
 		return 0, fault(vec, 0), false
 	}
@@ -143,6 +146,9 @@ func (e *Emulator) locate(c vcpu.CPU, seg uint8, off uint64, n uint8, acc access
 	if !ok {
 		return ev, false
 	}
+	if smap(c.Regs(), s) {
+		acc |= accSMAP
+	}
 	t.total = n
 	for i := range t.n {
 		step := uint8(min(uint64(n), 0x1000-lin&0xfff))
@@ -152,9 +158,6 @@ func (e *Emulator) locate(c vcpu.CPU, seg uint8, off uint64, n uint8, acc access
 		}
 		if t.gpa[i], ev, ok = e.walk(s, lin, acc); !ok {
 			return ev, false
-		}
-		if acc&accUser == 0 && smap(c.Regs(), s) && e.userPage(s, lin) {
-			return pageFault(lin, code(s, acc)|pfP), false
 		}
 		t.dev[i] = !e.mem.Contains(t.gpa[i], uint64(step))
 		lin += uint64(step)
@@ -168,48 +171,75 @@ func smap(r *vcpu.Regs, s *vcpu.System) bool {
 	return s.CR4&vcpu.CR4SMAP != 0 && s.CPL() != 3 && r.RFLAGS&(1<<18) == 0 && s.CR0&vcpu.CR0PG != 0
 }
 
-// userPage asks the tables again, as a user: the page is one if that works.
-func (e *Emulator) userPage(s *vcpu.System, lin uint64) bool {
-	u := *s
-	u.SS.Attr |= 3 << 5
-	_, _, ok := e.walk(&u, lin, accRead)
-	return ok
-}
+// device says that a part of the operand is not memory. Where all is, the code has
+// changed since the exit, and the processor does it better: locked, for one.
+func (t *target) device() bool { return t.dev[0] || t.n[1] != 0 && t.dev[1] }
 
-// load reads the operand.
-func (e *Emulator) load(t *target) uint64 {
-	if t.n[1] == 0 {
-		return e.loadPiece(t.gpa[0], t.n[0], t.dev[0])
-	}
-	return e.loadPiece(t.gpa[0], t.n[0], t.dev[0]) |
-		e.loadPiece(t.gpa[1], t.n[1], t.dev[1])<<(8*t.n[0])
-}
-
-func (e *Emulator) loadPiece(gpa uint64, n uint8, dev bool) uint64 {
-	binary.LittleEndian.PutUint64(e.buf[:], 0)
-	if dev {
-		e.io.ReadMMIO(gpa, e.buf[:n])
-	} else {
-		_ = e.mem.Read(gpa, e.buf[:n])
-	}
-	return binary.LittleEndian.Uint64(e.buf[:]) & mask(int(n))
-}
-
-// store writes the operand.
-func (e *Emulator) store(t *target, val uint64) {
-	e.storePiece(t.gpa[0], t.n[0], t.dev[0], val)
+// read copies the operand to p, which is in e.wide.
+func (e *Emulator) read(t *target, p []byte) {
+	e.readPiece(t.gpa[0], p[:t.n[0]], t.dev[0])
 	if t.n[1] != 0 {
-		e.storePiece(t.gpa[1], t.n[1], t.dev[1], val>>(8*t.n[0]))
+		e.readPiece(t.gpa[1], p[t.n[0]:t.total], t.dev[1])
 	}
 }
 
-func (e *Emulator) storePiece(gpa uint64, n uint8, dev bool, val uint64) {
-	binary.LittleEndian.PutUint64(e.buf[:], val)
-	if dev {
-		e.io.WriteMMIO(gpa, e.buf[:n])
-	} else {
-		_ = e.mem.Write(gpa, e.buf[:n])
+// write is the way back. The operand is at least as long as it was resolved for.
+func (e *Emulator) write(t *target, p []byte) {
+	e.writePiece(t.gpa[0], p[:t.n[0]], t.dev[0])
+	if t.n[1] != 0 {
+		e.writePiece(t.gpa[1], p[t.n[0]:t.total], t.dev[1])
 	}
+}
+
+// bus is the size of the next access of at most 8 bytes to a device: what is left,
+// if a bus can carry it.
+func bus(left int) int {
+	switch {
+	case left >= 8:
+		return 8
+	case left >= 4:
+		return 4
+	case left >= 2:
+		return 2
+	}
+	return 1
+}
+
+func (e *Emulator) readPiece(gpa uint64, p []byte, dev bool) {
+	if !dev {
+		_ = e.mem.Read(gpa, p)
+		return
+	}
+	for len(p) > 0 {
+		n := bus(len(p))
+		e.io.ReadMMIO(gpa, p[:n])
+		gpa, p = gpa+uint64(n), p[n:]
+	}
+}
+
+func (e *Emulator) writePiece(gpa uint64, p []byte, dev bool) {
+	if !dev {
+		_ = e.mem.Write(gpa, p)
+		return
+	}
+	for len(p) > 0 {
+		n := bus(len(p))
+		e.io.WriteMMIO(gpa, p[:n])
+		gpa, p = gpa+uint64(n), p[n:]
+	}
+}
+
+// load reads an operand of at most 8 bytes.
+func (e *Emulator) load(t *target) uint64 {
+	binary.LittleEndian.PutUint64(e.wide[:], 0)
+	e.read(t, e.wide[:])
+	return binary.LittleEndian.Uint64(e.wide[:]) & mask(int(t.total))
+}
+
+// store writes an operand of at most 8 bytes.
+func (e *Emulator) store(t *target, val uint64) {
+	binary.LittleEndian.PutUint64(e.wide[:], val)
+	e.write(t, e.wide[:])
 }
 
 func (e *Emulator) value() uint64     { return binary.LittleEndian.Uint64(e.buf[:]) }

@@ -4,6 +4,10 @@ import "basalt/vmkernel/vcpu"
 
 // String implements vcpu.Emulator: INS and OUTS (SDM Vol. 2A, INS; 2B, OUTS).
 func (e *Emulator) String(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
+	return settled(e.ports(c, x))
+}
+
+func (e *Emulator) ports(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 	in, ev, res := e.fetch(c)
 	if res != vcpu.Done {
 		return res, ev

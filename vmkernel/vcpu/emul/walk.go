@@ -11,6 +11,7 @@ const (
 	accFetch
 	accUser
 	accNoCheck // the processor has made the access already: only translate
+	accSMAP    // a page that users reach is out of bounds
 )
 
 // Bits of page-table entries and of the error code (SDM Vol. 3A, 4.5, 4.7).
@@ -33,6 +34,7 @@ const (
 const (
 	vecDB = 1
 	vecUD = 6
+	vecNM = 7
 	vecSS = 12
 	vecGP = 13
 	vecPF = 14
@@ -48,8 +50,22 @@ func pageFault(lin uint64, code uint32) vcpu.Event {
 	return e
 }
 
-// walk translates a linear address. ok is false with the fault to inject.
+// maxWalks is how often a walk begins again because another processor has changed an
+// entry under it.
+const maxWalks = 8
+
+// walk translates a linear address. ok is false with the fault to inject, or with no
+// event: the tables would not hold still, and the guest has to try again.
 func (e *Emulator) walk(s *vcpu.System, lin uint64, acc access) (gpa uint64, ev vcpu.Event, ok bool) {
+	for range maxWalks {
+		if gpa, ev, ok = e.tryWalk(s, lin, acc); ok || ev.Valid {
+			return gpa, ev, ok
+		}
+	}
+	return 0, vcpu.Event{}, false
+}
+
+func (e *Emulator) tryWalk(s *vcpu.System, lin uint64, acc access) (gpa uint64, ev vcpu.Event, ok bool) {
 	if s.CR0&vcpu.CR0PG == 0 {
 		return lin & 0xffffffff, ev, true
 	}
@@ -137,26 +153,33 @@ func (e *Emulator) walk64(s *vcpu.System, lin, table uint64, shift uint, acc acc
 		if !allowed(s, acc, rights, nx) {
 			return 0, pageFault(lin, code(s, acc)|pfP), false
 		}
-		e.mark64(&at, &val, n, acc)
+		if !e.mark64(&at, &val, n, acc) {
+			return 0, vcpu.Event{}, false
+		}
 		return p&e.physMask&^(size-1) | lin&(size-1), vcpu.Event{}, true
 	}
 }
 
-// mark64 sets A on the way and D on the leaf. An entry that another processor
-// has changed meanwhile is left alone: the next access walks again.
-func (e *Emulator) mark64(at, val *[4]uint64, n int, acc access) {
+// mark64 sets A on the way and D on the leaf, as a processor does: each in the entry
+// that the translation was made from. False if another processor has changed one
+// meanwhile; what is marked by then stays.
+func (e *Emulator) mark64(at, val *[4]uint64, n int, acc access) bool {
 	if acc&accNoCheck != 0 {
-		return
+		return true
 	}
 	for i := 0; i <= n; i++ {
 		want := uint64(pteA)
 		if i == n && acc&accWrite != 0 {
 			want |= pteD
 		}
-		if val[i]&want != want {
-			e.mem.CompareAndSwap64(at[i], val[i], val[i]|want)
+		if val[i]&want == want {
+			continue
+		}
+		if swapped, ok := e.mem.CompareAndSwap64(at[i], val[i], val[i]|want); ok && !swapped {
+			return false
 		}
 	}
+	return true
 }
 
 // allowed is SDM Vol. 3A, 4.6.1.
@@ -171,6 +194,9 @@ func allowed(s *vcpu.System, acc access, rights, nx uint64) bool {
 	if acc&accFetch != 0 {
 		return nx == 0 && (user || !userPage || s.CR4&vcpu.CR4SMEP == 0)
 	}
+	if acc&accSMAP != 0 && userPage {
+		return false
+	}
 	if acc&accWrite != 0 && rights&pteW == 0 && (user || s.CR0&vcpu.CR0WP != 0) {
 		return false
 	}
@@ -184,10 +210,12 @@ func (e *Emulator) walk32(s *vcpu.System, lin uint64, acc access) (uint64, vcpu.
 	if pde&pteP == 0 {
 		return 0, pageFault(lin, code(s, acc)), false
 	}
-	mark := func(at uint64, val, want uint32) {
-		if acc&accNoCheck == 0 && val&want != want {
-			e.mem.CompareAndSwap32(at, val, val|want)
+	mark := func(at uint64, val, want uint32) bool {
+		if acc&accNoCheck != 0 || val&want == want {
+			return true
 		}
+		swapped, ok := e.mem.CompareAndSwap32(at, val, val|want)
+		return swapped || !ok
 	}
 	leafBits := uint32(pteA)
 	if acc&accWrite != 0 {
@@ -201,7 +229,9 @@ func (e *Emulator) walk32(s *vcpu.System, lin uint64, acc access) (uint64, vcpu.
 		if !allowed(s, acc, uint64(pde), 0) {
 			return 0, pageFault(lin, code(s, acc)|pfP), false
 		}
-		mark(pdeAt, pde, leafBits)
+		if !mark(pdeAt, pde, leafBits) {
+			return 0, vcpu.Event{}, false
+		}
 		return high | uint64(pde)&0xffc00000 | lin&0x3fffff, vcpu.Event{}, true
 	}
 	pteAt := uint64(pde)&0xfffff000 + lin>>12&0x3ff*4
@@ -212,8 +242,9 @@ func (e *Emulator) walk32(s *vcpu.System, lin uint64, acc access) (uint64, vcpu.
 	if !allowed(s, acc, uint64(pde&pte), 0) {
 		return 0, pageFault(lin, code(s, acc)|pfP), false
 	}
-	mark(pdeAt, pde, pteA)
-	mark(pteAt, pte, leafBits)
+	if !mark(pdeAt, pde, pteA) || !mark(pteAt, pte, leafBits) {
+		return 0, vcpu.Event{}, false
+	}
 	return uint64(pte)&0xfffff000 | lin&0xfff, vcpu.Event{}, true
 }
 

@@ -118,7 +118,7 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 		switch e.fast.FastExit(x) {
 		case vcpu.Return:
 			return nil
-		case vcpu.Resume, vcpu.ResumeQuiet:
+		case vcpu.Resume, vcpu.ResumeQuiet, vcpu.Yield:
 			e.Shadow = e.Shadow && e.R.RIP == rip
 		case vcpu.Block:
 			if v, ok := e.fast.PendingInterrupt(); !ok || v == 0 {
@@ -174,11 +174,14 @@ func (e *Engine) LoadMode(s *vcpu.System) {
 }
 
 // LoadSystem implements vcpu.Engine.
-func (e *Engine) LoadSystem(s *vcpu.System) { *s = e.S }
+func (e *Engine) LoadSystem(s *vcpu.System) {
+	*s = e.S
+	s.InterruptShadow = e.Shadow
+}
 
 // StoreSystem implements vcpu.Engine.
 func (e *Engine) StoreSystem(s *vcpu.System) error {
-	e.S = *s
+	e.S, e.Shadow = *s, s.InterruptShadow
 	return nil
 }
 
@@ -187,6 +190,11 @@ func (e *Engine) Inject(ev vcpu.Event) { e.Pending = ev }
 
 // DropEvents implements vcpu.Engine.
 func (e *Engine) DropEvents() { e.Pending, e.NMI = vcpu.Event{}, false }
+
+// Events implements vcpu.Engine.
+func (e *Engine) Events() (next, behind vcpu.Event, nmi bool) {
+	return e.Pending, vcpu.Event{}, e.NMI
+}
 
 // SetNMIPending implements vcpu.Engine.
 func (e *Engine) SetNMIPending() { e.NMI = true }

@@ -27,6 +27,13 @@ type Host struct {
 	// EnterGuest is called by a run loop whose word says MustEnter, and returns when
 	// this virtual CPU may run, maybe on another processor. W1; interrupts are off.
 	EnterGuest func()
+	// Contended says that a thread waits for a processor. It may err: it is asked
+	// before a processor is kept busy for nothing. W1. Nil: never known, and then
+	// nothing is kept busy.
+	Contended func() bool
+	// Yield makes an interrupt arrive on this processor that gives it to the next
+	// thread that waits for it, if any. W1; interrupts are off. Nil: not possible.
+	Yield func()
 
 	// Alloc gives n zeroed contiguous 4 KiB frames aligned to align frames.
 	Alloc func(n, align int) (pa uint64, ok bool)

@@ -49,6 +49,11 @@
 //
 //   - Debug registers are given to a guest at its first write to one.
 //
+//   - A machine with several processors: PAUSE loops exit where the processor has a
+//     pause filter and give way to a thread that waits; elsewhere the scheduler's
+//     slices have to do. A halted processor looks a moment for a kick before its
+//     thread sleeps (hostcpu.Poll).
+//
 //   - CR8 writes are intercepted while the priority is not 0 too: an interrupt may
 //     wait for a lower one.
 //
@@ -74,7 +79,7 @@
 // intercept; it saves nothing more than XSAVEC while IA32_XSS is 0, and that exits.
 // INVLPGB, TLBSYNC and MCOMMIT are #UD: their enables are off.
 //
-// Not supported: AVIC, virtual NMI, LBR virtualization, TSC ratio, pause filter; a
+// Not supported: AVIC, virtual NMI, LBR virtualization, TSC ratio; a
 // machine check while a guest with CR4.MCE clear runs shuts the processor down.
 //
 // Specification: AMD64 APM Vol. 2 (publication 24593, revision 3.42), chapter 15.

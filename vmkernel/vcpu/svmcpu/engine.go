@@ -35,6 +35,9 @@ type Engine struct {
 	parked atomic.Uint32
 	seen   atomic.Uint64 // generation of the table that the TLB is clean for
 
+	spins bool         // there are others: set before any of them runs
+	poll  hostcpu.Poll // of kicks, when halted
+
 	cpu      int  // where the last entry was, -1 before
 	ask      bool // consult has to ask Fast
 	tag      bool // the ASID has to be looked at
@@ -136,6 +139,27 @@ func (e *Engine) initVMCB() {
 	e.regs.RFLAGS = reg.RFLAGS_1
 }
 
+// Pause filter (APM Vol. 2, 15.14.4): a loop of so many PAUSEs, not further apart than
+// so many cycles, is an exit.
+const (
+	pauseCount     = 3000
+	pauseThreshold = 128
+)
+
+// meetOthers says that the machine has more than one processor: one may wait for
+// another. No engine runs yet.
+func (e *Engine) meetOthers() {
+	e.spins = true
+	if caps := &e.f.cfg.Caps; caps.Has(reg.SVM_PauseFilter) {
+		c := &e.vmcb.Control
+		c.Intercept1 |= svm.Intercept1PAUSE
+		c.PauseFilterCount = pauseCount
+		if caps.Has(reg.SVM_PauseFilterThr) {
+			c.PauseFilterThresh = pauseThreshold
+		}
+	}
+}
+
 // Run implements vcpu.Engine.
 func (e *Engine) Run(x *vcpu.Exit) error {
 	if e.closed {
@@ -187,6 +211,21 @@ func (e *Engine) DropEvents() {
 	c.EventInj, c.ExitIntInfo = 0, 0
 	c.Intercept1 &^= svm.Intercept1IRET
 	e.clean &^= svm.CleanIntercepts
+}
+
+// Events implements vcpu.Engine.
+func (e *Engine) Events() (next, behind vcpu.Event, nmi bool) {
+	e.unstep()
+	return event(e.event), event(e.deferred), e.nmi.pending
+}
+
+func event(i svm.EventInfo) vcpu.Event {
+	if !i.Valid() {
+		return vcpu.Event{}
+	}
+	var x vcpu.Exit
+	fillEvent(&x, i)
+	return x.Event
 }
 
 // SetNMIPending implements vcpu.Engine.

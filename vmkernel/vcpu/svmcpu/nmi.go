@@ -53,3 +53,14 @@ func (e *Engine) nmiStepped() (ours bool) {
 	e.clean &^= svm.CleanDRx
 	return true
 }
+
+// unstep takes the step back: the IRET has not run, and is intercepted again.
+func (e *Engine) unstep() {
+	if !e.nmi.stepping {
+		return
+	}
+	e.nmi.stepping = false
+	e.regs.RFLAGS = e.regs.RFLAGS&^reg.RFLAGS_TF | e.nmi.guestTF
+	e.vmcb.Control.Intercept1 |= svm.Intercept1IRET
+	e.clean &^= svm.CleanIntercepts
+}

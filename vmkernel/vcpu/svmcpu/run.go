@@ -85,9 +85,22 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		case vcpu.Block:
 			e.block()
 		default:
+			if verdict == vcpu.Yield { // not a case: exits that are frequent pay for each
+				c.Shadow = 0
+				e.yield()
+				continue
+			}
 			e.leave()
 			return
 		}
+	}
+}
+
+// yield gives the processor to a thread that waits for it, if the host knows of one.
+func (e *Engine) yield() {
+	if h := e.host; h.Yield != nil && h.Contended != nil && h.Contended() {
+		h.Yield()
+		e.interrupt()
 	}
 }
 
@@ -161,9 +174,13 @@ func (e *Engine) guardReturns() {
 // block sleeps until something may have changed: a kick, the deadline, an
 // interrupt that the guest can take.
 func (e *Engine) block() {
+	if e.spins && e.look() {
+		return
+	}
 	e.saveState()
 	e.where.Store(0)
 	e.guardReturns()
+	slept := false
 	for e.kicked.Load() == 0 {
 		deadline := uint64(0)
 		if e.regs.RFLAGS&reg.RFLAGS_IF != 0 {
@@ -172,13 +189,36 @@ func (e *Engine) block() {
 			}
 			deadline = e.fast.Deadline()
 		}
+		slept = true
 		e.parked.Store(1)
 		e.ops.sti()
 		e.host.Park(e.word(), 0, deadline)
 		e.ops.cli()
 		e.parked.Store(0)
 	}
+	if e.spins && slept {
+		e.poll.Slept(e.host)
+	}
 	e.arrive()
+}
+
+// look waits a moment for a kick, with the guest's state where it is. Another engine
+// does not send an interrupt meanwhile: where is 0.
+func (e *Engine) look() bool {
+	until := uint64(0)
+	if e.regs.RFLAGS&reg.RFLAGS_IF != 0 {
+		if _, ok := e.fast.PendingInterrupt(); ok {
+			return false
+		}
+		until = e.fast.Deadline()
+	}
+	cpu := e.where.Load()
+	e.where.Store(0)
+	kicked := e.poll.Look(e.host, &e.kicked, until)
+	if kicked {
+		e.where.Store(cpu)
+	}
+	return kicked
 }
 
 // leave ends the loop: ordinary Go runs next.

@@ -70,6 +70,9 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 	v.GPAT = s.PAT
 	v.DR6, v.DR7 = s.DR6, s.DR7
 	e.dr = s.DR
+	if s.DR7&reg.DR7_Enable != 0 && !e.drUsed {
+		e.giveDR() // a breakpoint is armed: its address has to be in the processor
+	}
 	for _, p := range [...]struct {
 		to   *svm.Segment
 		from *vcpu.Segment

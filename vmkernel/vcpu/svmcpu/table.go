@@ -88,6 +88,11 @@ func (t *table) add(e *Engine) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.engines = append(t.engines[:len(t.engines):len(t.engines)], e)
+	if len(t.engines) > 1 {
+		for _, e := range t.engines {
+			e.meetOthers()
+		}
+	}
 }
 
 func (t *table) remove(e *Engine) {

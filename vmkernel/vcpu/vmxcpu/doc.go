@@ -28,6 +28,10 @@
 //     return to Go.
 //   - System-call MSRs stay the guest's over fast exits. They are the host's
 //     again before interrupts are turned on, because another thread may run then.
+//   - A machine with several processors: PAUSE loops exit where the processor can and
+//     give way to a thread that waits; elsewhere the scheduler's slices have to do. A
+//     halted processor looks a moment for a kick before its thread sleeps
+//     (hostcpu.Poll).
 //   - A virtual CPU's thread stays on one processor: its VMCS is active there.
 //     Detach (on that processor) makes it free to move.
 //

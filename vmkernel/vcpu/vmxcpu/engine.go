@@ -48,6 +48,9 @@ type Engine struct {
 	msrs  vmx.MSRs // the guest's
 	cr2   uint64   // the guest's, while not live
 
+	spins bool         // there are others: set before any of them runs
+	poll  hostcpu.Poll // of kicks, when halted
+
 	where  atomic.Uint32 // CPU + 1 while the guest may run there, else 0
 	kicked atomic.Uint32 // someone wants attention
 	inside uint32        // hostcpu.InGo, InGuest or MustEnter
@@ -158,7 +161,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 // that takes the value; APIC-register virtualisation would need its registers.
 func (f *Factory) controls(tpr bool) vmx.Controls {
 	c := f.caps.Controls
-	c.Proc2 &^= (vmx.Proc2APICRegisterVirtual | vmx.Proc2VirtualizeX2APIC) &^ f.caps.Proc2.Must
+	c.Proc2 &^= (vmx.Proc2APICRegisterVirtual | vmx.Proc2VirtualizeX2APIC | vmx.Proc2PAUSELoopExiting) &^ f.caps.Proc2.Must
 	if !tpr && c.Proc&vmx.ProcUseTPRShadow != 0 {
 		c.Proc &^= vmx.ProcUseTPRShadow
 		c.Proc |= vmx.ProcCR8LoadExiting | vmx.ProcCR8StoreExiting
@@ -170,6 +173,20 @@ func (f *Factory) controls(tpr bool) vmx.Controls {
 		c.Proc2 &^= vmx.Proc2EnableINVPCID
 	}
 	return c
+}
+
+// PAUSE-loop exiting (SDM Vol. 3C, 25.6.13): PAUSEs not further apart than the gap, for
+// longer than the window, are an exit. Both in ticks of the TSC.
+const (
+	pauseGap    = 128
+	pauseWindow = 4096
+)
+
+// meetOthers says that the machine has more than one processor: one may wait for
+// another. No engine runs yet.
+func (e *Engine) meetOthers() {
+	e.spins = true
+	e.controls.Proc2 |= e.f.caps.Controls.Proc2 & vmx.Proc2PAUSELoopExiting
 }
 
 func (e *Engine) free(vmcs, apic, xsave bool) {
@@ -291,6 +308,32 @@ func (e *Engine) DropEvents() {
 	e.frame.IDTVectoring = 0
 	// The next StoreSystem writes everything, pending debug exceptions too.
 	e.known, e.diff = false, false
+}
+
+// Events implements vcpu.Engine. A state that LoadSystem has cached follows what
+// SetInterruptShadow said since.
+func (e *Engine) Events() (next, behind vcpu.Event, nmi bool) {
+	if e.shadow != shadowKeep && (e.pending || e.known) {
+		e.sys.InterruptShadow = e.shadow == shadowSet
+	}
+	return event(e.event, e.eventError), event(e.deferred, 0), e.nmiPending
+}
+
+func event(i vmx.InterruptionInfo, code uint32) vcpu.Event {
+	if !i.Valid() {
+		return vcpu.Event{}
+	}
+	ev := vcpu.Event{Valid: true, Vector: i.Vector(), HasError: i.HasError(), Type: vcpu.EventException}
+	switch i.Type() {
+	case vmx.ExternalInterrupt:
+		ev.Type = vcpu.EventExtInt
+	case vmx.NMI:
+		ev.Type = vcpu.EventNMI
+	}
+	if ev.HasError {
+		ev.Error = code
+	}
+	return ev
 }
 
 // SetNMIPending implements vcpu.Engine.

@@ -90,10 +90,28 @@ func (e *Engine) loop(x *vcpu.Exit) {
 				return
 			}
 		default:
+			if verdict == vcpu.Yield { // not a case: exits that are frequent pay for each
+				if e.yield() {
+					cpu = e.active - 1
+					continue
+				}
+			}
 			e.leave()
 			return
 		}
 	}
+}
+
+// yield gives the processor to a thread that waits for it, if the host knows of one.
+// It says whether the guest can go on.
+func (e *Engine) yield() bool {
+	e.shadow = shadowClear
+	if h := e.host; h.Yield != nil && h.Contended != nil && h.Contended() {
+		h.Yield()
+		e.ask = true
+		return e.interrupt()
+	}
+	return true
 }
 
 // own are the exits that the loop may handle itself.
@@ -257,8 +275,12 @@ func (e *Engine) interrupt() bool {
 // block sleeps until something may have changed: a kick, the deadline, an
 // interrupt that the guest can take. If it fails interrupts are on again.
 func (e *Engine) block() (cpu int, ok bool) {
+	if e.spins && e.look() {
+		return e.active - 1, true
+	}
 	e.saveState()
 	e.where.Store(0)
+	slept := false
 	for e.kicked.Load() == 0 {
 		deadline := uint64(0)
 		if e.frame.RFLAGS&reg.RFLAGS_IF != 0 {
@@ -267,17 +289,41 @@ func (e *Engine) block() (cpu int, ok bool) {
 			}
 			deadline = e.fast.Deadline()
 		}
+		slept = true
 		e.parked.Store(1)
 		e.ops.sti()
 		e.host.Park(e.word(), 0, deadline)
 		e.ops.cli()
 		e.parked.Store(0)
 	}
+	if e.spins && slept {
+		e.poll.Slept(e.host)
+	}
 	e.ask = true
 	if cpu, ok = e.arrive(false); !ok {
 		e.leave()
 	}
 	return cpu, ok
+}
+
+// look waits a moment for a kick, with the guest's state where it is. Another engine
+// does not send an interrupt meanwhile: where is 0.
+func (e *Engine) look() bool {
+	until := uint64(0)
+	if e.frame.RFLAGS&reg.RFLAGS_IF != 0 {
+		if _, ok := e.fast.PendingInterrupt(); ok {
+			return false
+		}
+		until = e.fast.Deadline()
+	}
+	cpu := e.where.Load()
+	e.where.Store(0)
+	kicked := e.poll.Look(e.host, &e.kicked, until)
+	if kicked {
+		e.ask = true
+		e.where.Store(cpu)
+	}
+	return kicked
 }
 
 // leave ends the loop: ordinary Go runs next.

@@ -65,8 +65,8 @@ func (e *Engine) StoreSystem(s *vcpu.System) error {
 	if e.ext.HostXCR0 != 0 {
 		e.ext.GuestXCR0 = s.XCR0&e.ext.HostXCR0 | reg.XCR0_X87
 	}
-	if e.tpr != nil {
-		e.tpr.SetTaskPriority(uint8(s.CR8) & 15)
+	if t := uint8(s.CR8) & 15; e.tpr != nil && e.tpr.TaskPriority() != t {
+		e.tpr.SetTaskPriority(t) // it clears the sub-class in TPR
 	}
 	return nil
 }

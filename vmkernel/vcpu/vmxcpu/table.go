@@ -130,6 +130,11 @@ func (t *table) add(e *Engine) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.engines = append(t.engines, e)
+	if len(t.engines) > 1 {
+		for _, e := range t.engines {
+			e.meetOthers()
+		}
+	}
 }
 
 func (t *table) remove(e *Engine) {

@@ -88,6 +88,10 @@ func (e *Engine) initVMCS() {
 	if c.Proc2&vmx.Proc2EnableVPID != 0 {
 		e.wr(vmx.VPID, uint64(e.vpid))
 	}
+	if c.Proc2&vmx.Proc2PAUSELoopExiting != 0 {
+		e.wr(vmx.PLE_GAP, pauseGap)
+		e.wr(vmx.PLE_WINDOW, pauseWindow)
+	}
 	if c.Proc&vmx.ProcUseTPRShadow != 0 {
 		e.wr(vmx.VIRTUAL_APIC_ADDR, e.apicPA)
 		e.wr(vmx.TPR_THRESHOLD, 0)

@@ -26,6 +26,8 @@ type PM struct {
 	sts   uint16
 	en    uint16
 	cnt   uint16
+	gpe   uint16 // GPE0_STS
+	gpeEn uint16 // GPE0_EN
 	carry uint64 // carries of the timer that were looked at
 	reset uint8
 }
@@ -52,6 +54,9 @@ func (p *PM) Plug(b *vbus.Bus, t *pmtimer.Timer) error {
 	if err := b.AddPortsSized(p, ResetPort, 1, vbus.Size1); err != nil {
 		return err
 	}
+	if err := b.AddPorts(p, GPEAt, GPEN); err != nil {
+		return err
+	}
 	return b.AddPorts(t, TimerAt, TimerN)
 }
 
@@ -63,6 +68,7 @@ func (p *PM) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sts, p.en, p.cnt, p.reset = 0, 0, sciEn, 0
+	p.gpe, p.gpeEn = 0, 0
 	p.carry = p.carries()
 	p.update()
 }
@@ -72,6 +78,17 @@ func (p *PM) PowerButton() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sts |= pwrBit
+	p.update()
+}
+
+// Event raises a general-purpose event, 0 to 15; others do nothing. Any goroutine.
+func (p *PM) Event(n int) {
+	if n < 0 || n >= numGPEs {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gpe |= 1 << n
 	p.update()
 }
 
@@ -87,7 +104,7 @@ func (p *PM) look() {
 
 // update sets the SCI and arms the timer when its carry would raise it.
 func (p *PM) update() {
-	p.irq.Set(p.sts&p.en != 0)
+	p.irq.Set(p.sts&p.en != 0 || p.gpe&p.gpeEn != 0)
 	if p.en&tmrBit != 0 && p.sts&tmrBit == 0 {
 		p.timer.Arm(pmtimer.Nanos((p.carry + 1) << carryBit))
 	} else {
@@ -102,6 +119,14 @@ func (p *PM) expired() {
 	p.update()
 }
 
+// gpeOff is where GPE0 is, from Base.
+const gpeOff = GPEAt - Base
+
+// inside says whether n bytes from port are in one of the two blocks.
+func inside(port uint16, n int) bool {
+	return port >= Base && int(port-Base)+n <= EventLen+ControlN || port >= GPEAt && int(port-GPEAt)+n <= GPEN
+}
+
 // at is byte i of the block from Base.
 func (p *PM) at(i uint16) byte {
 	switch i {
@@ -109,6 +134,10 @@ func (p *PM) at(i uint16) byte {
 		return byte(p.sts >> (8 * i))
 	case 2, 3:
 		return byte(p.en >> (8 * (i - 2)))
+	case gpeOff, gpeOff + 1:
+		return byte(p.gpe >> (8 * (i - gpeOff)))
+	case gpeOff + 2, gpeOff + 3:
+		return byte(p.gpeEn >> (8 * (i - gpeOff - 2)))
 	}
 	return byte(p.cnt >> (8 * (i - 4)))
 }
@@ -121,13 +150,12 @@ func (p *PM) ReadPort(port uint16, data []byte) vbus.Access {
 		data[0] = p.reset
 		return vbus.OK
 	}
+	if !inside(port, len(data)) {
+		return vbus.BadSize
+	}
 	p.look()
 	for i := range data {
-		off := port - Base + uint16(i)
-		if off >= EventLen+ControlN {
-			return vbus.BadSize
-		}
-		data[i] = p.at(off)
+		data[i] = p.at(port - Base + uint16(i))
 	}
 	p.update()
 	return vbus.OK
@@ -135,7 +163,7 @@ func (p *PM) ReadPort(port uint16, data []byte) vbus.Access {
 
 // WritePort implements vbus.PortIO: any width.
 func (p *PM) WritePort(port uint16, data []byte) vbus.Access {
-	if port != ResetPort && (port < Base || int(port-Base)+len(data) > EventLen+ControlN) {
+	if port != ResetPort && !inside(port, len(data)) {
 		return vbus.BadSize
 	}
 	p.mu.Lock()
@@ -174,6 +202,11 @@ func (p *PM) put(i uint16, v byte) (off bool) {
 		w := uint16(v) << 8
 		p.cnt = p.cnt&0x00FF | w&slpTyp
 		return w&slpEn != 0 && w&slpTyp == S5<<slpTypPos
+	case gpeOff, gpeOff + 1:
+		p.gpe &^= uint16(v) << (8 * (i - gpeOff))
+	case gpeOff + 2, gpeOff + 3:
+		sh := 8 * (i - gpeOff - 2)
+		p.gpeEn = p.gpeEn&^(0xFF<<sh) | uint16(v)<<sh
 	}
 	return false
 }

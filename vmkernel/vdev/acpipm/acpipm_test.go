@@ -151,3 +151,45 @@ func FuzzGuest(f *testing.F) {
 		}
 	})
 }
+
+func TestGeneralPurposeEvent(t *testing.T) { // 4.8.4.1
+	r := newRig(t)
+	r.pm.Event(GPEGenerationID)
+	r.pm.Event(16) // there is none
+	r.pm.Event(-1)
+	want(t, "status", r.in(GPEAt, 2), uint32(1))
+	want(t, "disabled: no SCI", bool(r.sci), false)
+	r.out(GPEAt+2, 1, 1)
+	want(t, "enabled", bool(r.sci), true)
+	want(t, "4 bytes", r.in(GPEAt, 4), uint32(0x0001_0001))
+	r.out(GPEAt, 1, 2)
+	want(t, "another bit", bool(r.sci), true)
+	r.pm.PowerButton()
+	r.out(GPEAt, 1, 1)
+	want(t, "cleared by a one", bool(r.sci), false)
+	r.out(GPEAt+3, 1, 0x80)
+	r.pm.Event(15)
+	want(t, "the last one", bool(r.sci), true)
+	r.pm.Reset()
+	want(t, "reset", r.in(GPEAt, 4), uint32(0))
+}
+
+// TestStateVersion1 loads what was written before there were events.
+func TestStateVersion1(t *testing.T) {
+	r := newRig(t)
+	r.pm.Event(3)
+	old := []byte{1, 0, 0x00, 0x01, 0x00, 0x01, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}
+	if err := r.pm.LoadState(old); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "power button", bool(r.sci), true)
+	want(t, "no event", r.in(GPEAt, 2), uint32(0))
+	r.pm.Event(5)
+	r.out(GPEAt+2, 2, 1<<5)
+	saved, _ := r.pm.SaveState()
+	q := newRig(t)
+	if err := q.pm.LoadState(saved); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "events are saved", q.in(GPEAt, 4), uint32(0x0020_0020))
+}

@@ -8,6 +8,8 @@ const (
 	ControlN  = 2 // PM1_CNT
 	TimerAt   = Base + 8
 	TimerN    = 4
+	GPEAt     = Base + 12 // GPE0_STS, GPE0_EN
+	GPEN      = 4
 	ResetPort = 0xCF9
 	SCI       = 9 // interrupt line
 )
@@ -43,3 +45,10 @@ const (
 
 // carryBit is the bit of the timer whose changes set TMR_STS: the highest of 32.
 const carryBit = 31
+
+// General-purpose events (4.8.4.1): bits of GPE0_STS and GPE0_EN.
+const (
+	GPEGenerationID = 0 // the VM generation ID changed
+
+	numGPEs = 8 * GPEN / 2
+)

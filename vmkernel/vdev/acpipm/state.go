@@ -2,7 +2,7 @@ package acpipm
 
 import "basalt/vmkernel/checkpoint"
 
-const stateVersion = 1
+const stateVersion = 2 // 1 had no general-purpose events
 
 // SaveState writes the registers.
 func (p *PM) SaveState() ([]byte, error) {
@@ -14,6 +14,8 @@ func (p *PM) SaveState() ([]byte, error) {
 	e.U16(p.cnt)
 	e.U64(p.carry)
 	e.U8(p.reset)
+	e.U16(p.gpe)
+	e.U16(p.gpeEn)
 	return e.Bytes(), nil
 }
 
@@ -21,6 +23,10 @@ func (p *PM) SaveState() ([]byte, error) {
 func (p *PM) LoadState(b []byte) error {
 	d := checkpoint.NewDecoder(b, stateVersion)
 	sts, en, cnt, carry, reset := d.U16(), d.U16(), d.U16(), d.U64(), d.U8()
+	var gpe, gpeEn uint16
+	if d.Version() >= 2 {
+		gpe, gpeEn = d.U16(), d.U16()
+	}
 	d.Check(sts&^stsBits == 0, "status")
 	d.Check(en&^enBits == 0, "enable")
 	d.Check(cnt&^(sciEn|bmRld|slpTyp) == 0 && cnt&sciEn != 0, "control")
@@ -32,6 +38,7 @@ func (p *PM) LoadState(b []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sts, p.en, p.cnt, p.carry, p.reset = sts, en, cnt, carry, reset
+	p.gpe, p.gpeEn = gpe, gpeEn
 	p.look()
 	p.update()
 	return nil

@@ -122,23 +122,3 @@ func eisaID(s string) aml {
 		hex(s[3])<<12 | hex(s[4])<<8 | hex(s[5])<<4 | hex(s[6])
 	return binary.BigEndian.AppendUint32(aml{opDWord}, v)
 }
-
-// Resource descriptors (6.4.2); resources closes the list with an end tag whose
-// checksum 0 means "not checked".
-
-func ioPorts(base uint16, count uint8) []byte {
-	return []byte{0x47, 0x01, byte(base), byte(base >> 8), byte(base), byte(base >> 8), 0x01, count}
-}
-
-func irqEdge(n uint8) []byte {
-	m := uint16(1) << (n & 15)
-	return []byte{0x22, byte(m), byte(m >> 8)}
-}
-
-func resources(list ...[]byte) aml {
-	var b []byte
-	for _, r := range list {
-		b = append(b, r...)
-	}
-	return name("_CRS", buffer(append(b, 0x79, 0)))
-}

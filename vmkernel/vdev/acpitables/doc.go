@@ -1,5 +1,6 @@
 // Package acpitables builds the ACPI tables of a virtual machine: RSDP, XSDT,
-// FADT, FACS, MADT and a DSDT in AML. World W2; pure functions, no state.
+// FADT, FACS, MADT, MCFG, SRAT, HPET and a DSDT in AML. World W2; pure functions,
+// no state.
 //
 // # Place in the data path
 //
@@ -9,15 +10,26 @@
 // # Specifications
 //
 // ACPI 6.5 (August 2022): 5.2.5 RSDP, 5.2.8 XSDT, 5.2.9 FADT, 5.2.10 FACS,
-// 5.2.11 DSDT, 5.2.12 MADT, 6.4 resource descriptors, chapter 20 AML.
+// 5.2.11 DSDT, 5.2.12 MADT, 5.2.16 SRAT, 6.2.11 _OSC, 6.2.13 _PRT, 6.4 resource
+// descriptors, chapter 20 AML. PCI Firmware Specification 3.0, 4.1 and 4.5. IA-PC
+// HPET Specification 1.0a, 3.2.4. Microsoft, "Virtual Machine Generation ID".
 //
 // # Decisions
 //
 //   - ACPI mode only (no SMI command port), fixed hardware present (not
 //     hardware-reduced), no 8042, no VGA unless asked, reset register at 0xCF9.
+//
 //   - GSI 2 is the timer's; GSI 9 is the SCI, level-triggered, active high.
+//
 //   - AML is made by small functions that nest (aml.go): a device is added by one
 //     more call in dsdt.go.
 //
-// Not here yet: PCI root bridge and MCFG, HPET, SRAT and SLIT.
+//   - Methods are made the same way (method.go). _OSC grants native hot-plug, PME
+//     and the PCI Express capability, and nothing else; ECAM is reserved by a
+//     PNP0C02 device and not by _CBA, which is for host bridges that come and go.
+//
+//   - Each root port has its own _PRT, though the default swizzle would say the
+//     same, because guests with a table need not know bridges.
+//
+// Not supported: SLIT (all nodes are equally far), processor hot-plug.
 package acpitables

@@ -22,7 +22,11 @@ func dsdt(cfg Config) aml {
 			device("TIMR", name("_HID", eisaID("PNP0100")), resources(ioPorts(pit.Counter0, 4), irqEdge(0))),
 			device("RTC", name("_HID", eisaID("PNP0B00")), resources(ioPorts(rtc.IndexPort, 2), irqEdge(8))),
 			serial(cfg),
+			hpetDevice(cfg.HPET),
+			generationID(cfg.GenerationID),
+			pciRoot(cfg.PCIe),
 		),
+		generationEvent(cfg.GenerationID),
 	)
 	return body
 }

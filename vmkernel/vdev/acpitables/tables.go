@@ -16,6 +16,12 @@ type Config struct {
 	CPUs        int // 1 to MaxCPUs; APIC ID n is processor UID n
 	SerialPorts int // 0 to 4
 	VGA         bool
+	PCIe        *PCIe  // nil: no PCI
+	NUMA        []Node // none: no SRAT
+	HPET        bool
+	// GenerationID is the guest-physical address of the VM generation ID, page
+	// aligned; 0: none. Build does not write the ID.
+	GenerationID uint64
 }
 
 // MaxCPUs is how many processors the DSDT can name.
@@ -41,6 +47,9 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 	case base%64 != 0 || base > 1<<32-1<<20:
 		return nil, 0, fmt.Errorf("acpitables: base %#x: %w", base, ErrConfig)
 	}
+	if err := errors.Join(cfg.PCIe.check(), checkNUMA(&cfg), checkGenerationID(cfg.GenerationID)); err != nil {
+		return nil, 0, err
+	}
 	// The RSDP comes first, because it is searched at 16-byte borders; its
 	// content follows when the other addresses are known.
 	image = make([]byte, 64)
@@ -54,9 +63,21 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 	}
 	facs := place(buildFACS())
 	d := place(sdt("DSDT", 2, dsdt(cfg)))
-	f := place(sdt("FACP", 6, fadt(cfg, facs, d)))
-	m := place(sdt("APIC", 5, madt(cfg)))
-	x := place(sdt("XSDT", 1, le.AppendUint64(le.AppendUint64(nil, f), m)))
+	list := le.AppendUint64(nil, place(sdt("FACP", 6, fadt(cfg, facs, d))))
+	add := func(signature string, revision byte, body []byte) {
+		list = le.AppendUint64(list, place(sdt(signature, revision, body)))
+	}
+	add("APIC", 5, madt(cfg))
+	if cfg.PCIe != nil {
+		add("MCFG", 1, mcfg())
+	}
+	if len(cfg.NUMA) > 0 {
+		add("SRAT", 3, srat(cfg.NUMA))
+	}
+	if cfg.HPET {
+		add("HPET", 1, hpet())
+	}
+	x := place(sdt("XSDT", 1, list))
 	copy(image, buildRSDP(x))
 	return image, base, nil
 }
@@ -140,6 +161,8 @@ func fadt(cfg Config, facs, dsdt uint64) []byte {
 	at(88)[0] = acpipm.EventLen
 	at(89)[0] = acpipm.ControlN
 	at(91)[0] = acpipm.TimerN
+	le.PutUint32(at(80), acpipm.GPEAt)
+	at(92)[0] = acpipm.GPEN
 	le.PutUint16(at(96), 0xFFFF) // no C2
 	le.PutUint16(at(98), 0xFFFF) // no C3
 	at(108)[0] = rtc.Century     // CENTURY
@@ -156,6 +179,7 @@ func fadt(cfg Config, facs, dsdt uint64) []byte {
 	copy(at(148), gas(8*acpipm.EventLen, 2, acpipm.Base))
 	copy(at(172), gas(8*acpipm.ControlN, 2, acpipm.ControlAt))
 	copy(at(208), gas(8*acpipm.TimerN, 3, acpipm.TimerAt))
+	copy(at(220), gas(8*acpipm.GPEN, 1, acpipm.GPEAt))
 	copy(at(268), "BASALT")
 	return t
 }

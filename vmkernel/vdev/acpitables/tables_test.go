@@ -138,11 +138,7 @@ func TestWrite(t *testing.T) {
 	if dir == "" {
 		t.Skip("ACPI_DUMP is not set")
 	}
-	cfg := Config{CPUs: 4, SerialPorts: 2}
-	for n, b := range map[string][]byte{
-		"dsdt.aml": sdt("DSDT", 2, dsdt(cfg)), "apic.aml": sdt("APIC", 5, madt(cfg)),
-		"facp.aml": sdt("FACP", 6, fadt(cfg, 0x1000, 0x2000)), "facs.aml": buildFACS(),
-	} {
+	for n, b := range written(full(t)) {
 		if err := os.WriteFile(filepath.Join(dir, n), b, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -41,14 +41,22 @@ func (a *APIC) TakeEvents() Events {
 // HasEvents looks without taking. Any thread.
 func (a *APIC) HasEvents() bool { return a.events.Load() != 0 }
 
-// post collects an event and says whether it is new.
+// post collects an event and says whether it is new. The owner takes INIT before
+// StartUp: an INIT drops what came before it, as the processor does.
 func (a *APIC) post(e Events) bool {
 	for {
-		old := a.events.Load()
-		if Events(old)&e&0xFF == e&0xFF {
+		old := Events(a.events.Load())
+		all := old | e
+		switch {
+		case e&evINIT != 0:
+			all = e
+		case old&e&0xFF == e&0xFF:
 			return false // the first start-up vector stays
 		}
-		if a.events.CompareAndSwap(old, old|uint32(e)) {
+		if all == old {
+			return false
+		}
+		if a.events.CompareAndSwap(uint32(old), uint32(all)) {
 			return true
 		}
 	}

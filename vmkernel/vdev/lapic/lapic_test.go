@@ -200,6 +200,30 @@ func TestStartUpSequence(t *testing.T) { // 9.4.4.1: INIT, de-assert, SIPI, SIPI
 	want(t, "INIT to all does not reset the sender", a.TakeEvents().INIT(), false)
 }
 
+// TestINITDropsWhatCameBefore: the owner takes INIT first, so a start-up IPI or an NMI
+// that is left must have come after it.
+func TestINITDropsWhatCameBefore(t *testing.T) {
+	_, a, b, _, kb := pair(t)
+	a.Write(ICRHigh, 1<<24, 0)
+	a.Write(ICRLow, 0x0699, 0)
+	a.Write(ICRLow, 0x0400, 0)
+	a.Write(ICRLow, 0x4500, 0)
+	e := b.TakeEvents()
+	_, ok := e.StartUp()
+	want(t, "INIT", e.INIT(), true)
+	want(t, "SIPI from before", ok, false)
+	want(t, "NMI from before", e.NMI(), false)
+	a.Write(ICRLow, 0x4500, 0)
+	a.Write(ICRLow, 0x4500, 0)
+	a.Write(ICRLow, 0x069A, 0)
+	a.Write(ICRLow, 0x069B, 0)
+	e = b.TakeEvents()
+	v, ok := e.StartUp()
+	want(t, "INIT and SIPI", e.INIT() && ok, true)
+	want(t, "the first vector behind it", v, uint8(0x9A))
+	want(t, "kicks", int(*kb), 5)
+}
+
 func TestNMIAndSMI(t *testing.T) {
 	_, a, b, _, _ := pair(t)
 	a.Write(ICRLow, 0x400|3<<18, 0)

@@ -40,5 +40,6 @@ func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors
 		TSCKHz:  hz / 1000,
 		Pin:     pin,
 		CPUs:    cpus,
+		NewBell: newBell,
 	}
 }

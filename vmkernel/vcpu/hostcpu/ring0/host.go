@@ -23,6 +23,8 @@ func Host() *hostcpu.Host {
 		Park:        park,
 		Unpark:      linux.Unpark,
 		EnterGuest:  linux.EnterGuest,
+		Contended:   linux.Contended,
+		Yield:       linux.Yield,
 		Alloc: func(n, align int) (uint64, bool) {
 			return pmem.Alloc(n, uint64(align)*pmem.Frame, 0)
 		},

@@ -11,7 +11,7 @@ import (
 
 // The engines call these with the guest's extended state in the processor.
 func TestFastHostFunctionsUseNoXMM(t *testing.T) {
-	w1test.Fast(t, linux.CPU, cpu.RDTSC, linux.SetDeadline, linux.KickCPU, linux.Unpark)
+	w1test.Fast(t, linux.CPU, cpu.RDTSC, linux.SetDeadline, linux.KickCPU, linux.Contended, linux.Yield, linux.Unpark, linux.Ring)
 }
 
 // The engines and the personality mean the same by the word between them.

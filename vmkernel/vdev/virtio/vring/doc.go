@@ -30,6 +30,8 @@
 //   - In a packed indirect table, flags other than WRITE are ignored (2.8.7).
 //   - No request allocates once a Chain has grown to the longest it has held.
 //   - A queue is saved only while no chain is out; the device drains it first.
+//   - A network device takes buffers before it knows whether they are enough, and
+//     must show those of one frame all at once: Untake and PushAll.
 //
 // # Locking
 //
@@ -40,5 +42,5 @@
 // # Not supported
 //
 // Legacy layouts (before 1.0), VIRTIO_F_IN_ORDER, VIRTIO_F_ACCESS_PLATFORM: the
-// device must not offer them. Chains are taken and given back one by one.
+// device must not offer them. Chains are taken one by one.
 package vring

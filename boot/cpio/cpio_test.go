@@ -1,4 +1,4 @@
-package archive
+package cpio
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func TestEveryCutIsAnError(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add(sample())
-	f.Add([]byte(magic))
+	f.Add([]byte(Magic))
 	f.Add(bytes.Replace(sample(), []byte("00000005"), []byte("fffffff5"), 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		total := 0

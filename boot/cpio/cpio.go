@@ -1,24 +1,20 @@
-// Package archive writes and reads the cpio format "newc" (Linux 6.1
-// Documentation/driver-api/early-userspace/buffer-format.rst), in which files go
-// into a test machine. World W2 on both sides.
+// Package cpio writes and reads the archive format cpio "newc" (Linux 6.1
+// Documentation/driver-api/early-userspace/buffer-format.rst), in which a boot
+// loader brings files for the file store, and ktest the files of a test. World W2.
 //
 // Imports: only what package testing imports, so that it can be linked into every
 // test binary. A reader never trusts a length: it returns ErrFormat.
 //
 // Not supported: hard links, device nodes, checksums, times and owners.
-package archive
+package cpio
 
 import (
 	"errors"
 	"strconv"
 )
 
-// Crashed is the exit code of a machine whose kernel stopped itself: the other
-// thing that both sides must agree on.
-const Crashed = 99
-
 // ErrFormat says that the bytes are not such an archive or are cut off.
-var ErrFormat = errors.New("archive: damaged cpio archive")
+var ErrFormat = errors.New("cpio: damaged cpio archive")
 
 // Kinds of entries, as in the mode of stat(2).
 const (
@@ -35,8 +31,10 @@ type Entry struct {
 	Body []byte
 }
 
+// Magic are the first bytes of an archive.
+const Magic = "070701"
+
 const (
-	magic      = "070701"
 	headerSize = 6 + 13*8
 	trailer    = "TRAILER!!!"
 	maxName    = 4096
@@ -49,7 +47,7 @@ func Append(b []byte, e Entry) []byte {
 		b = append(b, "00000000"[len(s):]...)
 		b = append(b, s...)
 	}
-	b = append(b, magic...)
+	b = append(b, Magic...)
 	for i := range 13 {
 		switch i {
 		case 1:
@@ -82,7 +80,7 @@ func pad(b []byte) []byte {
 // Read calls do for each entry, whose name and body are parts of b.
 func Read(b []byte, do func(Entry) error) error {
 	for at := 0; ; {
-		if len(b)-at < headerSize || string(b[at:at+6]) != magic {
+		if len(b)-at < headerSize || string(b[at:at+6]) != Magic {
 			return ErrFormat
 		}
 		var v [13]int

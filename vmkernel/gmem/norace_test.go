@@ -1,0 +1,5 @@
+//go:build !race
+
+package gmem_test
+
+const raceDetector = false

@@ -1,0 +1,247 @@
+package hosttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"basalt/drivers/blockio/imagedisk"
+	"basalt/vmkernel/host"
+)
+
+// disk counts how often it is open.
+type disk struct {
+	*imagedisk.Disk
+	b    *bench
+	done bool
+}
+
+func (d *disk) Close() error {
+	if !d.done {
+		d.done = true
+		d.b.open.Add(-1)
+	}
+	return d.Disk.Close()
+}
+
+func (b *bench) disk(t *testing.T) host.Disk {
+	t.Helper()
+	img, err := imagedisk.New(1<<20, func() (imagedisk.Chunk, error) { return nil, host.ErrNoMemory })
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := imagedisk.Open("test", img, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open.Add(1)
+	return &disk{Disk: d, b: b}
+}
+
+func buttons(t *testing.T, b *bench) {
+	vm := b.create(t, "a")
+	ctx := t.Context()
+	for name, f := range map[string]func(context.Context) error{"power button": vm.PowerButton, "NMI": vm.NMI} {
+		if err := f(ctx); !errors.Is(err, host.ErrState) {
+			t.Errorf("%s while off: %v", name, err)
+		}
+	}
+	if err := vm.Start(ctx, b.boot()); err != nil {
+		t.Fatal(err)
+	}
+	if err := vm.NMI(ctx); err != nil || vm.Status().State != host.StateRunning {
+		t.Errorf("NMI: %v, then %s", err, vm.Status().State)
+	}
+	if err := vm.PowerButton(ctx); err != nil {
+		t.Errorf("power button: %v", err)
+	}
+	vm.Stop(ctx)
+	if n := b.open.Load(); n != 0 {
+		t.Errorf("%d images are open", n)
+	}
+}
+
+// badDevices are configurations that every host refuses with the field's name.
+func badDevices(t *testing.T, b *bench) {
+	disk := func(edit func(*host.DiskConfig)) func(*host.Config) {
+		return func(c *host.Config) {
+			d := host.DiskConfig{Name: "disk0", Kind: host.DiskNull, SizeMiB: 1}
+			edit(&d)
+			c.Disks = []host.DiskConfig{d}
+		}
+	}
+	nic := func(edit func(*host.NICConfig)) func(*host.Config) {
+		return func(c *host.Config) {
+			n := host.NICConfig{Name: "nic0", Network: host.NetworkNAT}
+			edit(&n)
+			c.NICs = []host.NICConfig{n}
+		}
+	}
+	for name, tc := range map[string]struct {
+		edit  func(*host.Config)
+		field string
+		is    error
+	}{
+		"level": {func(c *host.Config) { c.CPULevel = "x86-64-v9" }, "cpuLevel", nil},
+		"300 disks": {func(c *host.Config) {
+			for i := range 300 {
+				c.Disks = append(c.Disks, host.DiskConfig{Name: fmt.Sprint("d", i), Kind: host.DiskNull, SizeMiB: 1})
+			}
+		}, "disks", host.ErrTooMany},
+		"300 adapters": {func(c *host.Config) {
+			for i := range 300 {
+				c.NICs = append(c.NICs, host.NICConfig{Name: fmt.Sprint("n", i), Network: host.NetworkNAT})
+			}
+		}, "nics", host.ErrTooMany},
+		"no name":         {disk(func(d *host.DiskConfig) { d.Name = "" }), "disks[0].name", nil},
+		"bad name":        {disk(func(d *host.DiskConfig) { d.Name = "A b" }), "disks[0].name", nil},
+		"long name":       {disk(func(d *host.DiskConfig) { d.Name = "123456789012345678901" }), "disks[0].name", nil},
+		"kind":            {disk(func(d *host.DiskConfig) { d.Kind = "floppy" }), "disks[0].kind", nil},
+		"size 0":          {disk(func(d *host.DiskConfig) { d.SizeMiB = 0 }), "disks[0].sizeMiB", nil},
+		"negative":        {disk(func(d *host.DiskConfig) { d.SizeMiB = -1 }), "disks[0].sizeMiB", nil},
+		"too large":       {disk(func(d *host.DiskConfig) { d.SizeMiB = host.MaxDiskMiB + 1 }), "disks[0].sizeMiB", nil},
+		"no image":        {disk(func(d *host.DiskConfig) { d.Kind, d.SizeMiB = host.DiskImage, 0 }), "disks[0].image", nil},
+		"image's size":    {disk(func(d *host.DiskConfig) { d.Kind, d.Image = host.DiskImage, "i" }), "disks[0].sizeMiB", nil},
+		"image of a null": {disk(func(d *host.DiskConfig) { d.Image = "i" }), "disks[0].image", nil},
+		"same name twice": {func(c *host.Config) {
+			c.Disks = []host.DiskConfig{{Name: "x", Kind: host.DiskNull, SizeMiB: 1}}
+			c.NICs = []host.NICConfig{{Name: "x", Network: host.NetworkNAT}}
+		}, "nics[0].name", host.ErrExists},
+		"same image twice": {func(c *host.Config) {
+			c.Disks = []host.DiskConfig{{Name: "x", Kind: host.DiskImage, Image: "i", ReadOnly: true}, {Name: "y", Kind: host.DiskImage, Image: "i"}}
+		}, "disks[1].image", nil},
+		"no network":    {nic(func(n *host.NICConfig) { n.Network = "" }), "nics[0].network", nil},
+		"bad network":   {nic(func(n *host.NICConfig) { n.Network = "a/b" }), "nics[0].network", nil},
+		"multicast":     {nic(func(n *host.NICConfig) { n.MAC = "01:00:5e:00:00:01" }), "nics[0].mac", nil},
+		"zero address":  {nic(func(n *host.NICConfig) { n.MAC = "00:00:00:00:00:00" }), "nics[0].mac", nil},
+		"short address": {nic(func(n *host.NICConfig) { n.MAC = "02:00:5e" }), "nics[0].mac", nil},
+		"EUI-64":        {nic(func(n *host.NICConfig) { n.MAC = "02:00:5e:10:00:00:00:01" }), "nics[0].mac", nil},
+		"VLAN 4095":     {nic(func(n *host.NICConfig) { n.VLAN = 4095 }), "nics[0].vlan", nil},
+		"VLAN -1":       {nic(func(n *host.NICConfig) { n.VLAN = -1 }), "nics[0].vlan", nil},
+		"address twice": {func(c *host.Config) {
+			c.NICs = []host.NICConfig{{Name: "x", Network: "nat", MAC: "52:54:00:00:00:aa"}, {Name: "y", Network: "nat", MAC: "52:54:00:00:00:AA"}}
+		}, "nics[1].mac", nil},
+	} {
+		cfg := b.config("x")
+		tc.edit(&cfg)
+		_, err := b.VMs().Create(cfg)
+		var ce *host.ConfigError
+		if !errors.As(err, &ce) || ce.Field != tc.field || tc.is != nil && !errors.Is(err, tc.is) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(b.VMs().List()) != 0 {
+		t.Error("a refused machine is listed")
+	}
+}
+
+func devices(t *testing.T, b *bench) {
+	vm := b.create(t, "a")
+	ctx := t.Context()
+	null := func(name string) host.DiskConfig {
+		return host.DiskConfig{Name: name, Kind: host.DiskNull, SizeMiB: 1}
+	}
+	defer func() {
+		vm.Stop(ctx)
+		if n := b.open.Load(); n != 0 {
+			t.Errorf("%d disks are open", n)
+		}
+	}()
+	err := vm.AttachDisk(ctx, null("d0"), b.disk(t))
+	if n := b.open.Load(); n != 0 {
+		t.Errorf("%d disks are open of a machine that is off", n)
+	}
+	if errors.Is(err, host.ErrUnsupported) {
+		refused(t, b, vm)
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot := b.boot()
+	if err := vm.Start(ctx, boot); err == nil {
+		t.Error("start without what stands behind a disk")
+	}
+	boot = b.boot()
+	boot.Disks = []host.Disk{b.disk(t)}
+	if err := vm.Start(ctx, boot); err != nil {
+		t.Fatal(err)
+	}
+	if err := vm.AttachDisk(ctx, null("d0"), b.disk(t)); !errors.Is(err, host.ErrExists) {
+		t.Errorf("a name that is there: %v", err)
+	}
+	if err := vm.AttachDisk(ctx, null("d1"), b.disk(t)); err != nil {
+		t.Error(err)
+	}
+	if n := b.open.Load(); n != 3 { // the kernel and two disks
+		t.Errorf("%d are open while running", n)
+	}
+	if err := vm.ResizeDisk(ctx, "d1", 2<<20, false); err != nil {
+		t.Error(err)
+	}
+	if err := vm.ResizeDisk(ctx, "d1", 1, false); !errors.Is(err, host.ErrDiskSize) {
+		t.Errorf("one byte: %v", err)
+	}
+	if err := vm.AttachNIC(ctx, host.NICConfig{Name: "n0", Network: host.NetworkNAT, MAC: "52:54:00:00:00:01"}); err != nil {
+		t.Error(err)
+	}
+	if err := vm.SetLink(ctx, "n0", false); err != nil {
+		t.Error(err)
+	}
+	for name, f := range map[string]func() error{
+		"detach disk": func() error { return vm.DetachDisk(ctx, "none", false) },
+		"resize":      func() error { return vm.ResizeDisk(ctx, "none", 1<<20, false) },
+		"detach nic":  func() error { return vm.DetachNIC(ctx, "none", false) },
+		"set link":    func() error { return vm.SetLink(ctx, "none", true) },
+	} {
+		if err := f(); !errors.Is(err, host.ErrNotFound) {
+			t.Errorf("%s of nothing: %v", name, err)
+		}
+	}
+	if c := vm.Config(); len(c.Disks) != 2 || c.Disks[1].SizeMiB != 2 || len(c.NICs) != 1 {
+		t.Errorf("configuration %+v", c)
+	}
+	if err := vm.Reset(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := vm.DetachNIC(ctx, "n0", true); err != nil {
+		t.Error(err)
+	}
+	if err := vm.DetachDisk(ctx, "d0", true); err != nil {
+		t.Error(err)
+	}
+	if c := vm.Config(); len(c.Disks) != 1 || c.Disks[0].Name != "d1" || len(c.NICs) != 0 {
+		t.Errorf("configuration %+v", c)
+	}
+	if n := b.open.Load(); n != 2 {
+		t.Errorf("%d are open after a detach", n)
+	}
+}
+
+// refused: a host that cannot do it changes nothing.
+func refused(t *testing.T, b *bench, vm host.VM) {
+	ctx := t.Context()
+	if err := vm.Start(ctx, b.boot()); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"attach disk": vm.AttachDisk(ctx, host.DiskConfig{Name: "d0", Kind: host.DiskNull, SizeMiB: 1}, b.disk(t)),
+		"attach nic":  vm.AttachNIC(ctx, host.NICConfig{Name: "n0", Network: host.NetworkNAT}),
+	} {
+		if !errors.Is(err, host.ErrUnsupported) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"detach disk": vm.DetachDisk(ctx, "d0", true), "resize": vm.ResizeDisk(ctx, "d0", 1<<20, false),
+		"detach nic": vm.DetachNIC(ctx, "n0", true), "set link": vm.SetLink(ctx, "n0", true),
+	} {
+		if !errors.Is(err, host.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if c := vm.Config(); len(c.Disks)+len(c.NICs) != 0 {
+		t.Errorf("configuration %+v", c)
+	}
+}

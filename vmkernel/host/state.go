@@ -1,0 +1,46 @@
+package host
+
+import "errors"
+
+// The sentinels of saved states.
+var (
+	// ErrNotSavable: a device or processor of the machine cannot be saved; the text
+	// names it.
+	ErrNotSavable = errors.New("cannot be saved")
+	// ErrBadState: a saved state is damaged, cut, or holds what no machine can have.
+	ErrBadState = errors.New("bad saved state")
+	// ErrIncompatible: a saved state is whole, but this host cannot carry it: another
+	// engine, CPU, counter frequency, or a newer format.
+	ErrIncompatible = errors.New("saved state does not fit this host")
+)
+
+// AfterSave is what becomes of a machine once its state is written.
+type AfterSave uint8
+
+// What a machine does after a save. If the save fails it goes on as it was before.
+const (
+	AfterSaveGoOn  AfterSave = iota // as before: running or paused (a snapshot, a clone)
+	AfterSavePause                  // paused
+	AfterSaveStop                   // off (a suspend)
+)
+
+// SaveOptions are for VM.Save.
+type SaveOptions struct {
+	Then AfterSave
+	// Progress, if not nil, is told how many bytes of guest memory of how many were
+	// looked at. It is called on the caller's goroutine.
+	Progress func(done, total uint64)
+}
+
+// RestoreOptions are for VMs.Restore.
+type RestoreOptions struct {
+	ID   string // of the new machine, unique on this host
+	Name string // empty: as saved
+	// Boot is what a reset of the machine boots. The zero value is allowed: such a
+	// machine refuses a reset, and one that the guest asks for turns it off. It is
+	// the machine's from the call on, whatever Restore returns.
+	Boot Boot
+	// NewGeneration makes it a clone: the guest's generation ID changes.
+	NewGeneration bool
+	Progress      func(done, total uint64)
+}

@@ -1,0 +1,65 @@
+package vbus
+
+import (
+	"testing"
+
+	"basalt/vmkernel/vcpu/w1test"
+)
+
+// bell takes 2-byte writes of its own number in W1.
+type bell struct {
+	toy
+	rings int
+}
+
+func (d *bell) FastWritePort(port uint16, size uint8, value uint32) bool {
+	if size != 2 || value != 7 {
+		return false
+	}
+	d.rings++
+	return true
+}
+
+func TestFastWritePort(t *testing.T) {
+	b := New()
+	d := &bell{toy: toy{name: "bell", max: 2}}
+	must(t, b.AddPorts(d, 0xC000, 4))
+	must(t, b.AddPorts(&toy{name: "slow", max: 4}, 0xD000, 4))
+	for _, c := range []struct {
+		name  string
+		port  uint16
+		size  uint8
+		value uint32
+		want  bool
+	}{
+		{"a doorbell", 0xC000, 2, 7, true},
+		{"what the device leaves", 0xC000, 2, 8, false},
+		{"another size", 0xC000, 1, 7, false},
+		{"over the end", 0xC003, 2, 7, false},
+		{"no such size", 0xC000, 3, 7, false},
+		{"a device that cannot", 0xD000, 2, 7, false},
+		{"nobody", 0xE000, 2, 7, false},
+		{"the last port", 0xFFFF, 4, 7, false},
+	} {
+		before := d.rings
+		if got := b.FastWritePort(c.port, c.size, c.value); got != c.want || (d.rings > before) != c.want {
+			t.Errorf("%s: %v, %d rings", c.name, got, d.rings-before)
+		}
+	}
+	if s := b.Snapshot(); s[0].PortWrites != 1 || s[2].PortWrites != 0 {
+		t.Errorf("counted %+v", s)
+	}
+	must(t, b.Remove(d))
+	if b.FastWritePort(0xC000, 2, 7) {
+		t.Error("a removed device answers")
+	}
+}
+
+func TestFastWritePortIsFast(t *testing.T) {
+	w1test.Fast(t, (*Bus).FastWritePort)
+	b := New()
+	must(t, b.AddPorts(&bell{toy: toy{name: "bell", max: 2}}, 0xC000, 4))
+	if n := testing.AllocsPerRun(100, func() { b.FastWritePort(0xC000, 2, 7) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

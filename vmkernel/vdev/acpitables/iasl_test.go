@@ -1,0 +1,76 @@
+package acpitables
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"basalt/vmkernel/vdev/pcie"
+)
+
+// full is a configuration with everything in it.
+func full(t testing.TB) Config {
+	t.Helper()
+	w, err := pcie.Layout(3<<30, 5<<30, 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Config{CPUs: 4, SerialPorts: 2, HPET: true, GenerationID: 0xFF000, PCIe: &PCIe{Slots: 18, Windows: w},
+		NUMA: []Node{{CPUs: []int{0, 1}, Memory: []Range{{0, 3 << 30}}}, {CPUs: []int{2, 3}, Memory: []Range{{4 << 30, 1 << 30}}}}}
+}
+
+// written are the tables of a configuration as files.
+func written(cfg Config) map[string][]byte {
+	return map[string][]byte{
+		"dsdt.aml": sdt("DSDT", 2, dsdt(cfg)), "apic.aml": sdt("APIC", 5, madt(cfg)),
+		"facp.aml": sdt("FACP", 6, fadt(cfg, 0x1000, 0x2000)), "facs.aml": buildFACS(),
+		"mcfg.aml": sdt("MCFG", 1, mcfg()), "srat.aml": sdt("SRAT", 3, srat(cfg.NUMA)), "hpet.aml": sdt("HPET", 1, hpet()),
+	}
+}
+
+// TestIASL has the reference compiler take every table apart and put the DSDT
+// together again, where it is installed (acpica-tools).
+func TestIASL(t *testing.T) {
+	iasl, err := exec.LookPath("iasl")
+	if err != nil {
+		t.Skip("iasl is not installed")
+	}
+	dir := t.TempDir()
+	text := map[string]string{}
+	for n, b := range written(full(t)) {
+		if err := os.WriteFile(filepath.Join(dir, n), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(iasl, "-d", n)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.Contains(string(out), "Error") || strings.Contains(string(out), "Warning") {
+			t.Errorf("%s: %v\n%s", n, err, out)
+		}
+		dsl, err := os.ReadFile(filepath.Join(dir, strings.TrimSuffix(n, ".aml")+".dsl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[n] = string(dsl)
+	}
+	cmd := exec.Command(iasl, "-p", "again", "dsdt.dsl")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), " 0 Errors, 0 Warnings") {
+		t.Errorf("compile: %v\n%s", err, out)
+	}
+	for _, want := range []string{
+		`Name (_HID, EisaId ("PNP0A08")`, "ToUUID (\"33db4d5b-1ff7-401c-9657-7441c03dd766\")", "Method (_OSC, 4, NotSerialized)",
+		"0xE0000000,         // Address Base", "Device (RP11)", "Name (_ADR, 0x00120001)", "Method (_E00, 0, NotSerialized)",
+		`Notify (\_SB.VGEN, 0x80)`, `"VM_Gen_Counter"`, "0x000000C000000000, // Range Minimum", "0xFED00000,         // Address Base",
+	} {
+		if !strings.Contains(text["dsdt.aml"], want) {
+			t.Errorf("DSDT has no %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(text["dsdt.aml"])
+	}
+}

@@ -1,0 +1,32 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+
+	"basalt/vmkernel/host"
+	"basalt/vmkernel/vdev/virtio/blk"
+)
+
+const diskKind = "disk"
+
+// maxDiskQueues bounds the queues of a disk: one for each processor up to this.
+const maxDiskQueues = 4
+
+// addDisk makes a disk and plugs it in. The machine has d; the device only uses it.
+func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, hot bool) error {
+	dev, err := blk.New(blk.Config{Name: "disk " + c.Name, Serial: c.Name, Disk: d, Memory: b.mem, ReadOnly: c.ReadOnly,
+		Queues: min(b.numCPUs, maxDiskQueues), PortDoorbell: b.portDoorbell(hot), NewBell: p.NewBell})
+	if err != nil {
+		return fmt.Errorf("disk %q: %w", c.Name, err)
+	}
+	if err := b.plug(&plugged{name: c.Name, kind: diskKind, f: dev, resized: dev.CapacityChanged}, false); err != nil {
+		_ = dev.Close(context.Background()) // nothing is in flight
+		return fmt.Errorf("disk %q: %w", c.Name, err)
+	}
+	return nil
+}
+
+// portDoorbell says whether the next device has a doorbell in I/O space: a port
+// without a card has no window for one.
+func (b *board) portDoorbell(hot bool) bool { return !hot && len(b.devices) < portDoorbells }

@@ -1,0 +1,118 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"basalt/vmkernel/host"
+	vnet "basalt/vmkernel/vdev/virtio/net"
+	"basalt/vmkernel/vswitch"
+)
+
+const nicKind = "network adapter"
+
+// maxNICPairs bounds the pairs of queues of an adapter: one for each processor up to
+// this.
+const maxNICPairs = 4
+
+// network finds the switch of an adapter.
+func (p *Platform) network(c host.NICConfig) (*vswitch.Switch, error) {
+	if p.Switch == nil {
+		return nil, fmt.Errorf("network %q: %w: this host has no networks", c.Network, host.ErrNotFound)
+	}
+	return p.Switch(c.Network)
+}
+
+// addNIC makes an adapter with a port of its own on its network's switch, and plugs
+// it in.
+func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) error {
+	fail := func(err error) error { return fmt.Errorf("%s %q: %w", nicKind, c.Name, err) }
+	sw, err := p.network(c)
+	if err != nil {
+		return fail(err)
+	}
+	mac, err := vswitch.ParseMAC(c.MAC)
+	if err != nil {
+		return fail(err)
+	}
+	dev, err := vnet.New(vnet.Config{Name: nicKind + " " + c.Name, MAC: mac, MTU: sw.MTU(), Memory: b.mem,
+		Pairs: min(b.numCPUs, maxNICPairs), PortDoorbell: b.portDoorbell(hot), NewBell: p.NewBell})
+	if err != nil {
+		return fail(err)
+	}
+	port, err := sw.AddPort(vswitch.PortConfig{Name: machine + "/" + c.Name, MAC: mac, VLAN: vswitch.VLAN{ID: uint16(c.VLAN)}}, dev)
+	if err == nil {
+		dev.Plug(port)
+		d := &plugged{name: c.Name, kind: nicKind, f: dev, port: port, link: dev.SetLink}
+		if err = b.plug(d, false); err == nil {
+			return nil
+		}
+		port.Close()
+	}
+	_ = dev.Close(context.Background()) // nothing is in flight
+	if errors.Is(err, vswitch.ErrMACInUse) {
+		err = fmt.Errorf("%w: %w", host.ErrExists, err)
+	}
+	return fail(err)
+}
+
+// setLink plugs the cable in or out: the guest is told, and nothing passes.
+func (d *plugged) setLink(up bool) {
+	d.port.SetUp(up)
+	d.link(up)
+}
+
+// AttachNIC implements host.Devices.
+func (m *Machine) AttachNIC(ctx context.Context, c host.NICConfig) error {
+	return m.alter(ctx, "attach a network adapter to", func(on bool) error {
+		want := m.conf.Clone()
+		want.NICs = append(want.NICs, c)
+		if err := want.CheckDevices(); err != nil {
+			return err
+		}
+		if _, err := m.p.network(c); err != nil {
+			return &host.ConfigError{Field: "network", Err: err}
+		}
+		if on {
+			if err := m.b.addNIC(m.p, m.conf.ID, c, true); err != nil {
+				return err
+			}
+		}
+		m.configure(func(now *host.Config) { now.NICs = want.NICs })
+		m.p.event(m.conf.ID, "info", fmt.Sprintf("%s %q attached", nicKind, c.Name))
+		return nil
+	})
+}
+
+// dropNIC takes an adapter out of the configuration.
+func (m *Machine) dropNIC(name string) error {
+	i := slices.IndexFunc(m.conf.NICs, func(n host.NICConfig) bool { return n.Name == name })
+	if i < 0 {
+		return fmt.Errorf("%s %q of machine %q: %w", nicKind, name, m.conf.Name, host.ErrNotFound)
+	}
+	m.configure(func(c *host.Config) { c.NICs = slices.Delete(slices.Clone(c.NICs), i, i+1) })
+	m.p.event(m.conf.ID, "info", fmt.Sprintf("%s %q detached", nicKind, name))
+	return nil
+}
+
+// DetachNIC implements host.Devices.
+func (m *Machine) DetachNIC(ctx context.Context, name string, force bool) error {
+	return m.detach(ctx, nicKind, name, force, func(bool) error { return m.dropNIC(name) })
+}
+
+// SetLink implements host.Devices.
+func (m *Machine) SetLink(ctx context.Context, name string, up bool) error {
+	return m.alter(ctx, "set the link of", func(on bool) error {
+		if !on {
+			return &host.StateError{Action: "set the link of", State: host.StateOff}
+		}
+		d := m.b.device(nicKind, name)
+		if d == nil {
+			return fmt.Errorf("%s %q of machine %q: %w", nicKind, name, m.conf.Name, host.ErrNotFound)
+		}
+		d.setLink(up)
+		return nil
+	})
+}
