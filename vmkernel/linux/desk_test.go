@@ -117,6 +117,13 @@ func (d *desk) look(c *cpuState) *thread {
 	return t
 }
 
+// hurry is Hurry without the processor that runs it.
+func (d *desk) hurry(t *thread, on bool) {
+	if sched.hurry(t, on, d.cpus[0].now()) {
+		d.wake(t)
+	}
+}
+
 // over lets time pass until c's slice has ended, whatever it was.
 func (d *desk) over(*cpuState) {
 	for _, c := range d.cpus {

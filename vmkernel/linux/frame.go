@@ -70,6 +70,7 @@ type threadHeader struct {
 	ran      uint64 // TSC ticks on a processor
 	clearTID uintptr
 	word     uintptr // of its run loop: it is a virtual CPU. See Govern
+	hurry    uint32  // the policy does not rule over it all the same
 }
 
 const threadFrames = 2 // of 4 KiB

@@ -27,7 +27,64 @@ func (t *thread) guest() *uint32 { return (*uint32)(at(t.word)) }
 // inGuest says that t is under the policy's rule.
 //
 //go:nosplit
-func (t *thread) inGuest() bool { return t.word != 0 && *t.guest() == InGuest }
+func (t *thread) inGuest() bool { return t.word != 0 && t.hurry == 0 && *t.guest() == InGuest }
+
+// Hurry takes a virtual CPU that is told to stop out of the policy's hands, until it
+// is told to run: a limit, or few shares, must not keep it from seeing that. The
+// thread called name runs as one of the agent's meanwhile, which is for the few
+// instructions until its run loop sees that it has to stop.
+func Hurry(name uint32, on bool) {
+	a := uint64(0)
+	if on {
+		a = 1
+	}
+	trap(sysBasaltHurry, uint64(name), a)
+}
+
+// hurry is Hurry in the handler.
+func (c *cpuState) hurry(name uint64, on bool) int64 {
+	s := &sched
+	if name == 0 || name > MaxThreads || s.threads[name-1] == 0 {
+		return -errSearch
+	}
+	s.lock.Lock()
+	if t := threadAt(s.threads[name-1]); t.word != 0 && s.hurry(t, on, c.now()) {
+		s.ready(t)
+	}
+	c.resched = max(c.resched, 1)
+	s.lock.Unlock()
+	return 0
+}
+
+// hurry changes who rules over t and says whether it waits where it no longer belongs,
+// and was taken from there. The lock is held.
+func (s *scheduler) hurry(t *thread, on bool, now uint64) (moved bool) {
+	switch waits := t.state == stateRunnable && t.inGuest(); {
+	case on == (t.hurry != 0):
+	case on:
+		// Its next processor may be another, and asks nobody about it.
+		for n := uint32(0); n < s.ncpu; n++ {
+			if o := cpuAt(s.cpus[n]); o.halted == t.self {
+				o.settle(now)
+			}
+		}
+		t.hurry = 1
+		if waits && !s.woken.remove(t) {
+			policy.Block(t.tid, now)
+			s.waiting--
+		}
+		return waits
+	case t.state == stateRunnable && *t.guest() == InGuest:
+		t.hurry = 0
+		s.dequeue(t)
+		return true
+	default:
+		if t.hurry = 0; t.state == stateRunning {
+			cpuAt(s.cpus[t.cpu]).interrupt() // its guest may run on the agent's account
+		}
+	}
+	return false
+}
 
 // enterGuest is EnterGuest in the handler.
 func (c *cpuState) enterGuest(t *thread) {

@@ -81,6 +81,7 @@ func (c *cpuState) govern(t *thread, word uintptr) {
 	sched.lock.Lock()
 	if word != 0 && policy != nil {
 		t.word = word
+		t.hurry = 0
 		*t.guest() = MustEnter
 		sched.governed = 1
 	} else {

@@ -28,7 +28,7 @@ func atRandom(t *testing.T, r *rand.Rand) {
 	step := func() {
 		c := d.cpus[r.IntN(len(d.cpus))]
 		cur := threadAt(c.cur)
-		switch r.IntN(8) {
+		switch r.IntN(9) {
 		case 0, 1:
 			if t := d.pool[r.IntN(threads)]; t.state == stateBlocked {
 				d.wake(t)
@@ -54,6 +54,10 @@ func atRandom(t *testing.T, r *rand.Rand) {
 			d.over(c)
 		case 6:
 			c.resched = yielding
+		case 7:
+			if th := d.pool[r.IntN(threads)]; th.word != 0 {
+				d.hurry(th, r.IntN(3) == 0)
+			}
 		}
 		if c.resched == 0 {
 			c.resched = 1
@@ -67,6 +71,9 @@ func atRandom(t *testing.T, r *rand.Rand) {
 	}
 	// Everybody wants to run: in a while everybody does, wherever a look is due.
 	for _, th := range d.pool {
+		if th.word != 0 {
+			d.hurry(th, false)
+		}
 		if th.state == stateBlocked {
 			d.wake(th)
 		}
@@ -115,6 +122,9 @@ func (d *desk) check() {
 	}
 	for _, t := range d.pool {
 		_, state := d.s.Times(d.ids[t.tid], 0)
+		if t.hurry != 0 && state != cpusched.Waiting && (state != cpusched.Running || t.state != stateRunning) {
+			d.t.Fatalf("thread %d in state %d has no time to wait, and is %v", t.tid, t.state, state)
+		}
 		if t.word != 0 && (state == cpusched.Ready || state == cpusched.CoStopped) {
 			waiting++
 			where[t.self]++

@@ -166,3 +166,63 @@ func TestYields(t *testing.T) {
 	c.resched = yielding
 	d.runs(c, w, "ran", "pick")
 }
+
+// A virtual CPU that has to stop runs as one of the agent's, wherever it waits: far
+// over its limit, or in a halt on a processor that goes on believing in it.
+func TestHurry(t *testing.T) {
+	d := newDesk(t, 2, 2)
+	a, b := d.cpus[0], d.cpus[1]
+	v := d.vcpu(0, cpusched.Spec{Limit: 10})
+	d.wake(v)
+	d.look(a)
+	d.over(a)
+	a.resched = 1
+	d.runs(a, threadAt(a.idle), "ran", "pick")
+	if sched.waiting != 1 {
+		t.Fatal("the limit does not hold it")
+	}
+	d.hurry(v, true)
+	b.resched = 1
+	d.look(b)
+	if b.cur != v.self || b.who != AgentName(1) || sched.waiting != 0 {
+		t.Fatalf("thread %d runs as %d", threadAt(b.cur).tid, b.who)
+	}
+	*v.guest() = InGo
+	b.block(v, waitFutex)
+	d.runs(b, threadAt(b.idle), "block", "pick")
+	d.hurry(v, false)
+	d.wake(v)
+	b.resched = 1
+	d.look(b)
+	if *v.guest() != MustEnter {
+		t.Fatal("its guest would run on the agent's account")
+	}
+
+	w := d.vcpu(1, cpusched.Spec{})
+	d.wake(w)
+	a.resched = 1
+	d.look(a)
+	if b.block(v, waitFutex); a.cur != w.self {
+		t.Fatal("it does not run")
+	}
+	d.look(b)
+	a.block(w, waitFutex)
+	if d.look(a); a.halted != w.self {
+		t.Fatal("it does not rest")
+	}
+	d.hurry(w, true)
+	d.wake(w)
+	b.resched = 1
+	d.look(b)
+	if b.cur != w.self || a.halted != 0 || a.who != 0 {
+		t.Fatalf("thread %d runs, %#x rests", threadAt(b.cur).tid, a.halted)
+	}
+	d.hurry(w, false) // before it saw anything
+	if b.kicked == 0 {
+		t.Error("its guest runs on the agent's account")
+	}
+	b.resched = 1
+	if d.look(b); b.cur != w.self || b.who != w.tid {
+		t.Errorf("thread %d runs as %d", threadAt(b.cur).tid, b.who)
+	}
+}

@@ -139,6 +139,18 @@ func (s *scheduler) enqueue(t *thread) {
 	q.push(t)
 	s.head, s.tail = q.head, q.tail
 	s.queued++
+	if t.word != 0 && *t.guest() == InGo {
+		*t.guest() = MustEnter // it comes out as one of the agent's
+	}
+}
+
+// dequeue takes t out of the run queue. The lock is held.
+func (s *scheduler) dequeue(t *thread) {
+	q := queue{s.head, s.tail}
+	if q.remove(t) {
+		s.queued--
+	}
+	s.head, s.tail = q.head, q.tail
 }
 
 // shorten bounds what is left of a slice that nobody contested so far.

@@ -51,6 +51,7 @@ const (
 	sysBasaltGovern  = 0x62000005
 	sysBasaltLocked  = 0x62000006
 	sysBasaltGuest   = 0x62000007
+	sysBasaltHurry   = 0x62000008
 )
 
 // syscalls counts calls nobody answers, by number, for the log.
@@ -145,6 +146,8 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 		return 0, true
 	case sysBasaltLocked:
 		return c.locked(), true
+	case sysBasaltHurry:
+		return c.hurry(a0, a1 != 0), true
 	case sysBasaltGuest:
 		c.enterGuest(t)
 		return 0, true

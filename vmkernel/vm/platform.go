@@ -54,6 +54,9 @@ type Entitlement interface {
 	// undo by the same before it ends. guest says when the thread belongs to the
 	// guest (vcpu.Guarded); nil: never.
 	Bind(index int, guest *uint32) (undo func())
+	// Hurry takes virtual CPU index out of the competition while it has to stop,
+	// however little it is entitled to, and with false puts it back.
+	Hurry(index int, on bool)
 	// Times is where the time of virtual CPU index went.
 	Times(index int) host.CPUStats
 	// Stolen is for how many ns virtual CPU index wanted to run and could not. It is

@@ -13,10 +13,11 @@ import (
 
 // books is a CPUScheduler that admits one machine at a time and notes what happens.
 type books struct {
-	mu    sync.Mutex
-	taken bool
-	bound int
-	free  chan struct{} // a thread was unbound
+	mu      sync.Mutex
+	taken   bool
+	bound   int
+	hurried bool
+	free    chan struct{} // a thread was unbound
 }
 
 func (b *books) Check(machine string, cpus int, s host.CPUSpec) error {
@@ -46,6 +47,12 @@ func (b *books) Bind(index int, guest *uint32) func() {
 		b.mu.Unlock()
 		b.free <- struct{}{}
 	}
+}
+
+func (b *books) Hurry(index int, on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hurried = on
 }
 
 func (b *books) Times(index int) host.CPUStats {
@@ -99,8 +106,14 @@ func TestEntitlement(t *testing.T) {
 		if err := vm("b").Start(ctx, kernel(&b.closed)); !isCPU(err) {
 			t.Errorf("start of a second: %v", err)
 		}
+		if k.hurried {
+			t.Error("it runs, and does not compete")
+		}
 		if err := vm("a").Stop(ctx); err != nil {
 			t.Fatal(err)
+		}
+		if !k.hurried {
+			t.Error("a stop waits for its turn")
 		}
 		<-k.free
 		if k.taken || k.bound != 0 {

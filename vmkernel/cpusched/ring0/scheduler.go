@@ -115,6 +115,7 @@ func (r *Scheduler) Admit(machine string, cpus int, s host.CPUSpec) (vm.Entitlem
 			return nil, err
 		}
 		e.cpus = append(e.cpus, v)
+		e.threads = append(e.threads, 0)
 	}
 	return e, nil
 }
@@ -132,6 +133,8 @@ type entitlement struct {
 	r    *Scheduler
 	vm   cpusched.ID
 	cpus []cpusched.ID
+	// The threads that are bound to them, 0: none yet. mu.
+	threads []uint32
 }
 
 // Bind implements vm.Entitlement.
@@ -142,13 +145,24 @@ func (e *entitlement) Bind(index int, guest *uint32) (undo func()) {
 	// An error is impossible: the virtual CPU exists and the thread runs somewhere.
 	_ = r.s.SetAffinity(e.cpus[index], now(), affinity)
 	r.name(e.cpus[index], name)
+	e.threads[index] = name
 	r.mu.Unlock()
 	linux.Govern(guest)
 	return func() {
 		linux.Govern(nil)
 		r.mu.Lock()
 		r.name(cpusched.None, name)
+		e.threads[index] = 0
 		r.mu.Unlock()
+	}
+}
+
+// Hurry implements vm.Entitlement.
+func (e *entitlement) Hurry(index int, on bool) {
+	e.r.mu.Lock()
+	defer e.r.mu.Unlock()
+	if name := e.threads[index]; name != 0 {
+		linux.Hurry(name, on)
 	}
 }
 
