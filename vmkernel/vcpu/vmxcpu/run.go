@@ -168,24 +168,11 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	e.fresh = true
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
-	if !pc.on && !e.enable(pc) {
-		e.fault = faultVMXON
-		return cpu, false
-	}
-	if e.active != cpu+1 {
-		if e.active != 0 {
-			e.fault = faultMoved
+	if e.active != cpu+1 || pc.current != e.vmcsPA {
+		if !e.take(cpu) {
 			return cpu, false
 		}
-		if !e.activate(pc, cpu) {
-			return cpu, false
-		}
-	} else if pc.current != e.vmcsPA {
-		if e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-			e.fault = faultVMCS
-			return cpu, false
-		}
-		pc.current = e.vmcsPA
+		pc = &e.f.cpus[cpu] // not kept over the call: most exits make none
 	}
 	pc.armed = ^uint64(0) // the host's timer may have fired, or been set anew
 	if pc.owner != e.id {
@@ -203,6 +190,28 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 		}
 	}
 	return cpu, true
+}
+
+// take makes the VMCS current on this processor, where another was.
+//
+//go:noinline
+func (e *Engine) take(cpu int) bool {
+	pc := &e.f.cpus[cpu]
+	switch {
+	case !pc.on && !e.enable(pc):
+		e.fault = faultVMXON
+		return false
+	case e.active == 0:
+		return e.activate(pc, cpu)
+	case e.active != cpu+1:
+		e.fault = faultMoved
+		return false
+	case e.ops.vmptrld(e.vmcsPA) != vmx.Succeed:
+		e.fault = faultVMCS
+		return false
+	}
+	pc.current = e.vmcsPA
+	return true
 }
 
 // enable makes the processor enter VMX operation (SDM Vol. 3C, 24.6, 24.7).
