@@ -46,7 +46,7 @@ func run() error {
 	b := &bench{m: vm.NewManager(p), cpus: set.Count()}
 	fmt.Printf("fair: engine %s, guests on processors %v of %d\n", f.Name(), set, linux.CPUs())
 	agent := startAgent()
-	for _, test := range []func() error{b.shares, b.exits, b.reservation, b.limit, b.refused} {
+	for _, test := range []func() error{b.shares, b.exits, b.siblings, b.reservation, b.limit, b.refused} {
 		if err := test(); err != nil {
 			return err
 		}
@@ -124,9 +124,9 @@ func (i image) Name() string { return i.name }
 func (i image) Close() error { return nil }
 
 // start runs a guest.
-func (b *bench) start(guest string, s host.CPUSpec) (host.VM, error) {
+func (b *bench) start(guest string, cpus int, s host.CPUSpec) (host.VM, error) {
 	b.n++
-	v, err := b.m.Create(host.Config{ID: fmt.Sprintf("%s-%d", guest, b.n), CPUs: 1, MemoryMiB: 8, CPU: s})
+	v, err := b.m.Create(host.Config{ID: fmt.Sprintf("%s-%d", guest, b.n), CPUs: cpus, MemoryMiB: 8, CPU: s})
 	if err != nil {
 		return nil, err
 	}
@@ -151,22 +151,30 @@ func (b *bench) stop(list ...host.VM) error {
 func gain(total time.Duration, list ...host.VM) (each []time.Duration, elapsed time.Duration) {
 	first := make([]host.CPUStats, len(list))
 	for i, v := range list {
-		first[i] = v.Status().CPUs[0]
+		first[i] = whole(v)
 	}
 	each = make([]time.Duration, len(list))
 	for {
 		time.Sleep(50 * time.Millisecond)
 		sum := time.Duration(0)
 		for i, v := range list {
-			now := v.Status().CPUs[0]
+			now := whole(v)
 			each[i] = now.Run - first[i].Run
 			sum += each[i]
-			elapsed = all(now) - all(first[i])
+			elapsed = (all(now) - all(first[i])) / time.Duration(v.Config().CPUs)
 		}
 		if sum >= total {
 			return each, elapsed
 		}
 	}
+}
+
+// whole adds up a machine's virtual CPUs.
+func whole(v host.VM) (t host.CPUStats) {
+	for _, c := range v.Status().CPUs {
+		t.Run, t.Ready, t.Wait, t.CoStop = t.Run+c.Run, t.Ready+c.Ready, t.Wait+c.Wait, t.CoStop+c.CoStop
+	}
+	return t
 }
 
 func all(t host.CPUStats) time.Duration { return t.Run + t.Ready + t.Wait + t.CoStop }
@@ -197,7 +205,7 @@ func (b *bench) ratio(light, heavy string, each time.Duration, tolerance float64
 			if w == 4 {
 				guest = heavy
 			}
-			v, err := b.start(guest, host.CPUSpec{Shares: 1000 * w})
+			v, err := b.start(guest, 1, host.CPUSpec{Shares: 1000 * w})
 			if err != nil {
 				return err
 			}
@@ -220,16 +228,71 @@ func (b *bench) ratio(light, heavy string, each time.Duration, tolerance float64
 	return b.stop(list...)
 }
 
+// skew is how far two virtual CPUs of a machine may be apart in what they had: the
+// policy's 15 ms, and a slice of 5 ms that each of them may be in.
+const skew = 25 * time.Millisecond
+
+// siblings: 1:2:4 among machines with two, two and four virtual CPUs that spin, and
+// those of each machine stay together.
+func (b *bench) siblings() error {
+	var list []host.VM
+	for i, cpus := range []int{2, 2, 4} {
+		v, err := b.start("smp-spin", cpus, host.CPUSpec{Shares: 1000 << i})
+		if err != nil {
+			return err
+		}
+		list = append(list, v)
+	}
+	for _, v := range list {
+		for spins(v) < v.Config().CPUs {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	first := make([][]host.CPUStats, len(list))
+	for i, v := range list {
+		first[i] = v.Status().CPUs
+	}
+	had, _ := gain(time.Duration(b.cpus)*6*time.Second, list...)
+	sum := had[0] + had[1] + had[2]
+	for i, v := range list {
+		part := 1000 * float64(int(1)<<i) / 7
+		if err := within(fmt.Sprintf("%d virtual CPUs, shares %d of 7", v.Config().CPUs, 1<<i), had[i], sum, .95*part, 1.05*part); err != nil {
+			return err
+		}
+		least, most, stopped := time.Duration(1<<62), time.Duration(0), time.Duration(0)
+		for n, c := range v.Status().CPUs {
+			least, most = min(least, c.Run-first[i][n].Run), max(most, c.Run-first[i][n].Run)
+			stopped += c.CoStop - first[i][n].CoStop
+		}
+		fmt.Printf("fair: they are %v apart, co-stopped for %v\n", (most - least).Round(time.Millisecond), stopped.Round(time.Millisecond))
+		if most-least > skew {
+			return fmt.Errorf("virtual CPUs of a machine had %v to %v", least, most)
+		}
+	}
+	return b.stop(list...)
+}
+
+// spins is how many of a machine's virtual CPUs have run for a while: those that were
+// not started yet wait.
+func spins(v host.VM) (n int) {
+	for _, c := range v.Status().CPUs {
+		if c.Run > 200*time.Millisecond {
+			n++
+		}
+	}
+	return n
+}
+
 // reservation: one share against thousands, but a quarter of a processor promised.
 func (b *bench) reservation() error {
 	list := make([]host.VM, 0, 3)
-	poor, err := b.start("spin", host.CPUSpec{Shares: 1, Reservation: 250})
+	poor, err := b.start("spin", 1, host.CPUSpec{Shares: 1, Reservation: 250})
 	if err != nil {
 		return err
 	}
 	list = append(list, poor)
 	for range 2 * b.cpus {
-		v, err := b.start("spin", host.CPUSpec{Shares: 10000})
+		v, err := b.start("spin", 1, host.CPUSpec{Shares: 10000})
 		if err != nil {
 			return err
 		}
@@ -248,7 +311,7 @@ func (b *bench) reservation() error {
 // limit: alone on the host, and still no more than a third of a processor.
 func (b *bench) limit() error {
 	for _, guest := range []string{"spin", "loop-hole"} {
-		v, err := b.start(guest, host.CPUSpec{Limit: 300})
+		v, err := b.start(guest, 1, host.CPUSpec{Limit: 300})
 		if err != nil {
 			return err
 		}
