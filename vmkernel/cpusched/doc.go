@@ -43,7 +43,7 @@
 // # Locking and W1
 //
 // The caller holds one lock around every call of Pick, Ran, Slept, Block, Wake, Kicks
-// and Times. They are W1: they allocate nothing, use no map and write no pointer (a
+// and Times; Stolen needs none. They are W1: they allocate nothing, use no map and write no pointer (a
 // test looks at the object code), need 420 bytes of stack, do not recurse and are not
 // marked nosplit. Nodes are in one array without pointers, made and touched by New.
 //

@@ -42,6 +42,9 @@
 // it may hold locks of the runtime's, or be what a stop of the world waits for, while
 // the policy may hold a virtual CPU back for as long as a limit says.
 //
+// A virtual CPU that has to stop is one of the agent's at once, wherever it waits
+// (Hurry). A guest that spins (Yield) ends its slice.
+//
 // Unpark uses no vector register and so cannot ask: ready leaves a virtual CPU in the
 // list of those that woke, and a processor that looks tells the policy (admitWoken).
 //

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -103,6 +104,9 @@ func TestEntitlement(t *testing.T) {
 		if s := vm("a").Status(); len(s.CPUs) != 1 || s.CPUs[0].Ready != 2*time.Second || s.CPUTime != 3*time.Second {
 			t.Errorf("%+v", s)
 		}
+		if d := vm("a").(*Machine).b.time.Stolen(0); d != 5e9 {
+			t.Errorf("the guest hears of %d ns stolen", d)
+		}
 		if err := vm("b").Start(ctx, kernel(&b.closed)); !isCPU(err) {
 			t.Errorf("start of a second: %v", err)
 		}
@@ -130,6 +134,37 @@ func TestEntitlement(t *testing.T) {
 	}
 	if b.frames.InUse() != 0 || b.mgr.p.Budget.Used() != 0 {
 		t.Error("memory is left")
+	}
+}
+
+// A restored machine needs its part as one that starts does, and gives it back.
+func TestEntitlementOfRestored(t *testing.T) {
+	b := newBench(t, load()...)
+	b.f.Loop = true
+	b.start()
+	b.wait(1)
+	state := b.saved(host.AfterSaveStop)
+	k := &books{free: make(chan struct{}, 8)}
+	b.mgr.p.CPUs = k
+	ctx := context.Background()
+	if _, err := b.mgr.Restore(ctx, bytes.NewReader(state[:len(state)-9]), host.RestoreOptions{ID: "cut"}); err == nil || k.taken {
+		t.Errorf("%v, its part is taken: %v", err, k.taken)
+	}
+	v, err := b.mgr.Restore(ctx, bytes.NewReader(state), host.RestoreOptions{ID: "copy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.mgr.Restore(ctx, bytes.NewReader(state), host.RestoreOptions{ID: "other"}); !isCPU(err) || len(b.mgr.List()) != 2 {
+		t.Errorf("no part is left: %v", err)
+	}
+	if err := v.Resume(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := v.Stop(ctx); err != nil || k.taken {
+		t.Errorf("%v, its part is taken: %v", err, k.taken)
+	}
+	if err := b.mgr.Delete("copy"); err != nil {
+		t.Error(err)
 	}
 }
 
