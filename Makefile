@@ -128,6 +128,14 @@ ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmke
 stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS=4
 	go run ./qemu-test/stress/boot -time $(or $(TIME),10m) -cpus $(or $(CPUS),4) build/stress.elf
 
+.PHONY: fuzz
+fuzz: build/_overlay/overlay.json ## every fuzz target, TIME=60s each: PKG=./vmkernel/vdev/... RUN=regexp SHARE=10m (all together) ARGS=-h
+	go run ./qemu-test/fuzz -time $(or $(TIME),60s) -share $(or $(SHARE),0) -pkg $(or $(PKG),./...) -run '$(RUN)' $(ARGS)
+
+.PHONY: hostile
+hostile: deps build/basalt.elf build/basalt.img ## a guest that attacks every device beside a witness: TIME=10m SEED=1 ENGINE=amd-v or vt-x
+	go test -count=1 -v -timeout 12h -run 'TestHostile/$(or $(ENGINE),amd-v)' ./qemu-test/cases -hostile $(or $(TIME),10m) -seed $(or $(SEED),1)
+
 .PHONY: deps
 deps: ## install what is missing (Debian: apt-get), or say what is
 	@qemu-test/deps.sh

@@ -42,6 +42,13 @@ const (
 
 // Append adds an entry to an archive.
 func Append(b []byte, e Entry) []byte {
+	return pad(append(append(b, Header(e.Name, e.Mode, int64(len(e.Body)))...), e.Body...))
+}
+
+// Header is what stands before an entry's body of size bytes; zeroes follow that up
+// to a multiple of 4 bytes. Archives are a whole number of such units.
+func Header(name string, mode uint32, size int64) []byte {
+	var b []byte
 	number := func(v int) {
 		s := strconv.FormatUint(uint64(uint32(v)), 16)
 		b = append(b, "00000000"[len(s):]...)
@@ -51,20 +58,18 @@ func Append(b []byte, e Entry) []byte {
 	for i := range 13 {
 		switch i {
 		case 1:
-			number(int(e.Mode))
+			number(int(mode))
 		case 4:
 			number(1)
 		case 6:
-			number(len(e.Body))
+			number(int(size))
 		case 11:
-			number(len(e.Name) + 1)
+			number(len(name) + 1)
 		default:
 			number(0)
 		}
 	}
-	b = append(b, e.Name...)
-	b = pad(append(b, 0))
-	return pad(append(b, e.Body...))
+	return pad(append(append(b, name...), 0))
 }
 
 // End closes an archive.

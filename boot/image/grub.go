@@ -20,9 +20,22 @@ const GRUBDir = "/usr/lib/grub/i386-pc"
 // the kernel and the settings.
 var modules = strings.Fields("biosdisk part_gpt fat normal multiboot2 serial terminal regexp test echo configfile sleep reboot halt minicmd keystatus")
 
-// menu is /grub/grub.cfg. $root is the EFI system partition on the disk that
-// the BIOS booted from.
-const menu = `# Basalt's boot menu for BIOS machines. Settings belong into /basalt.conf.
+// archiveName is the file of the files partition.
+const archiveName = "files.cpio"
+
+// bringArchive is the menu's line for an image with a files partition.
+const bringArchive = "\tif [ -f ($disk,gpt6)/" + archiveName + " ]; then module2 ($disk,gpt6)/" + archiveName + " " + archiveName + "; fi\n"
+
+// menu is /grub/grub.cfg, with the archive for the file store if there is one.
+func menu(archive bool) string {
+	if !archive {
+		return plainMenu
+	}
+	return strings.ReplaceAll(plainMenu, "}\n", bringArchive+"}\n")
+}
+
+// plainMenu: $root is the EFI system partition on the disk that the BIOS booted from.
+const plainMenu = `# Basalt's boot menu for BIOS machines. Settings belong into /basalt.conf.
 serial --unit=0 --speed=115200
 terminal_input console serial
 terminal_output console serial

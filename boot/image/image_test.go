@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -49,11 +50,11 @@ func TestBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	kernel := bytes.Repeat([]byte("kernel"), 1<<20)
-	a, err := Build(kernel, []byte("MZ"), []byte("hostname=x\n"), g)
+	a, err := Build(kernel, []byte("MZ"), []byte("hostname=x\n"), g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := Build(kernel, []byte("MZ"), []byte("hostname=x\n"), g)
+	b, _ := Build(kernel, []byte("MZ"), []byte("hostname=x\n"), g, nil)
 	if !bytes.Equal(a, b) {
 		t.Error("two builds differ")
 	}
@@ -66,12 +67,45 @@ func TestBuild(t *testing.T) {
 	if !bytes.Contains(a[bankAt:bankAt+bankSize], kernel[:2048]) {
 		t.Error("no kernel in bank A")
 	}
-	if _, err := Build(make([]byte, bankSize), nil, nil, g); !errors.Is(err, ErrTooLarge) {
+	if _, err := Build(make([]byte, bankSize), nil, nil, g, nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("kernel larger than a bank: %v", err)
 	}
 	g.Core = make([]byte, 2<<20)
-	if _, err := Build(nil, nil, nil, g); !errors.Is(err, ErrTooLarge) {
+	if _, err := Build(nil, nil, nil, g, nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("core.img larger than its partition: %v", err)
+	}
+}
+
+// TestFiles: the archive has a partition of its own behind everything else, and
+// the menu knows it; nothing before it moves.
+func TestFiles(t *testing.T) {
+	boot, core := fakeGRUB()
+	g, err := patch(boot, core, CoreStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Build([]byte("kernel"), nil, nil, g, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plain) != filesAt+mib || bytes.Contains(plain, []byte(archiveName)) {
+		t.Errorf("an image without files has %d bytes, or names the archive", len(plain))
+	}
+	for _, size := range []int{1, 40 << 20} {
+		archive := bytes.Repeat([]byte("070701"), size/6+1)
+		disk, err := Build([]byte("kernel"), nil, nil, g, archive)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		if !bytes.Equal(disk[bankAt:filesAt], plain[bankAt:filesAt]) {
+			t.Error("the banks or the state differ")
+		}
+		if !bytes.Contains(disk[filesAt:], archive[:min(size, 2048)]) || len(disk)-size > 90<<20 {
+			t.Errorf("%d bytes: no archive in the files partition of a disk of %d bytes", size, len(disk))
+		}
+		if n := strings.Count(menu(true), "module2 ($disk,gpt6)/files.cpio files.cpio"); n != 2 {
+			t.Errorf("the menu has %d lines for the archive", n)
+		}
 	}
 }
 

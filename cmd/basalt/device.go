@@ -30,9 +30,9 @@ remove it.`,
 }
 
 func (a *app) vmNIC() *cobra.Command {
-	return group("nic", "Attach, detach and list a machine's network adapters",
+	return group("nic", "Attach, detach, forward ports to and list a machine's network adapters",
 		"A network adapter is on a network: nat is behind the host's address, every other name is a switch.",
-		a.nicAdd(), a.nicRemove(), a.nicLink(), a.vmDevices("list", "network adapters", a.printNICs))
+		a.nicAdd(), a.nicRemove(), a.nicLink(), a.nicForward(), a.vmDevices("list", "network adapters", a.printNICs))
 }
 
 // change does f and shows what kind of devices the machine has then.
@@ -54,9 +54,9 @@ func (a *app) printDisks(w io.Writer, vm wire.VM) {
 }
 
 func (a *app) printNICs(w io.Writer, vm wire.VM) {
-	fmt.Fprintln(w, "NAME\tNETWORK\tMAC\tVLAN")
+	fmt.Fprintln(w, "NAME\tNETWORK\tMAC\tVLAN\tADDRESS\tFORWARDS")
 	for _, n := range vm.NICs {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", printable(n.Name), printable(n.Network), printable(n.MAC), n.VLAN)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", printable(n.Name), printable(n.Network), printable(n.MAC), n.VLAN, dash(n.Address), dash(forwardsText(n.Forwards)))
 	}
 }
 
@@ -127,7 +127,7 @@ func (a *app) nicAdd() *cobra.Command {
 		Use: "add VM NIC", Short: "Attach a network adapter", Args: cobra.ExactArgs(2),
 		ValidArgsFunction: a.completeAttach(cobra.FixedCompletions([]string{"nat"}, cobra.ShellCompDirectiveNoFileComp)),
 		Long:              "Attach a network adapter: the network's name, with the options mac=, vlan= and name= behind commas." + hotHelp,
-		Example:           "  basalt vm nic add web nat\n  basalt vm nic add web lab,vlan=5",
+		Example:           "  basalt vm nic add web nat,forward=tcp:2222:22\n  basalt vm nic add web lab,vlan=5",
 		RunE: work(func(ctx context.Context, args []string) error {
 			n, err := parseNIC(args[1])
 			if err != nil {

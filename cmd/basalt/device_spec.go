@@ -58,7 +58,8 @@ func parseDisk(s string) (d wire.Disk, err error) {
 	return d, nil
 }
 
-// parseNIC reads NETWORK with the options mac=, vlan= and name= behind commas.
+// parseNIC reads NETWORK with the options mac=, vlan=, name= and forward= behind
+// commas; the last may be repeated.
 func parseNIC(s string) (n wire.NIC, err error) {
 	bad := func(why string) (wire.NIC, error) {
 		return wire.NIC{}, usageError(fmt.Sprintf("network adapter %q: %s; such as nat or lab,mac=52:54:00:12:34:56,vlan=5", s, why))
@@ -77,6 +78,12 @@ func parseNIC(s string) (n wire.NIC, err error) {
 			n.MAC = value
 		case key == "name" && has:
 			n.Name = value
+		case key == "forward" && has:
+			f, err := parseForward(value)
+			if err != nil {
+				return bad(err.Error())
+			}
+			n.Forwards = append(n.Forwards, f)
 		case key == "vlan" && has:
 			if n.VLAN, err = strconv.Atoi(value); err != nil || n.VLAN < 1 || n.VLAN > 4094 {
 				return bad("a VLAN is a number from 1 to 4094")
@@ -124,6 +131,12 @@ func nicText(n wire.NIC) string {
 	s := n.Network + ", " + n.MAC
 	if n.VLAN != 0 {
 		s += ", VLAN " + strconv.Itoa(n.VLAN)
+	}
+	if n.Address != "" {
+		s += ", the guest has " + n.Address
+	}
+	if len(n.Forwards) > 0 {
+		s += ", forwards " + forwardsText(n.Forwards)
 	}
 	return printable(s)
 }

@@ -66,8 +66,10 @@ func TestDeviceCommands(t *testing.T) {
 	c.expect(exitOK, "", words("vm nic link web nic2 down"), "nic2")
 	c.expect(exitOK, "", words("vm top --once"), "cpu0", "run", "costop", "exits", "pio", "disk0", "IOPS", "nic2   down", "packets/s", "!\x1b")
 	c.expect(exitOK, "", words("vm nic remove web nic2"), "!nic2")
+	networks(t, c, vm.ID)
 	var s wire.Stats
-	if r := c.run("", words("vm top web --once --json")...); json.Unmarshal([]byte(r.out), &s) != nil || len(s.VMs) != 1 || len(s.VMs[0].CPUs) != 1 || s.VMs[0].Exits["pio"] == 0 {
+	if r := c.run("", words("vm top web --once --json")...); json.Unmarshal([]byte(r.out), &s) != nil || len(s.VMs) != 1 || len(s.VMs[0].CPUs) != 1 || s.VMs[0].Exits["pio"] == 0 ||
+		len(s.VMs[0].Disks) != 2 || s.VMs[0].Disks[0].Name != "disk0" || s.VMs[0].Disks[0].Reads == 0 || len(s.VMs[0].NICs) != 2 || s.VMs[0].NICs[1].TxPackets == 0 {
 		t.Errorf("top --json: %s", r.out)
 	}
 	c.expect(exitNotFound, "", words("vm top none --once"), "not found")
@@ -117,4 +119,33 @@ func TestTopRates(t *testing.T) {
 			t.Errorf("%s: shows what is not counted\n%s", name, tc.got)
 		}
 	}
+}
+
+// networks is about port forwards and networks of a running machine with adapters on
+// nat and lab.
+func networks(t *testing.T, c *tool, id string) {
+	c.expect(exitUsage, "", words("vm nic forward web nic0 tcp:2222"), "tcp:2222:22")
+	c.expect(exitUsage, "", words("vm nic forward web nic0 tcp:0:22"), "tcp:2222:22")
+	c.expect(exitUsage, "", words("vm nic forward web nic0 tcp:443:22"), "belongs to the host")
+	c.expect(exitUsage, "", words("vm nic forward web nic0 tcp:2222:22 tcp:2222:23"), "twice")
+	c.expect(exitUsage, "", words("vm nic forward web nic1 tcp:2222:22"), `on network "nat"`)
+	c.expect(exitNotFound, "", words("vm nic forward web none tcp:2222:22"), "not found")
+	c.expect(exitOK, "", words("vm nic forward web nic0 tcp:2222:22 udp:5353:53"), "198.51.100.15", "tcp:2222:22 udp:5353:53")
+	c.expect(exitOK, "", words("vm show web"), "the guest has 198.51.100.15, forwards tcp:2222:22 udp:5353:53")
+	c.expect(exitUsage, "", words("vm create other --kernel k --memory 64 --nic nat,forward=tcp:2222:80"), "nics[0].forwards", "nic0 of web already")
+	c.expect(exitUsage, "", words("vm create other --kernel k --memory 64 --nic nat,forward=22"), "tcp:2222:22")
+	c.expect(exitOK, "", words("network ls"), "nat", "vswitch0", "lab", "198.51.100.2/24")
+	c.expect(exitOK, "", words("network show nat"), id+"/nic0", "web", "full 1", "tcp 2222", "198.51.100.15:22", "udp 5353")
+	c.expect(exitNotFound, "", words("network show none"), "not found")
+	c.expect(exitNotFound, "", words("network capture nat web/none"), "not found")
+	c.expect(exitUsage, "", words("network capture nat web/nic0 --snap 3"), "14 to 65550")
+	var list []wire.Network
+	if r := c.run("", words("network ls --json")...); json.Unmarshal([]byte(r.out), &list) != nil || len(list) != 3 || list[0].Ports[0].VM != "web" || len(list[0].Forwards) != 2 {
+		t.Errorf("network ls --json: %s", r.out)
+	}
+	c.expect(exitOK, "", words("vm nic forward web nic0"), "!2222")
+	c.expect(exitOK, "", words("vm create other --kernel k --memory 64 --nic nat,forward=tcp:2222:80"))
+	c.expect(exitUsage, "", words("vm nic forward web nic0 tcp:2222:22"), "nic0 of other already")
+	c.expect(exitOK, "", words("vm rm other"))
+	c.expect(exitOK, "", words("vm nic forward web nic0 tcp:2222:22"), "tcp:2222:22")
 }

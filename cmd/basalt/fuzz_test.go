@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,7 +29,7 @@ func FuzzTyped(f *testing.F) {
 
 // FuzzDeviceSpec: what is taken says the same again.
 func FuzzDeviceSpec(f *testing.F) {
-	for _, s := range []string{"image=a.img", "image=a.img,ro,name=x", "ram=64M", "null=1G,ro", "ram=9999999999999999999T", "nat", "lab,mac=52:54:00:12:34:56,vlan=5,name=n", "lab,vlan=0", "4096B", "ɐ", "=", ",", "ro"} {
+	for _, s := range []string{"image=a.img", "image=a.img,ro,name=x", "ram=64M", "null=1G,ro", "ram=9999999999999999999T", "nat", "lab,mac=52:54:00:12:34:56,vlan=5,name=n", "lab,vlan=0", "nat,forward=tcp:2222:22,forward=udp:1:65535", "nat,forward=tcp:65536:1", "4096B", "ɐ", "=", ",", "ro"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -51,7 +53,10 @@ func FuzzDeviceSpec(f *testing.F) {
 			if n.VLAN != 0 {
 				again += ",vlan=" + strconv.Itoa(n.VLAN)
 			}
-			if e, err := parseNIC(again); err != nil || e != n || n.Network == "" {
+			for _, x := range n.Forwards {
+				again += fmt.Sprintf(",forward=%s:%d:%d", x.Protocol, x.HostPort, x.GuestPort)
+			}
+			if e, err := parseNIC(again); err != nil || !reflect.DeepEqual(e, n) || n.Network == "" {
 				t.Errorf("nic %q: %+v, again %+v %v", s, n, e, err)
 			}
 		}

@@ -28,12 +28,13 @@ Memory is in MiB; with the suffix G in GiB. Each --module is a path, optionally 
 space and the module's own string, in the order in which the kernel gets them.
 
 Each --disk is image=PATH, ram=SIZE or null=SIZE, with the options ro and name=NAME
-behind commas; each --nic is a network's name with the options mac=, vlan= and name=.
+behind commas; each --nic is a network's name with the options mac=, vlan=, name=
+and, on nat, forward=tcp:2222:22: the host's port 2222 leads to the guest's port 22.
 What the guest's CPUs can do is chosen for life with --cpu-level: x86-64-v2, x86-64-v3,
 x86-64-v4, a baseline's name, or host for all that this host has.`,
 		Example: `  basalt vm create web --memory 512 --kernel debian/vmlinuz --initrd debian/initrd.img --cmdline 'console=ttyS0'
   basalt vm create xen --memory 2G --kernel xen --cmdline 'com1=115200 console=com1' --module 'vmlinuz console=hvc0' --module initrd.img
-  basalt vm create db --memory 4G --cpus 2 --kernel debian/vmlinuz --cmdline root=/dev/vda1 --disk image=debian.img --disk image=tools.img,ro --nic nat`,
+  basalt vm create db --memory 4G --cpus 2 --kernel debian/vmlinuz --cmdline root=/dev/vda1 --disk image=debian.img --disk image=tools.img,ro --nic nat,forward=tcp:2222:22`,
 		RunE: work(func(ctx context.Context, args []string) error {
 			in.Name = args[0]
 			n, err := parseMemory(memory)

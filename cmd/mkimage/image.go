@@ -1,19 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 
+	"basalt/boot/cpio"
 	"basalt/boot/image"
 	"basalt/boot/uefi"
 )
 
-// runImage is "mkimage image [-conf FILE] [-grub DIR] -o OUT ELF".
+// runImage is "mkimage image [-conf FILE] [-files ARCHIVE] [-grub DIR] -o OUT ELF".
 func runImage(args []string) error {
 	fs := flag.NewFlagSet("image", flag.ContinueOnError)
 	conf := fs.String("conf", "", "settings `file` to store as basalt.conf")
+	files := fs.String("files", "", "cpio `archive` (format newc) with files for the host's file store")
 	out := fs.String("o", "basalt.img", "`file` to write")
 	dir := fs.String("grub", image.GRUBDir, "`directory` of GRUB's i386-pc parts")
 	if err := fs.Parse(args); err != nil {
@@ -32,6 +35,15 @@ func runImage(args []string) error {
 			return fmt.Errorf("image: %w", err)
 		}
 	}
+	var archive []byte
+	if *files != "" {
+		if archive, err = os.ReadFile(*files); err != nil {
+			return fmt.Errorf("image: %w", err)
+		}
+		if !bytes.HasPrefix(archive, []byte(cpio.Magic)) {
+			return fmt.Errorf("image: %s is not a cpio archive of the format newc", *files)
+		}
+	}
 	loader, err := uefi.Build()
 	if err != nil {
 		return err
@@ -40,7 +52,7 @@ func runImage(args []string) error {
 	if err != nil {
 		return err
 	}
-	disk, err := image.Build(kernel, loader, config, grub)
+	disk, err := image.Build(kernel, loader, config, grub, archive)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,9 @@
 //
 //	mkimage elf KERNEL OUT     pack a Go-linked kernel into a bootable ELF
 //	mkimage efi OUT            write the UEFI loader BOOTX64.EFI
-//	mkimage image [-conf FILE] [-grub DIR] -o OUT ELF
-//	                           write the disk image from a bootable ELF
+//	mkimage image [-conf FILE] [-files ARCHIVE] [-grub DIR] -o OUT ELF
+//	                           write the disk image from a bootable ELF; the archive
+//	                           (cpio newc) brings files for the host's file store
 //
 // Its output depends on its inputs alone: no time stamps, no random numbers.
 package main
@@ -25,7 +26,7 @@ func commands() []command {
 	return []command{
 		{"elf", "KERNEL OUT", "pack a Go-linked kernel into a bootable ELF", runELF},
 		{"efi", "OUT", "write the UEFI loader BOOTX64.EFI", runEFI},
-		{"image", "[-conf FILE] -o OUT ELF", "write the disk image from a bootable ELF", runImage},
+		{"image", "[-conf FILE] [-files ARCHIVE] -o OUT ELF", "write the disk image from a bootable ELF", runImage},
 	}
 }
 
@@ -49,7 +50,7 @@ func main() {
 func usage() {
 	fmt.Fprintln(os.Stderr, "usage: mkimage COMMAND ...")
 	for _, c := range commands() {
-		fmt.Fprintf(os.Stderr, "  %-6s %-28s %s\n", c.name, c.args, c.help)
+		fmt.Fprintf(os.Stderr, "  %-6s %-46s %s\n", c.name, c.args, c.help)
 	}
 }
 

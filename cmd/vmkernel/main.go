@@ -55,7 +55,7 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	cpus, minMiB := vms.Limits()
 	h := local.New(local.Config{
 		Hostname: settings.Hostname, Version: version.Version, Engine: engine.name, CannotRun: engine.why, Leaks: engine.leaks,
-		MaxVCPUs: cpus, MinMiB: minMiB, VMs: vms, Events: events, Addresses: network.Addresses, Reserve: reserve,
+		MaxVCPUs: cpus, MinMiB: minMiB, VMs: vms, Networks: network.Networks, Events: events, Addresses: network.Addresses, Reserve: reserve,
 	})
 	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log, Preload: bringFiles(log)})
 	if err != nil {

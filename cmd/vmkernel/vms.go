@@ -32,7 +32,7 @@ func newVMs(e engine, guestCPUs uint64, networks *hostnet.Networks, events *host
 	}
 	p := ring0.Platform(e.factory, e.why, guests, set, cpus)
 	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
-	p.Switch = networks.Switch
+	p.Switch, p.Forward = networks.Switch, networks.Forward
 	p.Event = func(machine, severity, text string) {
 		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})
 	}

@@ -61,6 +61,10 @@ func (s *Server) deviceRoutes(rt *router) {
 		func(ctx context.Context, in *detachIn) (*body[wire.VM], error) {
 			return vm(s.Inventory.DetachNIC(ctx, in.ID, in.Name, in.Force, who(ctx).user))
 		})
+	operation(rt, op("set-forwards", http.MethodPut, "/nics/{name}/forwards", "Set all port forwards of a network adapter"),
+		func(ctx context.Context, in *withDevice[wire.Forwards]) (*body[wire.VM], error) {
+			return vm(s.Inventory.SetForwards(ctx, in.ID, in.Name, forwardsOf(in.Body.Forwards), who(ctx).user))
+		})
 	link := op("set-link", http.MethodPatch, "/nics/{name}", "Plug a network adapter's cable in or out")
 	link.Description = "Only while the machine runs or is paused."
 	operation(rt, link, func(ctx context.Context, in *withDevice[wire.NICChange]) (*body[wire.VM], error) {
@@ -79,8 +83,6 @@ func (s *Server) deviceRoutes(rt *router) {
 }
 
 func diskOf(d wire.Disk) host.DiskConfig { return host.DiskConfig(d) }
-
-func nicOf(n wire.NIC) host.NICConfig { return host.NICConfig(n) }
 
 func wireStats(vm inventory.VM) wire.VMStats {
 	st := vm.Status

@@ -96,7 +96,7 @@ func waitTask(ctx context.Context, t *task.Task) error {
 }
 
 func specOf(c wire.VMCreate) inventory.Spec {
-	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel,
+	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, TestDevice: c.TestDevice,
 		Boot: inventory.Boot{Kernel: c.Boot.Kernel, Initrd: c.Boot.Initrd, Cmdline: c.Boot.Cmdline, Modules: c.Boot.Modules}}
 	for _, d := range c.Disks {
 		s.Disks = append(s.Disks, diskOf(d))
@@ -120,7 +120,7 @@ func wireVM(vm inventory.VM) wire.VM {
 		w.Disks = append(w.Disks, wire.Disk(d))
 	}
 	for _, n := range vm.Spec.NICs {
-		w.NICs = append(w.NICs, wire.NIC(n))
+		w.NICs = append(w.NICs, wireNIC(n, vm.Addresses[n.MAC]))
 	}
 	for _, e := range st.Exits {
 		w.Exits[e.Kind] += e.Count

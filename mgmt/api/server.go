@@ -55,6 +55,7 @@ type Server struct {
 	base      context.Context
 	stop      context.CancelFunc
 	followers chan struct{}
+	captures  chan struct{}
 	strangers strangers
 }
 
@@ -63,7 +64,7 @@ func New(c Config) *Server {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = DefaultMaxConnections
 	}
-	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers), strangers: strangers{max: maxStrangers, refused: c.Metrics.Refused}}
+	s := &Server{Config: c, followers: make(chan struct{}, maxFollowers), captures: make(chan struct{}, maxCaptures), strangers: strangers{max: maxStrangers, refused: c.Metrics.Refused}}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.handler(),

@@ -43,6 +43,15 @@ func (c *Client) DetachNIC(ctx context.Context, id, name string, force bool) (vm
 	return vm, err
 }
 
+// SetForwards sets all port forwards of a network adapter.
+func (c *Client) SetForwards(ctx context.Context, id, name string, f []wire.Forward) (vm wire.VM, err error) {
+	if f == nil {
+		f = []wire.Forward{}
+	}
+	err = c.call(ctx, http.MethodPut, devicePath(id, "nics", name)+"/forwards", wire.Forwards{Forwards: f}, &vm)
+	return vm, err
+}
+
 // SetLink plugs a network adapter's cable in or out.
 func (c *Client) SetLink(ctx context.Context, id, name string, up bool) (vm wire.VM, err error) {
 	err = c.call(ctx, http.MethodPatch, devicePath(id, "nics", name), wire.NICChange{LinkUp: up}, &vm)

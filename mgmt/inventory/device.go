@@ -36,8 +36,8 @@ func nameDevices(s *Spec) {
 	}
 }
 
-// takeMACs makes sure that every adapter has an address of its own. On an error
-// none is taken. Errors: host.ConfigError.
+// takeMACs makes sure that every adapter has an address of its own, and the host's
+// ports of its forwards. On an error nothing is taken. Errors: host.ConfigError.
 func (v *Inventory) takeMACs(vm string, nics []host.NICConfig) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -60,7 +60,13 @@ func (v *Inventory) takeMACs(vm string, nics []host.NICConfig) error {
 		}
 		v.macs[n.MAC] = n.Name + " of " + vm
 	}
-	return nil
+	err := v.takePorts(vm, nics)
+	if err != nil {
+		for _, n := range nics {
+			delete(v.macs, n.MAC)
+		}
+	}
+	return err
 }
 
 func (v *Inventory) giveMACs(nics []host.NICConfig) {
@@ -69,6 +75,7 @@ func (v *Inventory) giveMACs(nics []host.NICConfig) {
 	for _, n := range nics {
 		delete(v.macs, n.MAC)
 	}
+	v.givePorts(nics)
 }
 
 // openDisks opens what stands behind the disks of a machine, or nothing.

@@ -27,9 +27,10 @@ type Spec struct {
 	// Disks and NICs are those of now: what was attached since the creation is
 	// there, what was detached is not. Names and MACs that a person leaves out
 	// are chosen.
-	Disks    []host.DiskConfig
-	NICs     []host.NICConfig
-	CPULevel string
+	Disks      []host.DiskConfig
+	NICs       []host.NICConfig
+	CPULevel   string
+	TestDevice bool
 }
 
 // Boot names files of the store.
@@ -47,6 +48,8 @@ type VM struct {
 	Format  host.KernelFormat
 	Created time.Time
 	Status  host.Status
+	// Addresses are the guest's addresses on the NAT network, by MAC.
+	Addresses map[string]string
 }
 
 // Inventory is the host's table of objects.
@@ -56,9 +59,10 @@ type Inventory struct {
 	tasks *task.Manager
 	now   func() time.Time
 
-	mu   sync.Mutex
-	vms  []*entry          // in order of creation
-	macs map[string]string // who has an address, such as "nic0 of web"
+	mu    sync.Mutex
+	vms   []*entry          // in order of creation
+	macs  map[string]string // who has an address, such as "nic0 of web"
+	ports map[string]string // who has a port of the host
 }
 
 type entry struct {
@@ -150,7 +154,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, TestDevice: e.spec.TestDevice}
 }
 
 func (v *Inventory) drop(id string) {
@@ -199,7 +203,19 @@ func (v *Inventory) view(e *entry) (VM, bool) {
 	}
 	spec, cfg := e.spec, vm.Config()
 	spec.Disks, spec.NICs = cfg.Disks, cfg.NICs
-	return VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}, true
+	out := VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}
+	for _, n := range cfg.NICs {
+		if n.Network != host.NetworkNAT {
+			continue
+		}
+		if a, ok := v.host.Networks().Address(n.MAC); ok {
+			if out.Addresses == nil {
+				out.Addresses = map[string]string{}
+			}
+			out.Addresses[n.MAC] = a.String()
+		}
+	}
+	return out, true
 }
 
 func (v *Inventory) find(id string) (*entry, error) {

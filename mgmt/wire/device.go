@@ -25,6 +25,9 @@ type NIC struct {
 	Network string `json:"network" minLength:"1" maxLength:"63" doc:"nat, or a switch's name."`
 	MAC     string `json:"mac,omitempty" maxLength:"17" doc:"Unicast address; chosen by the host when left out."`
 	VLAN    int    `json:"vlan,omitempty" minimum:"0" maximum:"4094" doc:"0: none."`
+	// Forwards are for the NAT network only.
+	Forwards []Forward `json:"forwards,omitempty" maxItems:"1024" doc:"Ports of the host that lead to the guest while the machine runs; on nat only."`
+	Address  string    `json:"address,omitempty" maxLength:"64" readOnly:"true" doc:"The guest's address on nat, leased or reserved; set by the host."`
 }
 
 // NICChange is the body of PATCH /api/v1/vms/{id}/nics/{name}.

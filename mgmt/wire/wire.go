@@ -69,13 +69,14 @@ type Boot struct {
 
 // VMCreate is the body of POST /api/v1/vms.
 type VMCreate struct {
-	Name      string `json:"name" minLength:"1" maxLength:"63" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" patternDescription:"a letter or digit, then letters, digits, '.', '_' or '-'" doc:"Unique on the host."`
-	CPUs      int    `json:"cpus" minimum:"1" doc:"Virtual CPUs."`
-	MemoryMiB int    `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"Memory in MiB."`
-	Boot      Boot   `json:"boot"`
-	Disks     []Disk `json:"disks,omitempty" maxItems:"1024" doc:"In the order of their places on the bus."`
-	NICs      []NIC  `json:"nics,omitempty" maxItems:"1024"`
-	CPULevel  string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
+	Name       string `json:"name" minLength:"1" maxLength:"63" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" patternDescription:"a letter or digit, then letters, digits, '.', '_' or '-'" doc:"Unique on the host."`
+	CPUs       int    `json:"cpus" minimum:"1" doc:"Virtual CPUs."`
+	MemoryMiB  int    `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"Memory in MiB."`
+	Boot       Boot   `json:"boot"`
+	Disks      []Disk `json:"disks,omitempty" maxItems:"1024" doc:"In the order of their places on the bus."`
+	NICs       []NIC  `json:"nics,omitempty" maxItems:"1024"`
+	TestDevice bool   `json:"testDevice,omitempty" doc:"A device for test suites, by which a guest drives its own interrupt lines."`
+	CPULevel   string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
 }
 
 // VM is one virtual machine.

@@ -29,7 +29,7 @@ func TestBootFiveLevels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk, err := image.Build(kernel, fiveLevels(t, loader), []byte(image.DefaultConfig), &image.GRUB{Boot: make([]byte, 512)})
+	disk, err := image.Build(kernel, fiveLevels(t, loader), []byte(image.DefaultConfig), &image.GRUB{Boot: make([]byte, 512)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,6 +189,12 @@ func (a *Asm) Cmp(left, right Reg) { a.Bytes(0x39); a.modrm(right, left) }
 // Or is OR to, from.
 func (a *Asm) Or(to, from Reg) { a.Bytes(0x09); a.modrm(from, to) }
 
+// And is AND to, from.
+func (a *Asm) And(to, from Reg) { a.Bytes(0x21); a.modrm(from, to) }
+
+// Xor is XOR to, from.
+func (a *Asm) Xor(to, from Reg) { a.Bytes(0x31); a.modrm(from, to) }
+
 // Test is TEST left, right.
 func (a *Asm) Test(left, right Reg) { a.Bytes(0x85); a.modrm(right, left) }
 
@@ -262,6 +268,9 @@ func (a *Asm) FromCR(n byte) { a.Bytes(0x0F, 0x20, 0xC0|n<<3) }
 
 // InvlPg is INVLPG [addr].
 func (a *Asm) InvlPg(addr uint32) { a.Bytes(0x0F, 0x01, 0x3D); a.U32(addr) }
+
+// JmpOf is JMP [label+4*index].
+func (a *Asm) JmpOf(label string, index Reg) { a.Bytes(0xFF, 0x24, 0x85|byte(index)<<3); a.Addr(label) }
 
 // CallAt is CALL [label].
 func (a *Asm) CallAt(label string) { a.Bytes(0xFF, 0x15); a.Addr(label) }

@@ -9,6 +9,8 @@
 //	smplib.go   what guests with several processors share
 //	smp.go      those guests
 //	hostile.go  those that try to do harm
+//	chaos*.go  one that attacks every device at random, by a seed
+//	witness.go  its neighbour, which hashes its memory again and again
 //	emul*.go  every instruction that is emulated, executed natively
 //	bench.go  the guest that times every kind of exit
 //	benchsmp.go  interrupts between processors, timed

@@ -57,6 +57,10 @@ var builders = map[string]func(*Program){
 	"db-loop":   dbLoop,
 	"db-stack":  dbStack,
 
+	// Everything at random, and who must not notice; see chaos.go, witness.go.
+	"chaos":   chaos,
+	"witness": witness,
+
 	// Several processors; see smp.go.
 	"smp":        smp,
 	"smp-reset":  smpReset,

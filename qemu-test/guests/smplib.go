@@ -28,22 +28,7 @@ func (p *Program) processors() {
 	over := p.Local("over")
 	p.Jmp(over)
 
-	// Real mode: to protected mode with the boot processor's GDT.
-	p.Label("smp.tramp")
-	p.Bytes(0xFA)                         // cli
-	p.Bytes(0x8C, 0xC8, 0x8E, 0xD8)       // mov ax, cs; mov ds, ax
-	at := p.Here()                        // fixed below: lgdt [gdtr - tramp]
-	p.Bytes(0x0F, 0x01, 0x16, 0, 0)       //
-	p.Bytes(0x0F, 0x20, 0xC0, 0x0C, 0x01) // mov eax, cr0; or al, 1
-	p.Bytes(0x0F, 0x22, 0xC0)             // mov cr0, eax
-	p.Bytes(0x66, 0xEA)                   // jmp 8:smp.ap
-	p.Addr("smp.ap")
-	p.Bytes(8, 0)
-	off := p.Here() - p.labels["smp.tramp"]
-	p.code[at-p.org+3], p.code[at-p.org+4] = byte(off), byte(off>>8)
-	p.Bytes(23, 0)
-	p.Addr("gdt")
-	size := p.Here() - p.labels["smp.tramp"]
+	size := p.trampoline("smp.ap")
 
 	p.Label("smp.ap")
 	p.Mov(EAX, 16)
@@ -116,12 +101,38 @@ func (p *Program) processors() {
 	p.AndImm(EBX, 0xFF)
 	p.StoreAt("smp.ncpu", EBX)
 	p.x2APIC()
+	p.copyTrampoline(size)
+	p.Clear(EBP)
+	p.Op("sti")
+}
+
+// trampoline is what a start-up IPI starts, at "smp.tramp", to be copied to apPage: from
+// real mode to protected mode with the boot processor's GDT, and to the label. It gives
+// its size in bytes.
+func (p *Program) trampoline(to string) uint32 {
+	p.Label("smp.tramp")
+	p.Bytes(0xFA)                         // cli
+	p.Bytes(0x8C, 0xC8, 0x8E, 0xD8)       // mov ax, cs; mov ds, ax
+	at := p.Here()                        // fixed below: lgdt [gdtr - tramp]
+	p.Bytes(0x0F, 0x01, 0x16, 0, 0)       //
+	p.Bytes(0x0F, 0x20, 0xC0, 0x0C, 0x01) // mov eax, cr0; or al, 1
+	p.Bytes(0x0F, 0x22, 0xC0)             // mov cr0, eax
+	p.Bytes(0x66, 0xEA)                   // jmp 8:to
+	p.Addr(to)
+	p.Bytes(8, 0)
+	off := p.Here() - p.labels["smp.tramp"]
+	p.code[at-p.org+3], p.code[at-p.org+4] = byte(off), byte(off>>8)
+	p.Bytes(23, 0)
+	p.Addr("gdt")
+	return p.Here() - p.labels["smp.tramp"]
+}
+
+// copyTrampoline puts it where the start-up IPI looks for it.
+func (p *Program) copyTrampoline(size uint32) {
 	p.MovLabel(ESI, "smp.tramp")
 	p.Mov(EDI, apPage<<12)
 	p.Mov(ECX, size)
 	p.Bytes(0xF3, 0xA4) // rep movsb
-	p.Clear(EBP)
-	p.Op("sti")
 }
 
 // send writes the ICR: low to the processor whose number is in EDX. It changes EAX and

@@ -41,7 +41,7 @@ func (s *suite) guest(ctx context.Context, c *client.Client, engine string, t te
 		return result{}, err
 	}
 	vm, err := c.CreateVM(ctx, wire.VMCreate{Name: t.name, CPUs: cpus, MemoryMiB: mem,
-		Boot: wire.Boot{Kernel: t.image, Cmdline: t.args, Modules: []string{"env"}}})
+		TestDevice: true, CPULevel: t.level, Boot: wire.Boot{Kernel: t.image, Cmdline: t.args, Modules: []string{"env"}}})
 	if err != nil {
 		return result{fail, err.Error()}, nil
 	}

@@ -7,6 +7,7 @@ type test struct {
 	args   string
 	cpus   int // 1
 	memory int // MiB: 256
+	level  string
 	// only and why: the engine on which alone it runs, and the reason.
 	only, why string
 	// build says what the image needs.

@@ -73,6 +73,11 @@ func (c *Config) CheckDevices() error {
 			if n.MAC != "" && strings.EqualFold(n.MAC, o.MAC) {
 				return &ConfigError{at + "mac", fmt.Errorf("%s is adapter %q already", n.MAC, o.Name)}
 			}
+			for _, f := range n.Forwards {
+				if slices.ContainsFunc(o.Forwards, f.Meets) {
+					return &ConfigError{at + "forwards", fmt.Errorf("%s port %d is forwarded to adapter %q already", f.Protocol, f.HostPort, o.Name)}
+				}
+			}
 		}
 	}
 	return nil
@@ -125,7 +130,7 @@ func (n *NICConfig) check() (string, error) {
 	if n.VLAN < 0 || n.VLAN > MaxVLAN {
 		return "vlan", fmt.Errorf("%d, 1 to %d are possible, 0 for none", n.VLAN, MaxVLAN)
 	}
-	return "", nil
+	return "forwards", n.checkForwards()
 }
 
 // CheckNetwork says whether a network's name is well-formed.

@@ -33,6 +33,8 @@ type NICConfig struct {
 	Network string // NetworkNAT or a switch's name
 	MAC     string // xx:xx:xx:xx:xx:xx, unicast; management chooses one if a person does not
 	VLAN    int    // 1 to 4094; 0: none
+	// Forwards are open while the machine runs; NetworkNAT only.
+	Forwards []Forward
 }
 
 // Disk is what stands behind a virtual disk. A machine closes the disks that it
@@ -76,6 +78,10 @@ type Devices interface {
 	AttachNIC(ctx context.Context, c NICConfig) error
 	// DetachNIC is DetachDisk for a network adapter.
 	DetachNIC(ctx context.Context, name string, force bool) error
+	// SetForwards sets an adapter's port forwards, all of them. Errors: ConfigError
+	// with field "forwards", ErrNotFound, ErrInUse for a port that something else on
+	// the host has; one that is refused has its old ones.
+	SetForwards(ctx context.Context, name string, f []Forward) error
 	// SetLink plugs a network adapter's cable in or out, until the next start.
 	// Only on a machine that runs or is paused.
 	SetLink(ctx context.Context, name string, up bool) error

@@ -18,6 +18,8 @@ type Host interface {
 	Info() Info
 	// VMs is the table of virtual machines.
 	VMs() VMs
+	// Networks are what adapters of machines can be on.
+	Networks() Networks
 	// Memory gives management memory outside of the Go heap.
 	Memory() Memory
 	// Events is the host's event log; management appends to it too.

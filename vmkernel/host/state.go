@@ -40,7 +40,8 @@ type RestoreOptions struct {
 	// machine refuses a reset, and one that the guest asks for turns it off. It is
 	// the machine's from the call on, whatever Restore returns.
 	Boot Boot
-	// NewGeneration makes it a clone: the guest's generation ID changes.
+	// NewGeneration makes it a clone: the guest's generation ID changes, and port
+	// forwards stay with the original.
 	NewGeneration bool
 	Progress      func(done, total uint64)
 }

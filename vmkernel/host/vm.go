@@ -50,11 +50,17 @@ type Config struct {
 	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
 	// for everything that the host has, or another one of CPULevels.
 	CPULevel string
+	// TestDevice gives the machine the device of package vdev/testdev, for test suites
+	// only.
+	TestDevice bool
 }
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {
 	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	for i := range c.NICs {
+		c.NICs[i].Forwards = slices.Clone(c.NICs[i].Forwards)
+	}
 	return c
 }
 

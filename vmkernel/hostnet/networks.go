@@ -19,12 +19,15 @@ import (
 // named vswitch0 and so on, to which the host's own TCP/IP belongs too, and the NAT
 // network, which is made when somebody first asks for it.
 type Networks struct {
-	h *Host
+	// own are the host's addresses now, servers its name servers.
+	own     func() []netip.Prefix
+	servers func() ([]netip.Addr, string)
 
 	mu       sync.Mutex
 	switches []*vswitch.Switch
 	nat      *vswitch.Switch
 	gateway  *nat.Network
+	held     map[[6]byte]int // how many adapters' forwards keep an address
 }
 
 // natPrefixes are tried in order: the first that is not the host's own network.
@@ -102,7 +105,7 @@ func (n *Networks) NAT() (*nat.Network, error) {
 
 // startNAT makes the NAT network. n.mu is held.
 func (n *Networks) startNAT() error {
-	prefix, err := freePrefix(n.h.Addresses())
+	prefix, err := freePrefix(n.own())
 	if err != nil {
 		return err
 	}
@@ -150,14 +153,14 @@ next:
 }
 
 func (n *Networks) addresses() (list []netip.Addr) {
-	for _, p := range n.h.Addresses() {
+	for _, p := range n.own() {
 		list = append(list, p.Addr())
 	}
 	return list
 }
 
 func (n *Networks) resolvers() (list []netip.AddrPort) {
-	servers, _ := n.h.DNS()
+	servers, _ := n.servers()
 	for _, s := range servers {
 		list = append(list, netip.AddrPortFrom(s, 53))
 	}

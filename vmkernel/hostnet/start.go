@@ -68,7 +68,7 @@ func Start(m *hw.Machine, c Config) (*Host, error) {
 	}
 	sys.Install(nil, net.Socket)
 	h := &Host{Host: net, Files: files}
-	h.Networks = &Networks{h: h}
+	h.Networks = &Networks{own: h.Addresses, servers: h.DNS}
 	if m != nil {
 		h.NICs = nicprobe.Open(m.Functions)
 	}

@@ -22,6 +22,7 @@ import (
 	"basalt/vmkernel/vdev/pmtimer"
 	"basalt/vmkernel/vdev/postcode"
 	"basalt/vmkernel/vdev/rtc"
+	"basalt/vmkernel/vdev/testdev"
 	"basalt/vmkernel/vdev/uart"
 	"basalt/vmkernel/vm/loader"
 	"basalt/vmkernel/vtime"
@@ -67,6 +68,7 @@ type board struct {
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
+	listMu     sync.Mutex // for devices: the owner writes with it, others read with it
 	devices    []*plugged // in the order of their places
 	held       bool       // its devices are paused for a saved state
 }
@@ -171,6 +173,14 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
+	if c.TestDevice {
+		w.plug(testdev.New(func(n int) vbus.Line {
+			if n < 16 {
+				return isa(n)
+			}
+			return io.Line(n)
+		}).Plug(b.bus))
+	}
 	if w.err != nil {
 		return b, fmt.Errorf("vm: wiring: %w", w.err)
 	}

@@ -20,7 +20,7 @@ func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, hot bool) e
 	if err != nil {
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
-	if err := b.plug(&plugged{name: c.Name, kind: diskKind, f: dev, resized: dev.CapacityChanged}, false); err != nil {
+	if err := b.plug(&plugged{name: c.Name, kind: diskKind, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}, false); err != nil {
 		_ = dev.Close(context.Background()) // nothing is in flight
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
@@ -30,3 +30,12 @@ func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, hot bool) e
 // portDoorbell says whether the next device has a doorbell in I/O space: a port
 // without a card has no window for one.
 func (b *board) portDoorbell(hot bool) bool { return !hot && len(b.devices) < portDoorbells }
+
+// diskStats gives a disk's counters to the machine's status.
+func diskStats(name string, d *blk.Device) func(*host.Status) {
+	return func(s *host.Status) {
+		n := d.Stats()
+		s.Disks = append(s.Disks, host.DiskStats{Name: name, Reads: n.Reads, Writes: n.Writes, ReadBytes: n.ReadBytes,
+			WrittenBytes: n.WrittenBytes, Flushes: n.Flushes, Discards: n.Discards, Errors: n.Errors, InFlight: n.InFlight})
+	}
+}

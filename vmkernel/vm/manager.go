@@ -40,6 +40,9 @@ func (t *Manager) check(c host.Config) error {
 		if _, err := t.p.network(n); err != nil {
 			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].network", i), Err: err}
 		}
+		if len(n.Forwards) > 0 && t.p.Forward == nil {
+			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].forwards", i), Err: host.ErrUnsupported}
+		}
 	}
 	if t.p.Budget != nil && uint64(c.MemoryMiB) > t.p.Budget.Limit()>>20 {
 		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, t.p.Budget.Limit()>>20, host.ErrNoMemory)

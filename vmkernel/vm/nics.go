@@ -45,10 +45,13 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) 
 	port, err := sw.AddPort(vswitch.PortConfig{Name: machine + "/" + c.Name, MAC: mac, VLAN: vswitch.VLAN{ID: uint16(c.VLAN)}}, dev)
 	if err == nil {
 		dev.Plug(port)
-		d := &plugged{name: c.Name, kind: nicKind, f: dev, port: port, link: dev.SetLink}
-		if err = b.plug(d, false); err == nil {
-			return nil
+		d := &plugged{name: c.Name, kind: nicKind, f: dev, port: port, link: dev.SetLink, count: nicStats(c.Name, dev, port)}
+		if d.forwards, err = p.forward(c); err == nil {
+			if err = b.plug(d, false); err == nil {
+				return nil
+			}
 		}
+		d.stopForwards()
 		port.Close()
 	}
 	_ = dev.Close(context.Background()) // nothing is in flight
@@ -115,4 +118,23 @@ func (m *Machine) SetLink(ctx context.Context, name string, up bool) error {
 		d.setLink(up)
 		return nil
 	})
+}
+
+// nicStats gives an adapter's counters, which its port and the device keep, to the
+// machine's status.
+func nicStats(name string, d *vnet.Device, p *vswitch.Port) func(*host.Status) {
+	return func(s *host.Status) {
+		n, own := p.Stats(), d.Stats()
+		one := host.NICStats{Name: name, Link: d.LinkUp(), TxPackets: n.TxFrames, TxBytes: n.TxBytes, TxDropped: own.TxDropped,
+			// The device's counters are read later and may be ahead of the port's.
+			RxPackets: n.RxFrames - min(own.Dropped, n.RxFrames), RxBytes: n.RxBytes - min(own.DroppedBytes, n.RxBytes), RxDropped: own.Dropped}
+		for cause, lost := range n.Drops {
+			if vswitch.Drop(cause) < vswitch.DropFull {
+				one.TxDropped += lost
+			} else {
+				one.RxDropped += lost
+			}
+		}
+		s.NICs = append(s.NICs, one)
+	}
 }

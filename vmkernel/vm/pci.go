@@ -47,9 +47,11 @@ type plugged struct {
 	// resized tells the guest of a disk's new size.
 	resized func()
 	// port and link are an adapter's place on its switch and its carrier.
-	port    *vswitch.Port
-	link    func(up bool)
-	leaving chan struct{} // made when the guest was asked; closed when it is out
+	port     *vswitch.Port
+	forwards func() // ends them; nil: there are none
+	link     func(up bool)
+	count    func(*host.Status) // adds its counters; nil: it has none
+	leaving  chan struct{}      // made when the guest was asked; closed when it is out
 }
 
 // slots is how many root ports a machine has.
@@ -102,7 +104,9 @@ func (b *board) plug(d *plugged, fixed bool) error {
 		return err
 	}
 	d.at = at
+	b.listMu.Lock()
 	b.devices = append(b.devices, d)
+	b.listMu.Unlock()
 	return nil
 }
 
@@ -118,6 +122,8 @@ func (b *board) device(kind, name string) *plugged {
 
 // forget takes a device off the list.
 func (b *board) forget(d *plugged) {
+	b.listMu.Lock()
+	defer b.listMu.Unlock()
 	for i, o := range b.devices {
 		if o == d {
 			b.devices = append(b.devices[:i:i], b.devices[i+1:]...)
@@ -173,6 +179,7 @@ func (b *board) unplugAll() error {
 // close ends a device that no access comes to any more. It can be called again when
 // the context ended first.
 func (d *plugged) close(ctx context.Context) error {
+	d.stopForwards()
 	if d.port != nil {
 		d.port.Close()
 	}

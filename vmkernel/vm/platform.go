@@ -9,7 +9,7 @@ import (
 )
 
 // Platform is what machines need from the host. All fields but Pin, CPUs, NewBell,
-// Switch, Stolen, Log and Event are needed.
+// Switch, Forward, Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
@@ -30,6 +30,9 @@ type Platform struct {
 	// Switch gives the switch of a network by its name. The error says which there
 	// are. Nil: there are no networks.
 	Switch func(network string) (*vswitch.Switch, error)
+	// Forward opens port forwards to the guest that has an adapter with this address
+	// on the NAT network; stop closes them. Nil: there are none.
+	Forward func(mac string, f []host.Forward) (stop func(), err error)
 	// Stolen is the time in ns that a virtual CPU's thread waited for a processor,
 	// where there is no CPUScheduler to ask; nil: it is not known.
 	Stolen func(machine string, index int) uint64

@@ -103,7 +103,7 @@ func (m *Machine) powerOff(reason string) {
 	m.mu.Lock()
 	if m.b != nil {
 		m.last = m.counters()
-		m.last.CPUs = nil
+		m.last.CPUs, m.last.Disks, m.last.NICs = nil, nil, nil
 	}
 	share := m.share
 	m.b, m.cpus, m.share = nil, nil, nil

@@ -64,6 +64,11 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 	if o.Name != "" {
 		conf.Name = o.Name
 	}
+	if o.NewGeneration {
+		for i := range conf.NICs {
+			conf.NICs[i].Forwards = nil // the ports of the host are the original's
+		}
+	}
 	if len(o.Boot.Disks) != len(conf.Disks) {
 		return nil, &host.ConfigError{Field: "disks", Err: fmt.Errorf("%d disks were given for %d of the saved machine", len(o.Boot.Disks), len(conf.Disks))}
 	}

@@ -35,7 +35,7 @@ func (m *Machine) Status() host.Status {
 	return s
 }
 
-// counters are exits and CPU time of the powered machine. m.mu is held.
+// counters are what the powered machine has counted. m.mu is held.
 func (m *Machine) counters() (s host.Status) {
 	for i, c := range m.cpus {
 		if m.share != nil {
@@ -64,5 +64,17 @@ func (m *Machine) counters() (s host.Status) {
 			s.Exits = append(s.Exits, host.ExitCount{Kind: k.String(), Count: n})
 		}
 	}
+	m.b.count(&s)
 	return s
+}
+
+// count adds the counters of the devices. Any goroutine.
+func (b *board) count(s *host.Status) {
+	b.listMu.Lock()
+	defer b.listMu.Unlock()
+	for _, d := range b.devices {
+		if d.count != nil {
+			d.count(s)
+		}
+	}
 }

@@ -53,6 +53,7 @@ type bench struct {
 	closed atomic.Int32
 	mu     sync.Mutex
 	logs   []string
+	ports  ports
 	events chan string
 }
 
@@ -89,6 +90,7 @@ func newTable(t *testing.T, script ...fakecpu.Step) *bench {
 			}
 			return sw, nil
 		},
+		Forward: b.ports.open,
 		Factory: b.f, Frames: b.frames, Budget: gmem.NewBudget(64 << 20),
 		CPUID: func(l, _ uint32) (uint32, uint32, uint32, uint32) {
 			if l == 0 {

@@ -2,6 +2,7 @@ package fakehost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -169,6 +170,23 @@ func (v *VM) DetachNIC(_ context.Context, name string, force bool) error {
 		}
 		next := v.cfg.Clone()
 		next.NICs = slices.Delete(next.NICs, i, i+1)
+		v.cfg = next
+		return nil
+	})
+}
+
+// SetForwards implements host.Devices.
+func (v *VM) SetForwards(_ context.Context, name string, f []host.Forward) error {
+	return v.change("set the port forwards of", func(powered bool) error {
+		i, err := v.nic(name)
+		if err != nil {
+			return err
+		}
+		next := v.cfg.Clone()
+		next.NICs[i].Forwards = slices.Clone(f)
+		if err := next.CheckDevices(); err != nil {
+			return &host.ConfigError{Field: "forwards", Err: errors.Unwrap(err)}
+		}
 		v.cfg = next
 		return nil
 	})

@@ -26,6 +26,7 @@ type Host struct {
 	boot   time.Time
 	events *host.EventLog
 	vms    table
+	nets   networks
 
 	mu    sync.Mutex
 	used  uint64 // bytes of memory given out
@@ -54,7 +55,7 @@ func New(o Options) *Host {
 		o.Now = time.Now
 	}
 	h := &Host{opt: o, boot: o.Now(), events: host.NewEventLog(o.Now), held: map[string]chan struct{}{}}
-	h.vms.h = h
+	h.vms.h, h.nets.h = h, h
 	return h
 }
 

@@ -118,7 +118,11 @@ func badDevices(t *testing.T, b *bench) {
 		"short address": {nic(func(n *host.NICConfig) { n.MAC = "02:00:5e" }), "nics[0].mac", nil},
 		"EUI-64":        {nic(func(n *host.NICConfig) { n.MAC = "02:00:5e:10:00:00:00:01" }), "nics[0].mac", nil},
 		"VLAN 4095":     {nic(func(n *host.NICConfig) { n.VLAN = 4095 }), "nics[0].vlan", nil},
-		"VLAN -1":       {nic(func(n *host.NICConfig) { n.VLAN = -1 }), "nics[0].vlan", nil},
+		"a forward from another network": {nic(func(n *host.NICConfig) {
+			n.Network, n.Forwards = "vswitch0", []host.Forward{{Protocol: "tcp", HostPort: 2222, GuestPort: 22}}
+		}), "nics[0].forwards", nil},
+		"a forward of the host's own port": {nic(func(n *host.NICConfig) { n.Forwards = []host.Forward{{Protocol: "tcp", HostPort: 443, GuestPort: 22}} }), "nics[0].forwards", nil},
+		"VLAN -1":                          {nic(func(n *host.NICConfig) { n.VLAN = -1 }), "nics[0].vlan", nil},
 		"address twice": {func(c *host.Config) {
 			c.NICs = []host.NICConfig{{Name: "x", Network: "nat", MAC: "52:54:00:00:00:aa"}, {Name: "y", Network: "nat", MAC: "52:54:00:00:00:AA"}}
 		}, "nics[1].mac", nil},
@@ -144,6 +148,9 @@ func devices(t *testing.T, b *bench) {
 	}
 	defer func() {
 		vm.Stop(ctx)
+		if s := vm.Status(); s.Disks != nil || s.NICs != nil {
+			t.Errorf("counters while off: %+v and %+v", s.Disks, s.NICs)
+		}
 		if n := b.open.Load(); n != 0 {
 			t.Errorf("%d disks are open", n)
 		}
@@ -189,16 +196,21 @@ func devices(t *testing.T, b *bench) {
 	if err := vm.SetLink(ctx, "n0", false); err != nil {
 		t.Error(err)
 	}
+	if s := vm.Status(); len(s.Disks) != 2 || s.Disks[0].Name != "d0" || s.Disks[1].Name != "d1" || len(s.NICs) != 1 || s.NICs[0].Name != "n0" || s.NICs[0].Link {
+		t.Errorf("counters of %+v and %+v", s.Disks, s.NICs)
+	}
 	for name, f := range map[string]func() error{
 		"detach disk": func() error { return vm.DetachDisk(ctx, "none", false) },
 		"resize":      func() error { return vm.ResizeDisk(ctx, "none", 1<<20, false) },
 		"detach nic":  func() error { return vm.DetachNIC(ctx, "none", false) },
 		"set link":    func() error { return vm.SetLink(ctx, "none", true) },
+		"forwards":    func() error { return vm.SetForwards(ctx, "none", nil) },
 	} {
 		if err := f(); !errors.Is(err, host.ErrNotFound) {
 			t.Errorf("%s of nothing: %v", name, err)
 		}
 	}
+	forwards(t, vm)
 	if c := vm.Config(); len(c.Disks) != 2 || c.Disks[1].SizeMiB != 2 || len(c.NICs) != 1 {
 		t.Errorf("configuration %+v", c)
 	}

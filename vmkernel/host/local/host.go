@@ -24,6 +24,7 @@ type Config struct {
 	MinMiB    int
 	VMs       host.VMs
 	Events    *host.EventLog
+	Networks  host.Networks
 	Addresses func() []netip.Prefix
 	// Reserve is memory that only the kernel itself may take, in bytes.
 	Reserve uint64
@@ -76,6 +77,9 @@ func (h *Host) Info() host.Info {
 
 // VMs is the table of virtual machines.
 func (h *Host) VMs() host.VMs { return h.conf.VMs }
+
+// Networks are what adapters can be on.
+func (h *Host) Networks() host.Networks { return h.conf.Networks }
 
 // Events is the event log.
 func (h *Host) Events() *host.EventLog { return h.conf.Events }

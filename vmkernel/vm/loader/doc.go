@@ -25,6 +25,7 @@
 // Multiboot 0.6.96; ELF gABI 4.1; IBM PS/2 and PC BIOS Interface Technical
 // Reference (1991) for the BIOS data area.
 //
-// Not supported: 16-bit entry of bzImage, zImage, kernels below 1 MiB,
-// Multiboot2, compressed ELF, relocation of PVH and Multiboot kernels.
+// Not supported: 16-bit entry of bzImage, zImage, kernels below 1 MiB other than an
+// ELF by Multiboot, Multiboot2, compressed ELF, relocation of PVH and Multiboot
+// kernels.
 package loader

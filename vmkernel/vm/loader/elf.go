@@ -93,9 +93,23 @@ func parseELF(src Source) (*elfFile, error) {
 	return f, nil
 }
 
+// lowRanges are the memory below 1 MiB that a Multiboot kernel may take: nothing of
+// what it is given lies there.
+var lowRanges = [...]struct{ start, end uint64 }{{paramsAt + page, stringsAt}, {stringsAt + stringsN, lowKiB << 10}}
+
+func inLowRange(start, n uint64) bool {
+	for _, r := range lowRanges {
+		if start >= r.start && start < r.end && n <= r.end-start {
+			return true
+		}
+	}
+	return false
+}
+
 // load copies the segments to their physical addresses; end is the first
-// address after them. What is beyond the file's part is zero already.
-func (l *load) elf(f *elfFile) (end uint64, err error) {
+// address after them, at least 1 MiB. What is beyond the file's part is zero already.
+// low allows segments below 1 MiB.
+func (l *load) elf(f *elfFile, low bool) (end uint64, err error) {
 	for i, s := range f.segs {
 		if s.typ != ptLoad || s.memsz == 0 {
 			continue
@@ -103,8 +117,8 @@ func (l *load) elf(f *elfFile) (end uint64, err error) {
 		if s.filesz > s.memsz {
 			return 0, bad("ELF segment %d is larger in the file than in memory", i)
 		}
-		if s.paddr < lowest {
-			return 0, bad("ELF segment %d at %#x is below 1 MiB", i, s.paddr)
+		if s.paddr < lowest && (!low || !inLowRange(s.paddr, s.memsz)) {
+			return 0, bad("ELF segment %d at %#x, %d bytes, is below 1 MiB", i, s.paddr, s.memsz)
 		}
 		if s.paddr > l.Top || s.memsz > l.Top-s.paddr {
 			return 0, large("ELF segment %d at %#x, %d bytes; memory ends at %#x", i, s.paddr, s.memsz, l.Top)
@@ -115,7 +129,7 @@ func (l *load) elf(f *elfFile) (end uint64, err error) {
 		if err := l.Mem.Zero(s.paddr+s.filesz, s.memsz-s.filesz); err != nil {
 			return 0, large("ELF segment %d: %v", i, err)
 		}
-		end = max(end, s.paddr+s.memsz)
+		end = max(end, s.paddr+s.memsz, lowest)
 	}
 	if end == 0 {
 		return 0, bad("the ELF file has nothing to load")

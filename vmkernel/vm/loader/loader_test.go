@@ -344,3 +344,34 @@ func FuzzMultiboot(f *testing.F) {
 	fuzz(f, elf(32, false, append(header(3), make([]byte, 64)...)), elf(64, false, append(header(3), make([]byte, 64)...)),
 		append(header(mbAddresses, 0x200000, 0x200000, 0, 0x201000, 0x200000), make([]byte, 64)...))
 }
+
+// A Multiboot kernel may be below 1 MiB, as long as nothing that it is given is there;
+// its modules are not.
+func TestMultibootBelowOneMiB(t *testing.T) {
+	for _, c := range []struct {
+		at uint32
+		ok bool
+	}{{0x8000, true}, {0x1e000, true}, {0x30000, true}, {0x9e000, true}, {0x7000, false}, {0x1f000, false}, {0x20000, false}, {0x9f000, false}, {0xa0000, false}, {0, false}} {
+		e := env(16 << 20)
+		p := append(header(3), make([]byte, 64)...)
+		k := elf(32, false, p)
+		le.PutUint32(k[52+12:], c.at)
+		_, s, err := Load(e, Boot{Kernel: src(k), Modules: []Module{{src([]byte("one")), "arg"}}})
+		if !c.ok {
+			if err == nil || !strings.Contains(err.Error(), "below 1 MiB") {
+				t.Errorf("%#x: %v", c.at, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%#x: %v", c.at, err)
+			continue
+		}
+		if r, _ := begin(s); r.RIP != uint64(c.at)+0x10 {
+			t.Errorf("%#x: entry %#x", c.at, r.RIP)
+		}
+		if m := e.u32(t, infoAt+0x100); m != 0x100000 {
+			t.Errorf("%#x: the module is at %#x", c.at, m)
+		}
+	}
+}

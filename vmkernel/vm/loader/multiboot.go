@@ -55,12 +55,12 @@ func (l *load) multiboot(head []byte) (Start, error) {
 			return nil, err
 		}
 		entry = f.physEntry()
-		end, err = l.elf(f)
+		end, err = l.elf(f, true)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if entry < lowest || entry >= end {
+	if entry >= end || entry < lowest && !inLowRange(entry, 1) {
 		return nil, bad("the entry %#x is outside of the kernel", entry)
 	}
 	if err := l.multibootInfo(end); err != nil {

@@ -18,7 +18,7 @@ func (l *load) pvh() (Start, error) {
 	if err != nil {
 		return nil, err
 	}
-	end, err := l.elf(f)
+	end, err := l.elf(f, false)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 var (
 	ErrConfig = errors.New("nat: bad configuration")
 	ErrClosed = errors.New("nat: closed")
+	// ErrFull says that every address is somebody's.
+	ErrFull = errors.New("nat: no address is free")
 )
 
 // Config describes a network. Prefix and Dial are required.

@@ -71,6 +71,9 @@ func (f *Forward) Addr() net.Addr {
 	return f.p.LocalAddr()
 }
 
+// Protocol is "tcp" or "udp".
+func (f *Forward) Protocol() string { return f.network }
+
 // Guest is where it leads.
 func (f *Forward) Guest() netip.AddrPort { return f.guest }
 

@@ -3,6 +3,7 @@ package nat
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,9 +28,10 @@ type lease struct {
 
 // Lease is an address in use, for the inventory.
 type Lease struct {
-	MAC     [6]byte
-	Address netip.Addr
-	Until   time.Time
+	MAC      [6]byte
+	Address  netip.Addr
+	Until    time.Time // zero: reserved, and no client has asked for it
+	Reserved bool
 }
 
 // leases are the addresses of a prefix and who has them: at most one for a MAC.
@@ -70,7 +72,8 @@ func (l *leases) reserve(m guestID, a netip.Addr) error {
 	return nil
 }
 
-// assign gives an address to a MAC, which loses the one it had. The caller holds mu.
+// assign gives an address to a MAC, which loses the one it had. A reservation of it
+// stays. The caller holds mu.
 func (l *leases) assign(m guestID, a netip.Addr, until time.Time) {
 	if old, ok := l.byMAC[m]; ok && old != a {
 		delete(l.byIP, old)
@@ -98,17 +101,10 @@ func (l *leases) offer(m guestID, want netip.Addr) (netip.Addr, bool) {
 	if !ok {
 		a, ok = want, l.usable(want) && l.free(want, now)
 	}
-	size := uint32(1) << (32 - l.prefix.Bits())
-	for n := range size {
-		if ok {
-			break
-		}
-		// Begin at firstLease and come round.
-		a = offset(l.prefix, (n+firstLease)%size)
-		ok = l.usable(a) && l.free(a, now)
-	}
 	if !ok {
-		return netip.Addr{}, false
+		if a, ok = l.pick(now); !ok {
+			return netip.Addr{}, false
+		}
 	}
 	until := now.Add(offerTime)
 	if e := l.byIP[a]; e != nil && e.mac == m && e.until.After(until) {
@@ -116,6 +112,67 @@ func (l *leases) offer(m guestID, want netip.Addr) (netip.Addr, bool) {
 	}
 	l.assign(m, a, until)
 	return a, true
+}
+
+// pick finds an address for a MAC that has none: one that nobody had yet, so that a
+// client which was away finds its own again (RFC 2131 section 4.3.1), or else one
+// whose lease is over. It begins at firstLease and comes round. The caller holds mu.
+func (l *leases) pick(now time.Time) (over netip.Addr, ok bool) {
+	size := uint32(1) << (32 - l.prefix.Bits())
+	for n := range size {
+		a := offset(l.prefix, (n+firstLease)%size)
+		if !l.usable(a) || !l.free(a, now) {
+			continue
+		}
+		if l.byIP[a] == nil {
+			return a, true
+		}
+		if !ok {
+			over, ok = a, true
+		}
+	}
+	return over, ok
+}
+
+// hold reserves the address that a MAC has, or one that pick finds.
+func (l *leases) hold(m guestID) (netip.Addr, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m == (guestID{}) || m[0]&1 != 0 {
+		return netip.Addr{}, fmt.Errorf("%w: an address for %x", ErrConfig, m)
+	}
+	now := l.now()
+	a, ok := l.byMAC[m]
+	if !ok {
+		if a, ok = l.pick(now); !ok {
+			return netip.Addr{}, ErrFull
+		}
+		l.assign(m, a, now)
+	}
+	l.byIP[a].reserved = true
+	return a, nil
+}
+
+// drop ends a reservation. The MAC keeps the address until its lease is over and
+// somebody else needs it.
+func (l *leases) drop(m guestID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a, ok := l.byMAC[m]; ok {
+		l.byIP[a].reserved = false
+	}
+}
+
+// address is what a MAC has now.
+func (l *leases) address(m guestID) (netip.Addr, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, ok := l.byMAC[m]
+	if !ok {
+		return netip.Addr{}, false
+	}
+	e := l.byIP[a]
+	return a, e.reserved || e.bound && l.now().Before(e.until)
 }
 
 func (l *leases) free(a netip.Addr, now time.Time) bool {
@@ -181,15 +238,19 @@ func (l *leases) owner(a netip.Addr) guestID {
 	return l.seen[a]
 }
 
-// list gives the leases that are in force.
+// list gives the leases that are in force, and reservations, by address.
 func (l *leases) list() []Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var list []Lease
 	for a, e := range l.byIP {
-		if e.bound && l.now().Before(e.until) {
-			list = append(list, Lease{e.mac, a, e.until})
+		switch {
+		case e.bound && l.now().Before(e.until):
+			list = append(list, Lease{e.mac, a, e.until, e.reserved})
+		case e.reserved:
+			list = append(list, Lease{MAC: e.mac, Address: a, Reserved: true})
 		}
 	}
+	slices.SortFunc(list, func(x, y Lease) int { return x.Address.Compare(y.Address) })
 	return list
 }

@@ -3,7 +3,9 @@ package nat
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,7 +153,25 @@ func (n *Network) frame(f []byte) {
 // Reserve keeps an address for a MAC, as port forwards need it.
 func (n *Network) Reserve(mac [6]byte, a netip.Addr) error { return n.leases.reserve(mac, a) }
 
-// Leases lists the leases that are in force.
+// Hold reserves the address that a MAC has now, or a free one if it has none, until
+// Drop. Errors: ErrConfig, ErrFull.
+func (n *Network) Hold(mac [6]byte) (netip.Addr, error) { return n.leases.hold(mac) }
+
+// Drop ends a reservation by Hold or Reserve. Nobody else gets the address while
+// there are others that nobody had.
+func (n *Network) Drop(mac [6]byte) { n.leases.drop(mac) }
+
+// Address is what a MAC has now: leased or reserved.
+func (n *Network) Address(mac [6]byte) (netip.Addr, bool) { return n.leases.address(mac) }
+
+// Forwards lists the port forwards that are open, in no order.
+func (n *Network) Forwards() []*Forward {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Keys(n.forwards))
+}
+
+// Leases lists the leases that are in force and the reservations, by address.
 func (n *Network) Leases() []Lease { return n.leases.list() }
 
 // Gateway is the gateway's address in its prefix.

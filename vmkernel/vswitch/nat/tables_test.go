@@ -146,7 +146,7 @@ func TestDHCPServer(t *testing.T) {
 		{0, 6, req, []dhcpv4.Modifier{want("10.9.9.9")}, "NAK 0.0.0.0"},
 		{2 * time.Minute, 7, disc, []dhcpv4.Modifier{want("10.0.2.9")}, "OFFER 10.0.2.9"}, // nobody took the offer
 		{0, 1, dhcpv4.MessageTypeDecline, []dhcpv4.Modifier{want("10.0.2.1")}, ""},
-		{0, 1, disc, nil, "OFFER 10.0.2.4"},
+		{0, 1, disc, nil, "OFFER 10.0.2.6"}, // .4 and .5 were offered to others
 		{0, 5, dhcpv4.MessageTypeRelease, []dhcpv4.Modifier{dhcpv4.WithClientIP(net.IPv4(10, 0, 2, 7))}, ""},
 		{0, 5, disc, nil, "OFFER 10.0.2.7"}, // remembered
 		{0, 8, dhcpv4.MessageTypeInform, nil, "ACK 0.0.0.0"},
@@ -224,4 +224,49 @@ func TestIdle(t *testing.T) {
 			t.Error("the guest's side is open")
 		}
 	})
+}
+
+// TestHold: a reservation keeps the address that a client has, shows up without a
+// client, and after it the client still finds its address while others are free.
+func TestHold(t *testing.T) {
+	d, now := server(28)
+	const disc, req = dhcpv4.MessageTypeDiscover, dhcpv4.MessageTypeRequest
+	if _, err := d.l.hold(guestID{}); !errors.Is(err, ErrConfig) {
+		t.Errorf("no address at all: %v", err)
+	}
+	talk(d, 1, disc)
+	talk(d, 1, req, want("10.0.2.1"))
+	if a, err := d.l.hold(guestID(mac(1))); err != nil || a != addr("10.0.2.1") {
+		t.Errorf("a client's address: %v, %v", a, err)
+	}
+	if a, err := d.l.hold(guestID(mac(2))); err != nil || a != addr("10.0.2.4") {
+		t.Errorf("a new one: %v, %v", a, err)
+	}
+	if l := d.l.list(); len(l) != 2 || !l[0].Reserved || l[0].Until.IsZero() || l[1] != (Lease{MAC: mac(2), Address: addr("10.0.2.4"), Reserved: true}) {
+		t.Errorf("%+v", l)
+	}
+	if a, ok := d.l.address(guestID(mac(2))); !ok || a != addr("10.0.2.4") {
+		t.Errorf("address of a reservation: %v, %v", a, ok)
+	}
+	*now = now.Add(48 * time.Hour)
+	if d.l.admit(guestID(mac(3)), addr("10.0.2.1")) {
+		t.Error("another guest may use a reserved address")
+	}
+	d.l.drop(guestID(mac(1)))
+	if _, ok := d.l.address(guestID(mac(1))); ok {
+		t.Error("an address without lease and reservation")
+	}
+	for i := range byte(12) { // .1 to .14 without gateway and DNS
+		talk(d, 10+i, disc)
+	}
+	if got := talk(d, 2, disc); got != "OFFER 10.0.2.4" {
+		t.Errorf("the reserved address: %q", got)
+	}
+	// 10 were free, the 11th got the one whose lease was over, the 12th none.
+	if a, ok := d.l.address(guestID(mac(1))); ok || a.IsValid() {
+		t.Errorf("the address of a client that is away: %v", a)
+	}
+	if _, err := d.l.hold(guestID(mac(30))); !errors.Is(err, ErrFull) {
+		t.Errorf("no address is free: %v", err)
+	}
 }

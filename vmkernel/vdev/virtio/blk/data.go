@@ -20,6 +20,7 @@ func (r *request) transfer(op blockio.Op, segs []vring.Segment, skip uint64, sec
 	r.io.Op = op
 	r.segs, r.seg, r.off = segs, 0, 0
 	r.disk, r.left = int64(sector)*spec.BlkSector, n
+	r.moved = uint64(n)
 	r.advance(skip)
 	if n == 0 {
 		r.flush = false // there is nothing to make durable

@@ -10,12 +10,15 @@ import (
 // maxBatch is how many requests are given to the disk at once.
 const maxBatch = 64
 
-// queue is one request queue. All but busy and done belongs to its goroutine.
+// queue is one request queue. All but busy, done and what reads counters belongs to
+// its goroutine.
 type queue struct {
 	d     *Device
 	v     *virtio.Queue
 	free  *request
 	batch []*blockio.Request
+
+	counters counters
 
 	busy atomic.Bool             // the goroutine looks at done before it sleeps
 	done atomic.Pointer[request] // last in, first out

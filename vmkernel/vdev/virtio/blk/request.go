@@ -25,6 +25,7 @@ type request struct {
 	stable  bool   // the write has to be durable
 	flush   bool   // by a flush after it
 	written uint32 // from the start of the writable part
+	moved   uint64 // bytes of data of a read or write
 
 	// Read and write.
 	segs    []vring.Segment // where the next byte is: seg and off
@@ -46,8 +47,11 @@ type request struct {
 func (r *request) begin() {
 	c, d := &r.chain, r.q.d
 	r.written, r.stable, r.flush, r.left, r.todo = 0, false, false, 0, nil
+	r.kind, r.moved = noKind, 0
+	r.q.counters.inFlight.Add(1)
 	if c.ReadableBytes() < spec.BlkReqSize || c.WritableBytes() < spec.BlkStatusSize {
 		r.q.v.Breach("a request of %d readable and %d writable bytes", c.ReadableBytes(), c.WritableBytes())
+		r.q.counters.count(noKind, spec.BlkSIOErr, 0)
 		r.q.v.Push(c, 0)
 		r.q.put(r)
 		return
@@ -141,6 +145,7 @@ func (r *request) proceed() {
 // The status counts as written only if all before it was.
 func (r *request) finish(status uint8) {
 	c := &r.chain
+	r.q.counters.count(r.kind, status, r.moved)
 	last := c.Writable()[len(c.Writable())-1]
 	m := r.q.v.Memory()
 	if !m.PutUint8(last.Addr+uint64(last.Len)-1, status) {

@@ -47,9 +47,11 @@ type Config struct {
 
 // Stats count since New.
 type Stats struct {
-	// Dropped are received frames for which there were no buffers, not counted by
-	// the port; Refused those lost because the queue does not run.
-	Dropped, Refused uint64
+	// Dropped are received frames for which there were no buffers, which the port
+	// counts as received, and DroppedBytes their size; TxDropped are packets that the
+	// port never saw. Refused are received frames that were lost because the queue
+	// does not run: they are counted as dropped too, here or by the port.
+	Dropped, DroppedBytes, TxDropped, Refused uint64
 }
 
 // Device is a network device. It does not close the port.
@@ -66,6 +68,8 @@ type Device struct {
 	active   atomic.Int32  // pairs that the driver uses
 	features atomic.Uint64 // negotiated
 	dropped  atomic.Uint64
+	lost     atomic.Uint64 // bytes of dropped
+	unsent   atomic.Uint64
 	refused  atomic.Uint64
 	steer    steering
 
@@ -144,6 +148,11 @@ func (d *Device) SetLink(up bool) {
 }
 
 // Stats gives the device's own counters; the port has the rest.
-func (d *Device) Stats() Stats { return Stats{d.dropped.Load(), d.refused.Load()} }
+func (d *Device) Stats() Stats {
+	return Stats{d.dropped.Load(), d.lost.Load(), d.unsent.Load(), d.refused.Load()}
+}
+
+// LinkUp says whether the driver was told that the carrier is there.
+func (d *Device) LinkUp() bool { return d.up.Load() }
 
 func (d *Device) has(bit int) bool { return d.features.Load()>>bit&1 != 0 }

@@ -29,10 +29,22 @@ func (d *Device) Deliver(batch []vswitch.Frame) int {
 		for n < len(rest) && d.steer.queue(rest[n].Head, pairs) == i {
 			n++
 		}
-		d.dropped.Add(uint64(n - d.deliver(i, rest[:n])))
+		if lost := rest[d.deliver(i, rest[:n]):n]; len(lost) > 0 {
+			d.drop(lost)
+		}
 		rest = rest[n:]
 	}
 	return len(batch)
+}
+
+// drop counts frames that the port takes for delivered.
+func (d *Device) drop(lost []vswitch.Frame) {
+	bytes := 0
+	for i := range lost {
+		bytes += lost[i].Size
+	}
+	d.dropped.Add(uint64(len(lost)))
+	d.lost.Add(uint64(bytes))
 }
 
 // deliver fills the buffers of receive queue i.

@@ -53,7 +53,7 @@ func (t *transmitter) packet(q *virtio.Queue, c *vring.Chain, p *vswitch.Packet)
 	}
 	if c.ReadableBytes() > spec.NetHeaderSize+vswitch.MaxGSO+4 {
 		// Too long for any port. It is as if the wire had lost it.
-		t.d.dropped.Add(1)
+		t.d.unsent.Add(1)
 		return false
 	}
 	var h [spec.NetHeaderSize]byte
@@ -73,7 +73,7 @@ func (t *transmitter) packet(q *virtio.Queue, c *vring.Chain, p *vswitch.Packet)
 			k := min(size, gmem.FrameSize-addr%gmem.FrameSize)
 			b := t.pin(m, addr, k)
 			if b == nil {
-				t.d.dropped.Add(1) // no memory for it on the host
+				t.d.unsent.Add(1) // no memory for it on the host
 				t.pieces = t.pieces[:at]
 				return false
 			}
