@@ -115,7 +115,7 @@ func (r *Scheduler) Admit(machine string, cpus int, s host.CPUSpec) (vm.Entitlem
 			return nil, err
 		}
 		e.cpus = append(e.cpus, v)
-		e.threads = append(e.threads, 0)
+		e.threads, e.hurry = append(e.threads, 0), append(e.hurry, false)
 	}
 	return e, nil
 }
@@ -133,8 +133,9 @@ type entitlement struct {
 	r    *Scheduler
 	vm   cpusched.ID
 	cpus []cpusched.ID
-	// The threads that are bound to them, 0: none yet. mu.
+	// The threads that are bound to them, 0: none yet, and which have to stop. mu.
 	threads []uint32
+	hurry   []bool
 }
 
 // Bind implements vm.Entitlement.
@@ -148,6 +149,11 @@ func (e *entitlement) Bind(index int, guest *uint32) (undo func()) {
 	e.threads[index] = name
 	r.mu.Unlock()
 	linux.Govern(guest)
+	r.mu.Lock()
+	if e.hurry[index] { // it was told so before it was a virtual CPU
+		linux.Hurry(name, true)
+	}
+	r.mu.Unlock()
 	return func() {
 		linux.Govern(nil)
 		r.mu.Lock()
@@ -161,6 +167,7 @@ func (e *entitlement) Bind(index int, guest *uint32) (undo func()) {
 func (e *entitlement) Hurry(index int, on bool) {
 	e.r.mu.Lock()
 	defer e.r.mu.Unlock()
+	e.hurry[index] = on
 	if name := e.threads[index]; name != 0 {
 		linux.Hurry(name, on)
 	}
