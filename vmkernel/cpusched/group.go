@@ -42,15 +42,16 @@ func (s *Scheduler) addGroup(parent ID, k kind, name string, p Spec) (ID, error)
 	if err := s.admit(at, nobody, name, &p); err != nil {
 		return None, err
 	}
-	i := nobody
 	s.exclusive(func() {
-		if i = s.take(k, at); i == nobody {
+		s.made = s.take(k, at)
+		if s.made == nobody {
 			return
 		}
-		s.apply(i, p)
-		n := &s.nodes[i]
+		s.apply(s.made, p)
+		n := &s.nodes[s.made]
 		n.tokens = s.burst(n)
 	})
+	i := s.made
 	if i == nobody {
 		return None, ErrFull
 	}
@@ -94,9 +95,8 @@ func (s *Scheduler) set(i int32, now int64, p Spec) {
 // which that runs is among the next Kicks. now is in ticks. The error is ErrUnknown
 // or ErrInUse.
 func (s *Scheduler) Remove(id ID, now int64) error {
-	f := fine
-	s.exclusive(func() { f = s.remove(id, now) })
-	return errs[f]
+	s.exclusive(func() { s.failed = s.remove(id, now) })
+	return errs[s.failed]
 }
 
 // failure is an error without a pointer, for what W1 code returns.

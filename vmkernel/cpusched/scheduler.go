@@ -36,8 +36,9 @@ type Config struct {
 
 	// Exclusive runs f with the lock held that the caller holds around Pick, Ran,
 	// Block, Wake, Kicks and Times. All other calls use it for what they change, and
-	// must themselves be made one at a time. What f does is fit for world W1. nil:
-	// the caller holds one lock around every call.
+	// must themselves be made one at a time. What f does is fit for world W1, and it
+	// writes nothing but the Scheduler, which was written before: a handler cannot
+	// wait for a page. nil: the caller holds one lock around every call.
 	Exclusive func(f func())
 }
 
@@ -76,6 +77,10 @@ type Scheduler struct {
 	throttled int32 // list of the groups over their limit, through nextThrottled
 
 	slice, gran, window, skew, long int64 // ticks
+
+	// What Exclusive's f found: a variable of its caller's may be memory without a page.
+	made   int32
+	failed failure
 }
 
 // processor is what runs on one host processor.

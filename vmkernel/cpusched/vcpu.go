@@ -13,22 +13,20 @@ func (s *Scheduler) AddVCPU(group ID, affinity uint64, now int64) (ID, error) {
 	if !ok {
 		return None, ErrAffinity
 	}
-	id := None
 	s.exclusive(func() {
 		s.advance(now)
-		i := s.take(kindCPU, at)
-		if i == nobody {
+		s.made = s.take(kindCPU, at)
+		if s.made == nobody {
 			return
 		}
-		n := &s.nodes[i]
+		n := &s.nodes[s.made]
 		n.shares = CPUShares
 		n.state, n.since, n.affinity, n.cpu = Waiting, s.now, affinity, nobody
-		id = n.id
 	})
-	if id == None {
+	if s.made == nobody {
 		return None, ErrFull
 	}
-	return id, nil
+	return s.nodes[s.made].id, nil
 }
 
 // removeCPU ends all that i does.
@@ -115,9 +113,8 @@ func (s *Scheduler) Wake(v ID, now int64) {
 // runs where it may not, that processor is kicked. now is in ticks. The error is
 // ErrUnknown or ErrAffinity.
 func (s *Scheduler) SetAffinity(v ID, now int64, affinity uint64) error {
-	f := fine
-	s.exclusive(func() { f = s.setAffinity(v, now, affinity) })
-	return errs[f]
+	s.exclusive(func() { s.failed = s.setAffinity(v, now, affinity) })
+	return errs[s.failed]
 }
 
 func (s *Scheduler) setAffinity(v ID, now int64, affinity uint64) failure {

@@ -56,6 +56,9 @@ const yielding = 2
 // would wait for locks and stops in the hands of a guest that the policy holds back.
 // The goroutine is locked to its thread.
 func Govern(guest *uint32) {
+	if guest != nil {
+		*guest = MustEnter // it has a page now, which a handler cannot wait for
+	}
 	// JUSTIFICATION: handlers name memory of the Go heap by address.
 	// SAFETY: the caller keeps the word, which does not move, until Govern(nil).
 	trap(sysBasaltGovern, uint64(uintptr(unsafe.Pointer(guest))), 0)
@@ -69,7 +72,9 @@ func Self() (name uint32, affinity uint64) {
 }
 
 // Exclusively runs f, which is W1, in a handler with the policy's lock held, which
-// ordinary Go must not hold itself. It is called once at a time.
+// ordinary Go must not hold itself. f uses memory that was written before, no variable
+// that its caller only declared: memory of the heap gets its page when it is used for
+// the first time, which a handler cannot wait for. It is called once at a time.
 func Exclusively(f func()) {
 	oneCall = f
 	trap(sysBasaltLocked, 0, 0)

@@ -21,6 +21,7 @@ type Scheduler struct {
 	mu    sync.Mutex
 	s     *cpusched.Scheduler
 	hz    uint64
+	times cpusched.Times           // of Times, in a page that was written before
 	ids   [linux.Names]cpusched.ID // of a thread's name
 	names [nodes]uint32            // of an ID's index
 
@@ -178,9 +179,9 @@ func (e *entitlement) Times(index int) host.CPUStats {
 	r := e.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var t cpusched.Times
-	at := now()
-	linux.Exclusively(func() { t, _ = r.s.Times(e.cpus[index], at) })
+	v, at := e.cpus[index], now()
+	linux.Exclusively(func() { r.times, _ = r.s.Times(v, at) })
+	t := &r.times
 	return host.CPUStats{Sched: true, Run: r.duration(t.Run), Ready: r.duration(t.Ready), Wait: r.duration(t.Wait), CoStop: r.duration(t.CoStop)}
 }
 
