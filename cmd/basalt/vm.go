@@ -93,6 +93,9 @@ func printVM(w io.Writer, v wire.VM) {
 	if v.CPULevel != "" {
 		row("CPU level", "%s", printable(v.CPULevel))
 	}
+	if v.VsockCID != 0 {
+		row("Vsock", "%d", v.VsockCID)
+	}
 	for _, d := range v.Disks {
 		row("Disk "+printable(d.Name), "%s", diskText(d))
 	}

@@ -69,6 +69,7 @@ x86-64-v4, a baseline's name, or host for all that this host has.`,
 	f.StringArrayVar(&devices.disks, "disk", nil, "`disk` such as image=PATH,ro or ram=64M; may be repeated")
 	f.StringArrayVar(&devices.nics, "nic", nil, "network `adapter` such as nat or lab,vlan=5; may be repeated")
 	f.StringVar(&in.CPULevel, "cpu-level", "", "what the CPUs can do: `level` such as x86-64-v3")
+	f.Uint32Var(&in.VsockCID, "vsock", 0, "virtio socket device with the `address`, 3 or more")
 	f.BoolVar(&start, "start", false, "start it too")
 	c.MarkFlagRequired("kernel")
 	for _, n := range []string{"kernel", "initrd", "module"} {

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -85,7 +87,7 @@ func FuzzPath(f *testing.F) {
 		f.Add("DELETE", s)
 	}
 	f.Fuzz(func(t *testing.T, method, target string) {
-		if strings.Contains(target, "follow") || strings.Contains(target, "pprof/") {
+		if strings.Contains(target, "follow") || strings.Contains(target, "capture") || strings.Contains(target, "pprof/") {
 			return // streams and profiles take their time
 		}
 		r, err := http.NewRequest(method, "https://h/", http.NoBody)
@@ -139,6 +141,8 @@ func FuzzDevices(f *testing.F) {
 	f.Add("POST", "nics", "", `{"network":"lab","mac":"52:54:00:00:00:02","vlan":1}`, true)
 	f.Add("PATCH", "nics", "/nic0", `{"linkUp":false}`, true)
 	f.Add("DELETE", "nics", "/nic0?force=x", ``, false)
+	f.Add("PUT", "nics", "/nic0/forwards", `{"forwards":[{"protocol":"tcp","hostPort":2222,"guestPort":22}]}`, true)
+	f.Add("PUT", "nics", "/nic0/forwards", `{"forwards":[{"protocol":"udp","hostPort":70000,"guestPort":-1},null]}`, false)
 	f.Fuzz(func(t *testing.T, method, kind, rest, body string, running bool) {
 		if kind != "disks" && kind != "nics" {
 			return
@@ -176,6 +180,58 @@ func FuzzDevices(f *testing.F) {
 			t.Errorf("the image is held or gone: %+v", l)
 		}
 	})
+}
+
+// FuzzCapture asks for captures of ports that are there or not, and leaves at once.
+func FuzzCapture(f *testing.F) {
+	f.Add("nat", "port=dev/nic0&snap=64")
+	f.Add("nat", "port=&snap=1e9")
+	f.Add("../x", "snap=13&port=%00")
+	f.Fuzz(func(t *testing.T, network, query string) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/api/v1/networks/"+url.PathEscape(network)+"/capture", nil)
+		r.URL.RawQuery = query
+		answer(t, r)
+	})
+}
+
+// bodies are the operations that take a body, and who throws bodies at them.
+var bodies = map[string]string{
+	"create-vm": "FuzzCreateVM", "create-token": "FuzzToken", "create-image": "FuzzImage",
+	"attach-disk": "FuzzDevices", "resize-disk": "FuzzDevices", "attach-nic": "FuzzDevices", "set-link": "FuzzDevices", "set-forwards": "FuzzDevices",
+	"put-file": "bytes as they are, no decoder; its path is FuzzPath's",
+}
+
+// TestBodiesAreFuzzed finds a body that nobody throws things at.
+func TestBodiesAreFuzzed(t *testing.T) {
+	w := answer(t, httptest.NewRequest("GET", "/api/v1/openapi.json", nil))
+	var spec struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+			RequestBody any
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &spec); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for path, ops := range spec.Paths {
+		for method, op := range ops {
+			if op.RequestBody == nil {
+				continue
+			}
+			found[op.OperationID] = true
+			if bodies[op.OperationID] == "" {
+				t.Errorf("%s %s (%s) takes a body that no fuzz target makes", method, path, op.OperationID)
+			}
+		}
+	}
+	for id := range bodies {
+		if !found[id] {
+			t.Errorf("%s takes no body", id)
+		}
+	}
 }
 
 // FuzzImage throws bodies at the route that makes images.

@@ -142,6 +142,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 		status, kind = http.StatusConflict, "cut-off"
 	case errors.Is(err, host.ErrInUse):
 		status, kind = http.StatusConflict, "in-use"
+	case errors.Is(err, host.ErrNoSlot):
+		status, kind = http.StatusConflict, "no-slot"
 	case errors.Is(err, host.ErrUnsupported):
 		status, kind = http.StatusNotImplemented, "unsupported"
 	case errors.Is(err, blockio.ErrReadOnly):

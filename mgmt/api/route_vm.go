@@ -96,7 +96,7 @@ func waitTask(ctx context.Context, t *task.Task) error {
 }
 
 func specOf(c wire.VMCreate) inventory.Spec {
-	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, TestDevice: c.TestDevice,
+	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, VsockCID: c.VsockCID, TestDevice: c.TestDevice,
 		Boot: inventory.Boot{Kernel: c.Boot.Kernel, Initrd: c.Boot.Initrd, Cmdline: c.Boot.Cmdline, Modules: c.Boot.Modules}}
 	for _, d := range c.Disks {
 		s.Disks = append(s.Disks, diskOf(d))
@@ -114,7 +114,7 @@ func wireVM(vm inventory.VM) wire.VM {
 		Boot:         wire.Boot{Kernel: b.Kernel, Initrd: b.Initrd, Cmdline: b.Cmdline, Modules: b.Modules},
 		KernelFormat: string(vm.Format), Created: vm.Created.UTC(), State: st.State.String(), Reason: st.Reason, Since: st.Since.UTC(),
 		UptimeSeconds: st.Uptime.Seconds(), CPUTimeSeconds: st.CPUTime.Seconds(), MemoryUsedBytes: st.MemoryUsed,
-		Exits: map[string]uint64{}, CPULevel: vm.Spec.CPULevel,
+		Exits: map[string]uint64{}, CPULevel: vm.Spec.CPULevel, VsockCID: vm.Spec.VsockCID,
 	}
 	for _, d := range vm.Spec.Disks {
 		w.Disks = append(w.Disks, wire.Disk(d))

@@ -31,6 +31,7 @@ type Spec struct {
 	NICs       []host.NICConfig
 	CPULevel   string
 	TestDevice bool
+	VsockCID   uint32 // 0: none
 }
 
 // Boot names files of the store.
@@ -154,7 +155,7 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, TestDevice: e.spec.TestDevice}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, VsockCID: e.spec.VsockCID, TestDevice: e.spec.TestDevice}
 }
 
 func (v *Inventory) drop(id string) {

@@ -77,6 +77,7 @@ type VMCreate struct {
 	NICs       []NIC  `json:"nics,omitempty" maxItems:"1024"`
 	TestDevice bool   `json:"testDevice,omitempty" doc:"A device for test suites, by which a guest drives its own interrupt lines."`
 	CPULevel   string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
+	VsockCID   uint32 `json:"vsockCID,omitempty" maximum:"4294967294" doc:"Address of a virtio socket device, 3 or more; none when left out."`
 }
 
 // VM is one virtual machine.
@@ -99,6 +100,7 @@ type VM struct {
 	Disks           []Disk            `json:"disks,omitempty"`
 	NICs            []NIC             `json:"nics,omitempty"`
 	CPULevel        string            `json:"cpuLevel,omitempty"`
+	VsockCID        uint32            `json:"vsockCID,omitempty"`
 }
 
 // VMList is GET /api/v1/vms.

@@ -251,7 +251,7 @@ func wrongLevel(t *testing.T, n *node) {
 	in.CPULevel = "x86-64-v9"
 	n.refuses(t, in, http.StatusUnprocessableEntity, "cpuLevel", "unknown level", "x86-64-v9", "x86-64-v3")
 	in.CPULevel = "x86-64-v4"
-	n.refuses(t, in, http.StatusUnprocessableEntity, "cpuLevel", "x86-64-v4", "lacks", "avx512")
+	n.refuses(t, in, http.StatusUnprocessableEntity, "cpuLevel", "x86-64-v4", "lacks", "AVX512F")
 }
 
 // imageTwice: one writer, or any number of readers.
@@ -271,7 +271,7 @@ func imageTwice(t *testing.T, n *node) {
 			defer n.api.DeleteVM(n.ctx, vm.ID)
 			in.Name += "2"
 		}
-		refused(t, err, http.StatusConflict, "shared", "in use", "writer")
+		refused(t, err, http.StatusUnprocessableEntity, "disks[0].image", "shared", "in use", "writer")
 	}
 	in = small("same", "hello")
 	in.Disks = []wire.Disk{{Kind: "image", Image: "shared"}, {Kind: "image", Image: "shared"}}
@@ -326,10 +326,10 @@ func macTwice(t *testing.T, n *node) {
 		_, err = n.api.Act(n.ctx, vm.ID, "start")
 		defer n.api.DeleteVM(n.ctx, vm.ID)
 	}
-	refused(t, err, http.StatusConflict, mac)
+	refused(t, err, http.StatusUnprocessableEntity, "mac", mac, "bystander")
 	in = small("twice", "loop-cpuid")
 	in.NICs = []wire.NIC{{Network: "nat", MAC: "52:54:00:bb:00:01"}, {Network: "nat", MAC: "52:54:00:BB:00:01"}}
-	n.refuses(t, in, http.StatusUnprocessableEntity, "52:54:00:BB:00:01", "nic0")
+	n.refuses(t, in, http.StatusUnprocessableEntity, "52:54:00:bb:00:01", "nic0")
 	for _, bad := range []string{"01:00:5e:00:00:01", "00:00:00:00:00:00", "nonsense"} {
 		in.NICs = []wire.NIC{{Network: "nat", MAC: bad}}
 		n.refuses(t, in, http.StatusUnprocessableEntity, "mac", bad)
@@ -337,7 +337,7 @@ func macTwice(t *testing.T, n *node) {
 	g := n.create(t, small("later", "loop-cpuid"))
 	g.act("start")
 	_, err = n.api.AttachNIC(n.ctx, g.id, wire.NIC{Network: "nat", MAC: mac})
-	refused(t, err, http.StatusConflict, mac)
+	refused(t, err, http.StatusUnprocessableEntity, "mac", mac, "bystander")
 	if vm := g.show(); len(vm.NICs) != 0 {
 		t.Errorf("the machine has %v", vm.NICs)
 	}

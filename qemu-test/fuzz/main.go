@@ -95,9 +95,12 @@ func fuzz(ctx context.Context, targets []target, l limits) []result {
 			break // its failure is only that it was stopped
 		}
 		all = append(all, r)
-		if r.err != nil {
+		switch {
+		case r.err == nil && r.execs == "":
+			fmt.Println("    ran its seeds and had no time for more")
+		case r.err != nil:
 			fmt.Printf("    FAILED: %v\n    %s\n", r.err, strings.Join(r.message, "\n    "))
-		} else {
+		default:
 			fmt.Printf("    ran %s times\n", r.execs)
 		}
 	}

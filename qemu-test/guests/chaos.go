@@ -69,10 +69,25 @@ func chaos(p *Program) {
 	p.Print("\n")
 	p.Push(EAX) // ESP stays below the top of its page
 	p.Call("startup")
+	// While all is as it should be: a periodic interrupt, and work for each device.
+	for _, w := range [][2]uint32{{0xF0, 0x1FF}, {0x3E0, 0xB}, {0x320, 0x20000 | vecTimer}, {0x380, 1 << 22}} {
+		p.Mov(EAX, w[1])
+		p.StoreAbs(lapicBase+w[0], EAX)
+	}
+	p.Mov(EDI, 16)
+	p.Label("work")
+	p.StoreAt("left", EDI)
+	p.Call("drive")
+	p.Op("sti")
+	p.Op("nop")
+	p.Op("cli")
+	p.LoadAt(EDI, "left")
+	p.Dec(EDI)
+	p.If(NotEqual, "work")
 
-	// The boot processor's rounds, with a line after every 64.
+	// The boot processor's rounds, with a line after every 32.
 	p.Label("first")
-	p.Mov(EDI, 64)
+	p.Mov(EDI, 32)
 	p.StoreAt("left", EDI)
 	p.Label("round")
 	p.Call("attack")

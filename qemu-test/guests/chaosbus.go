@@ -121,7 +121,12 @@ func (p *Program) chaosBus() {
 	p.CmpImm(EBX, saved+maxSaved*256)
 	p.If(Equal, "scan.end")
 	p.Label("scan.on")
+	p.MovReg(EAX, ESI)
 	p.AddImm(ESI, 1<<8)
+	p.AndImm(EAX, 0xFF<<16)
+	p.If(Equal, "scan.more") // bus 0 has all; behind a root port is one function
+	p.AddImm(ESI, 1<<16-1<<8)
+	p.Label("scan.more")
 	p.CmpImm(ESI, 1<<31|16<<16) // 16 buses
 	p.If(NotEqual, "scan.next")
 	p.Label("scan.end")

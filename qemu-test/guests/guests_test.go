@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
+	"math/bits"
 	"testing"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -56,6 +58,9 @@ func TestEncodings(t *testing.T) {
 		{func(a *Asm) { a.Store(ESP, 0, ESI) }, "mov dword ptr [esp], esi"},
 		{func(a *Asm) { a.LoadAbs(EDX, 0xFED000F0) }, "mov edx, dword ptr [0xfed000f0]"},
 		{func(a *Asm) { a.StoreAbs(0x1000, EDI) }, "mov dword ptr [0x1000], edi"},
+		{func(a *Asm) { a.And(EAX, ESI) }, "and eax, esi"},
+		{func(a *Asm) { a.Xor(EBP, EAX) }, "xor ebp, eax"},
+		{func(a *Asm) { a.Label("t"); a.JmpOf("t", ECX) }, "jmp dword ptr [4*ecx]"},
 		{func(a *Asm) { a.LoadByte(EAX, ESI) }, "movzx eax, byte ptr [esi]"},
 		{func(a *Asm) { a.StoreByte(EDI, EAX) }, "mov byte ptr [edi], al"},
 		{func(a *Asm) { a.Add(EAX, EBX) }, "add eax, ebx"},
@@ -129,4 +134,27 @@ func TestUnknownLabelPanics(t *testing.T) {
 	a := NewAsm(0)
 	a.Jmp("nowhere")
 	a.Code()
+}
+
+// TestWitnessHash does what the guest does, in memory and then.
+func TestWitnessHash(t *testing.T) {
+	words := make([]uint32, witnessWords)
+	v := uint32(1)
+	for i := range words {
+		v = v*witnessMul + witnessAdd
+		words[i] = v
+	}
+	hash := func() (h uint32) {
+		for _, w := range words {
+			h = bits.RotateLeft32(h, 5) + w
+		}
+		return h
+	}
+	if h := fmt.Sprintf("%08x", hash()); h != WitnessHash() {
+		t.Errorf("%s, want %s", h, WitnessHash())
+	}
+	words[witnessWords/2] ^= 1
+	if h := fmt.Sprintf("%08x", hash()); h == WitnessHash() {
+		t.Error("a bit of the memory does not count")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -32,6 +33,9 @@ func (s *suite) on(ctx context.Context, h struct {
 	m := h.machine
 	m.Forward, m.Limit = []int{443}, 2*time.Hour
 	if m.Dir, err = filepath.Abs(filepath.Join(s.keep, h.engine)); err != nil {
+		return 0, err
+	}
+	if err := os.RemoveAll(m.Dir); err != nil { // the log of an earlier run is not this host's
 		return 0, err
 	}
 	r, err := m.Start(ctx)

@@ -7,15 +7,29 @@ import (
 	"sync/atomic"
 )
 
-// piece is the present memory from gpa to the end of its frame, at most n
-// bytes; nil when there is none. W1.
-func (m *Memory) piece(gpa, n uint64) []byte {
-	f := m.lookup(gpa)
-	if f == nil || f.hpa.Load() == 0 || m.inHole(gpa, 1) {
-		return nil
+// enter begins an access to the frame: present says that it is there, and then it
+// stays there until leave. Nobody waits for anything between the two: Reclaim waits
+// for them. W1.
+func (f *frame) enter() (present bool) {
+	f.users.Add(1)
+	if f.hpa.Load() != 0 {
+		return true
+	}
+	f.users.Add(-1)
+	return false
+}
+
+func (f *frame) leave() { f.users.Add(-1) }
+
+// piece is the present memory from gpa to the end of its frame, at most n bytes; f is
+// nil when there is none, else the caller leaves it. W1.
+func (m *Memory) piece(gpa, n uint64) (f *frame, b []byte) {
+	f = m.lookup(gpa)
+	if f == nil || m.inHole(gpa, 1) || !f.enter() {
+		return nil, nil
 	}
 	off := gpa % FrameSize
-	return f.bytes[off:min(off+n, FrameSize)]
+	return f, f.bytes[off:min(off+n, FrameSize)]
 }
 
 // each calls f with the pieces of [gpa, gpa+n), after it has checked that all
@@ -27,14 +41,17 @@ func (m *Memory) each(gpa, n uint64, fill bool, f func(b []byte, n uint64)) erro
 	}
 	for n > 0 {
 		step := min(n, FrameSize-gpa%FrameSize)
-		b := m.piece(gpa, step)
-		if b == nil && fill {
+		fr, b := m.piece(gpa, step)
+		for fr == nil && fill { // again only if it was reclaimed in between
 			if err := m.back(m.lookup(gpa)); err != nil {
 				return err
 			}
-			b = m.piece(gpa, step)
+			fr, b = m.piece(gpa, step)
 		}
 		f(b, step)
+		if fr != nil {
+			fr.leave()
+		}
 		gpa += step
 		n -= step
 	}
@@ -44,8 +61,9 @@ func (m *Memory) each(gpa, n uint64, fill bool, f func(b []byte, n uint64)) erro
 // Read copies guest memory into p. Nothing is copied unless all of it is memory.
 // Memory that nobody has written yet reads as zeros and takes no frame.
 func (m *Memory) Read(gpa uint64, p []byte) error {
-	if b := m.piece(gpa, uint64(len(p))); len(b) == len(p) && !m.inHole(gpa, uint64(len(p))) {
+	if f, b := m.at(gpa, uint64(len(p))); f != nil {
 		copy(p, b)
+		f.leave()
 		return nil
 	}
 	return m.each(gpa, uint64(len(p)), false, func(b []byte, n uint64) {
@@ -62,9 +80,10 @@ func (m *Memory) Read(gpa uint64, p []byte) error {
 // memory; a frame that the host cannot give stops it half-way.
 func (m *Memory) Write(gpa uint64, p []byte) error {
 	size := uint64(len(p))
-	if b := m.piece(gpa, uint64(len(p))); len(b) == len(p) && !m.inHole(gpa, uint64(len(p))) {
+	if f, b := m.at(gpa, size); f != nil {
 		copy(b, p)
-		m.MarkDirty(gpa, uint64(len(p)))
+		m.MarkDirty(gpa, size)
+		f.leave()
 		return nil
 	}
 	err := m.each(gpa, uint64(len(p)), true, func(b []byte, n uint64) {
@@ -86,24 +105,28 @@ func (m *Memory) Zero(gpa, n uint64) error {
 	return err
 }
 
-// at is the n bytes at gpa if they are present, inside one frame and no hole.
-// W1.
-func (m *Memory) at(gpa, n uint64) []byte {
-	f := m.lookup(gpa)
+// at is the n bytes at gpa if they are present, inside one frame and no hole; f is nil
+// when not, else the caller leaves it. W1.
+func (m *Memory) at(gpa, n uint64) (f *frame, b []byte) {
+	f = m.lookup(gpa)
 	off := gpa % FrameSize
-	if f == nil || f.hpa.Load() == 0 || n > FrameSize-off || m.inHole(gpa, n) {
-		return nil
+	if f == nil || n > FrameSize-off || m.inHole(gpa, n) || !f.enter() {
+		return nil, nil
 	}
-	return f.bytes[off : off+n]
+	return f, f.bytes[off : off+n]
 }
 
 // Load16 reads the 16 bytes at gpa if they are present and in one frame. W1.
 func (m *Memory) Load16(gpa uint64) (low, high uint64, ok bool) {
-	b := m.at(gpa, 16)
-	if len(b) != 16 {
+	f, b := m.at(gpa, 16)
+	if f == nil {
 		return 0, 0, false
 	}
-	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), true
+	if len(b) == 16 {
+		low, high, ok = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), true
+	}
+	f.leave()
+	return low, high, ok
 }
 
 // Uint8 reads a byte. The Uint accessors report false for what is not memory;
@@ -129,8 +152,10 @@ func (m *Memory) Uint32(gpa uint64) (uint32, bool) {
 func (m *Memory) Uint64(gpa uint64) (uint64, bool) { return m.uint(gpa, 8) }
 
 func (m *Memory) uint(gpa uint64, n int) (uint64, bool) {
-	if b := m.at(gpa, uint64(n)); b != nil {
-		return load(b), true
+	if f, b := m.at(gpa, uint64(n)); f != nil {
+		v := load(b)
+		f.leave()
+		return v, true
 	}
 	var a [8]byte
 	if m.Read(gpa, a[:n]) != nil {
@@ -152,9 +177,10 @@ func (m *Memory) PutUint32(gpa uint64, v uint32) bool { return m.put(gpa, 4, uin
 func (m *Memory) PutUint64(gpa uint64, v uint64) bool { return m.put(gpa, 8, v) }
 
 func (m *Memory) put(gpa uint64, n int, v uint64) bool {
-	if b := m.at(gpa, uint64(n)); b != nil {
+	if f, b := m.at(gpa, uint64(n)); f != nil {
 		store(b, v)
 		m.MarkDirty(gpa, uint64(n))
+		f.leave()
 		return true
 	}
 	var a [8]byte
@@ -165,21 +191,24 @@ func (m *Memory) put(gpa uint64, n int, v uint64) bool {
 // Load reads n (1, 2, 4 or 8) bytes that are present; false means that ordinary
 // Go has to look. W1.
 func (m *Memory) Load(gpa uint64, n int) (uint64, bool) {
-	b := m.at(gpa, uint64(n))
-	if b == nil {
+	f, b := m.at(gpa, uint64(n))
+	if f == nil {
 		return 0, false
 	}
-	return load(b), true
+	v := load(b)
+	f.leave()
+	return v, true
 }
 
 // Store writes n (1, 2, 4 or 8) bytes that are present. W1.
 func (m *Memory) Store(gpa uint64, n int, v uint64) bool {
-	b := m.at(gpa, uint64(n))
-	if b == nil {
+	f, b := m.at(gpa, uint64(n))
+	if f == nil {
 		return false
 	}
 	store(b, v)
 	m.MarkDirty(gpa, uint64(n))
+	f.leave()
 	return true
 }
 
@@ -214,6 +243,7 @@ func store(b []byte, v uint64) {
 // change the bytes at any time: copy, then check.
 type Window struct {
 	m    *Memory
+	f    *frame
 	b    []byte
 	hpa  uint64
 	gpa  uint64
@@ -239,12 +269,16 @@ func (m *Memory) PinInto(w *Window, gpa, n uint64) error {
 		return fmt.Errorf("gmem: pin %#x size %#x: %w", gpa, n, ErrNotMemory)
 	}
 	m.pins.Add(1)
-	if err := m.back(f); err != nil {
-		m.pins.Add(-1)
-		return err
+	for !f.enter() { // again only if it is absent, or was reclaimed in between
+		if err := m.back(f); err != nil {
+			m.pins.Add(-1)
+			return err
+		}
 	}
+	f.pins.Add(1)
 	off := gpa % FrameSize
-	w.m, w.b, w.hpa, w.gpa, w.n = m, f.bytes[off:off+n:off+n], f.hpa.Load()+off, gpa, n
+	w.m, w.f, w.b, w.hpa, w.gpa, w.n = m, f, f.bytes[off:off+n:off+n], f.hpa.Load()+off, gpa, n
+	f.leave()
 	w.gone.Store(false)
 	return nil
 }
@@ -260,6 +294,7 @@ func (w *Window) Unpin() {
 	if w.m != nil && !w.gone.Swap(true) {
 		w.b = nil
 		w.m.MarkDirty(w.gpa, w.n)
+		w.f.pins.Add(-1)
 		w.m.pins.Add(-1)
 	}
 }

@@ -9,8 +9,11 @@ import (
 // access for every processor of the guest (page-table A and D bits). ok is
 // false when gpa is misaligned or not present memory. W1.
 func (m *Memory) CompareAndSwap64(gpa, old, new uint64) (swapped, ok bool) {
-	b := m.at(gpa, 8)
-	if b == nil || gpa%8 != 0 {
+	if gpa%8 != 0 {
+		return false, false
+	}
+	f, b := m.at(gpa, 8)
+	if f == nil {
 		return false, false
 	}
 	// JUSTIFICATION: sync/atomic has no operation on a byte slice.
@@ -19,13 +22,17 @@ func (m *Memory) CompareAndSwap64(gpa, old, new uint64) (swapped, ok bool) {
 	if swapped {
 		m.MarkDirty(gpa, 8)
 	}
+	f.leave()
 	return swapped, true
 }
 
 // CompareAndSwap32 is the same for 4 aligned bytes. W1.
 func (m *Memory) CompareAndSwap32(gpa uint64, old, new uint32) (swapped, ok bool) {
-	b := m.at(gpa, 4)
-	if b == nil || gpa%4 != 0 {
+	if gpa%4 != 0 {
+		return false, false
+	}
+	f, b := m.at(gpa, 4)
+	if f == nil {
 		return false, false
 	}
 	// JUSTIFICATION: sync/atomic has no operation on a byte slice.
@@ -34,5 +41,6 @@ func (m *Memory) CompareAndSwap32(gpa uint64, old, new uint32) (swapped, ok bool
 	if swapped {
 		m.MarkDirty(gpa, 4)
 	}
+	f.leave()
 	return swapped, true
 }

@@ -22,6 +22,12 @@
 // Close. Two processors that write the same guest bytes race as they do on
 // hardware; gmem adds no lock to that.
 //
+// Each access counts itself in its frame while it lasts, so that Reclaim can give a
+// frame back under a machine that runs: it makes the frame absent, waits for the
+// accesses in progress, and then has it alone. Windows are counted apart; a frame with
+// one stays. Frame and Frames give the bytes without this: their callers keep Reclaim
+// off. The budget keeps what was reclaimed: it is promised still.
+//
 // # Dirty tracking
 //
 // A bit for each 4 KiB page, set by every method here that writes while tracking is
@@ -29,24 +35,13 @@
 // then. Window is the exception: what it covered counts when it is unpinned, so
 // whoever keeps one for long tells MarkDirty what it wrote.
 //
-// What the guest writes itself is not seen here. An engine's part, which is not
-// built yet, needs of vcpu.NestedTable:
-//
-//   - ProtectAll: take the write right from every mapping, splitting 2 MiB pages
-//     first or at the fault, and return after no processor can write any more
-//     (the shootdown that Unmap has). At StartDirty and at every collection, the
-//     latter only for the pages that were dirty.
-//   - an exit with Exit.Mem.Present and Write on a page that Memory says is RAM is
-//     then not MMIO: cpuIO.Backed(gpa, true) calls MarkDirty and gives the right
-//     back (Protect of 4 KiB), in this order, before the guest goes on.
-//   - as a fallback-free improvement where the processor can: PML (VMX; the log is
-//     emptied by MarkDirty at each exit of its kind), or Dirty bits in the nested
-//     entries (EPT with A/D, NPT always), harvested by a method
-//     HarvestDirty(f func(gpa, size uint64)) that clears them and shoots down.
+// What the guest writes itself is not seen here: the machine takes the right to write
+// from every nested mapping and gives it back by the page, at the fault, after
+// MarkDirty (vm/dirty.go and vm/mapping.go). What would be cheaper where the processor
+// has it, and is not built: PML (VMX), or Dirty bits in the nested entries.
 //
 // The bits here and the rights there are joined by one rule: mark first, then let
 // the write happen.
 //
-// Not supported yet: the engines' part of dirty tracking, ballooning, sharing of frames, memory
-// that is added while the machine runs.
+// Not supported yet: sharing of frames, memory that is added while the machine runs.
 package gmem

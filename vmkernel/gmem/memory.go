@@ -51,6 +51,8 @@ type Config struct {
 
 type frame struct {
 	hpa   atomic.Uint64 // 0: absent; stored after bytes
+	users atomic.Int32  // accesses in progress; see enter
+	pins  atomic.Int32  // windows
 	bytes []byte
 }
 

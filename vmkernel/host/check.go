@@ -27,8 +27,16 @@ var CPULevels = []string{"host", "x86-64-v2", "x86-64-v3", "x86-64-v4",
 // CheckDevices checks what a configuration says about devices and CPU level,
 // before any host is asked. Errors: ConfigError.
 func (c *Config) CheckDevices() error {
+	if c.UUID != "" {
+		if _, err := ParseUUID(c.UUID); err != nil {
+			return &ConfigError{"uuid", err}
+		}
+	}
 	if c.CPULevel != "" && !slices.Contains(CPULevels, c.CPULevel) {
 		return &ConfigError{"cpuLevel", fmt.Errorf("unknown level %q, known are %s", c.CPULevel, strings.Join(CPULevels, ", "))}
+	}
+	if c.VsockCID != 0 && (c.VsockCID < MinVsockCID || c.VsockCID > MaxVsockCID) {
+		return &ConfigError{"vsockCID", fmt.Errorf("%d, %d to %d are possible, 0 for none", c.VsockCID, MinVsockCID, uint32(MaxVsockCID))}
 	}
 	if n := len(c.Disks); n > MaxDisks {
 		return &ConfigError{"disks", fmt.Errorf("%w: %d disks, a machine can have %d", ErrTooMany, n, MaxDisks)}

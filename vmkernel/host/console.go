@@ -11,6 +11,8 @@ const (
 	ConsoleLogSize    = 256 << 10
 	ConsoleInputSize  = 4 << 10
 	MaxConsoleReaders = 32
+	SerialLogSize     = 16 << 10 // of the serial ports after the first
+	NumSerial         = 4        // serial ports of a machine
 )
 
 // Console is a virtual machine's serial console: a ring of what the guest wrote,
@@ -31,9 +33,15 @@ type Console struct {
 }
 
 // NewConsole returns an empty console with a ring of ConsoleLogSize bytes.
-func NewConsole() *Console {
+func NewConsole() *Console { return newConsole(ConsoleLogSize) }
+
+// NewSerial is NewConsole for a serial port after the first, with a ring of
+// SerialLogSize bytes.
+func NewSerial() *Console { return newConsole(SerialLogSize) }
+
+func newConsole(size int) *Console {
 	return &Console{
-		ring:   make([]byte, ConsoleLogSize),
+		ring:   make([]byte, size),
 		in:     make([]byte, 0, ConsoleInputSize),
 		inFree: make(chan struct{}, 1),
 	}

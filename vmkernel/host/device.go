@@ -64,7 +64,7 @@ type Buttons interface {
 type Devices interface {
 	// AttachDisk adds a disk. The machine owns d from the call on, whatever it
 	// returns: it closes d at power-off, at detach, on an error, and at once when
-	// it is off. Errors: ConfigError, ErrExists, ErrTooMany.
+	// it is off. Errors: ConfigError, ErrExists, ErrNoSlot.
 	AttachDisk(ctx context.Context, c DiskConfig, d Disk) error
 	// DetachDisk asks the guest to let the disk go and waits for it, for a bounded
 	// time. Errors: ErrNotFound; ErrInUse when the guest does not, and then the

@@ -26,6 +26,8 @@ var (
 	ErrBadImage = errors.New("bad boot image")
 	// ErrTooMany: a bounded resource (console readers) is used up.
 	ErrTooMany = errors.New("too many")
+	// ErrNoSlot: a running machine has no free slot for another device.
+	ErrNoSlot = errors.New("no free slot")
 	// ErrInUse: something is used by a virtual machine, or by its guest.
 	ErrInUse = errors.New("in use")
 	// ErrUnsupported: this host cannot do that; the text says what is missing.

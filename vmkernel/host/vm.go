@@ -40,9 +40,12 @@ func (s State) String() string {
 
 // Config is what a virtual machine is made of. The caller chooses the ID.
 type Config struct {
-	ID        string // unique on this host, for instance "vm-7k3q9d2x"
-	Name      string // for messages only
-	CPUs      int
+	ID   string // unique on this host, for instance "vm-7k3q9d2x"
+	Name string // for messages only
+	CPUs int
+	// MaxCPUs is how many AddCPUs can make of CPUs while the machine runs; 0: none
+	// can come. It is fixed for the machine's life.
+	MaxCPUs   int `json:",omitempty"`
 	MemoryMiB int
 	CPU       CPUSpec      // its part of the host's processors
 	Disks     []DiskConfig // in the order of their places on the bus
@@ -50,10 +53,22 @@ type Config struct {
 	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"
 	// for everything that the host has, or another one of CPULevels.
 	CPULevel string
+	// UUID is the system's UUID in SMBIOS, as text; "": SystemUUID makes one.
+	UUID string `json:",omitempty"`
+	// VsockCID gives the machine a virtio socket device with this address, 3 to
+	// MaxVsockCID; 0: none. Machines may have the same: no guest reaches another.
+	VsockCID uint32
 	// TestDevice gives the machine the device of package vdev/testdev, for test suites
 	// only.
 	TestDevice bool
 }
+
+// MinVsockCID and MaxVsockCID are the least and the greatest address of a guest
+// (virtio 1.2 section 5.10.4).
+const (
+	MinVsockCID = 3
+	MaxVsockCID = 1<<32 - 2
+)
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {
@@ -152,6 +167,10 @@ type VM interface {
 	Config() Config
 	Status() Status
 	Console() *Console
+	// Serial is serial port n, 1 to NumSerial, as the guest counts them; the first
+	// is Console. What a guest writes to the others is kept in a smaller ring. nil
+	// for other numbers.
+	Serial(n int) *Console
 
 	// Start loads the images and runs the guest from off or crashed. It returns
 	// when the guest runs. The machine owns the images from the call on, whatever
@@ -167,6 +186,17 @@ type VM interface {
 	Pause(context.Context) error
 	// Resume is the way back.
 	Resume(context.Context) error
+	// AddCPUs adds n virtual CPUs, up to Config.MaxCPUs in all: to the configuration
+	// of a machine that is off, and to one that runs or is paused at once; its guest
+	// is told and decides when it uses them. They stay. Errors: StateError, ErrBusy,
+	// ConfigError with ErrTooMany.
+	AddCPUs(ctx context.Context, n int) error
+	// SetMemoryTarget asks the guest of a machine that runs or is paused to live with
+	// so many bytes of its memory, and to give the rest back to the host; a number as
+	// large as its memory lets it take all again. The guest takes its time, or does
+	// not do it at all: Status tells. What it gave back stays promised to it. It
+	// holds until the next start. Errors: StateError, ErrBusy, ConfigError.
+	SetMemoryTarget(ctx context.Context, bytes uint64) error
 	// Save writes the whole machine to w: from running or paused to what o.Then
 	// says. It stands still meanwhile; other actions get ErrBusy. When it fails, or
 	// ctx ends, the machine goes on as before and what w got is worthless. Errors:
@@ -189,6 +219,11 @@ type Status struct {
 	Exits   []ExitCount   // only kinds that happened, in the exit table's order
 	// MemoryUsed is guest memory backed by host frames now, in bytes.
 	MemoryUsed uint64
+	// MemoryTarget is what the guest was asked to live with, MemoryBalloon what it
+	// does without now, and MemoryReclaimed what came back to the host from it since
+	// the start, by the balloon or as free pages that it reported, in bytes. All are
+	// 0 when off.
+	MemoryTarget, MemoryBalloon, MemoryReclaimed uint64
 	// CPUs, Disks and NICs are what the host counts for each of them, since the
 	// start; nil for what it does not count, and when off.
 	CPUs  []CPUStats

@@ -18,10 +18,17 @@ func (v *VCPU) exitPause() outcome {
 	return v.done()
 }
 
-// exitHLT comes here for the length only, or because something wants the owner:
-// the guest executes the HLT again and Fast blocks.
+// exitHLT comes here for the length only, or because something wants the owner. The
+// processor stands at the HLT from now on: what wakes it moves it past, and if nothing
+// does, the guest executes it again and Fast blocks. The interrupt shadow of an STI in
+// front of it must not be relied on for that second time: under QEMU 7.2 an interrupt
+// was taken between the two after the entry (ioapic of kvm-unit-tests), and the guest
+// then slept at the HLT for ever.
 func (v *VCPU) exitHLT() outcome {
-	v.length()
+	if n := v.length(); n != 0 {
+		v.halted, v.haltRIP, v.haltLen = true, v.x.RIP, n
+		v.eng.SetInterruptShadow(false)
+	}
 	return carryOn
 }
 

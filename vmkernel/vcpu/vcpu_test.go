@@ -434,6 +434,22 @@ func TestHLT(t *testing.T) {
 	}
 }
 
+// TestHLTOfUnknownLength: STI; HLT with an interrupt waiting. The first exit of a HLT
+// whose length the processor does not tell goes to ordinary Go; the interrupt still
+// comes behind the HLT, not between the two.
+func TestHLTOfUnknownLength(t *testing.T) {
+	r := newRig(t)
+	r.ram.Write(0x100000, []byte{0xf4})
+	r.e.Shadow = true
+	r.e.R.RFLAGS |= vcpu.FlagIF
+	r.apic.raise(0x41)
+	r.run(t, vcpu.Exit{Kind: vcpu.KindHLT, RIP: 0x100000})
+	r.run(t, vcpu.Exit{Kind: vcpu.KindInterrupt})
+	if r.e.R.RIP != 0x100001 || len(r.e.Delivered) != 1 || r.e.Delivered[0].Vector != 0x41 {
+		t.Fatalf("rip %x %v", r.e.R.RIP, r.e.Delivered)
+	}
+}
+
 func last(t *testing.T, r *rig) vcpu.Event {
 	t.Helper()
 	if len(r.e.Delivered) == 0 {

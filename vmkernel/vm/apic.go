@@ -1,6 +1,8 @@
 package vm
 
 import (
+	"sync/atomic"
+
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/lapic"
 	"basalt/vmkernel/vdev/pic"
@@ -13,7 +15,9 @@ type localAPIC struct {
 	pic  *pic.PIC // boot processor only
 	cpu  *vcpu.VCPU
 	phys uint8
-	ext  bool // the vector of the last Pending came from the PIC
+	// present is false as long as the machine does not have this processor.
+	present atomic.Bool
+	ext     bool // the vector of the last Pending came from the PIC
 }
 
 func (l *localAPIC) ReadMSR(i uint32) (uint64, bool) {
@@ -84,6 +88,9 @@ func (l *localAPIC) HasEvents() bool { return l.a.HasEvents() }
 
 func (l *localAPIC) TakeEvents() vcpu.Events {
 	e := l.a.TakeEvents()
+	if !l.present.Load() {
+		return vcpu.Events{}
+	}
 	page, sipi := e.StartUp()
 	return vcpu.Events{NMI: e.NMI(), INIT: e.INIT(), StartUp: sipi, Vector: page}
 }

@@ -12,7 +12,9 @@ import (
 	"basalt/vmkernel/vcpu/emul"
 	"basalt/vmkernel/vdev/acpipm"
 	"basalt/vmkernel/vdev/acpitables"
+	"basalt/vmkernel/vdev/cpuhp"
 	"basalt/vmkernel/vdev/debugport"
+	"basalt/vmkernel/vdev/hpet"
 	"basalt/vmkernel/vdev/ioapic"
 	"basalt/vmkernel/vdev/kbd"
 	"basalt/vmkernel/vdev/lapic"
@@ -22,8 +24,10 @@ import (
 	"basalt/vmkernel/vdev/pmtimer"
 	"basalt/vmkernel/vdev/postcode"
 	"basalt/vmkernel/vdev/rtc"
+	"basalt/vmkernel/vdev/smbios"
 	"basalt/vmkernel/vdev/testdev"
 	"basalt/vmkernel/vdev/uart"
+	"basalt/vmkernel/vdev/virtio/balloon"
 	"basalt/vmkernel/vm/loader"
 	"basalt/vmkernel/vtime"
 )
@@ -52,6 +56,7 @@ type board struct {
 	low   uint64 // end of RAM below 4 GiB
 	high  uint64 // size of RAM above
 	table vcpu.NestedTable
+	maps  mapping
 	clock *vtime.Clock
 	time  *machineTime
 	bus   *vbus.Bus
@@ -59,18 +64,21 @@ type board struct {
 	apics *lapic.Set
 	cpus  []*vcpu.VCPU
 	ports []*localAPIC
-	uart  *uart.UART
+	uarts []*uart.UART
 	post  postcode.PostCode
 	pm    *acpipm.PM
 
 	generation [16]byte // what the guest sees of the machine's past
-	numCPUs    int
+	says       smbios.Config
+	numCPUs    int          // that are present; cpus are all that can be
+	hotplug    *cpuhp.Block // nil: none can come
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
 	listMu     sync.Mutex // for devices: the owner writes with it, others read with it
 	devices    []*plugged // in the order of their places
-	held       bool       // its devices are paused for a saved state
+	balloon    *balloon.Device
+	held       bool // its devices are paused for a saved state
 }
 
 // request is what a device asks of the machine's owner.
@@ -105,7 +113,7 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 
 // build makes a machine that is ready for a loader. Every wire is here.
 // disks stand behind those of the configuration; share is nil without a CPUScheduler.
-func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con *host.Console, ask func(request)) (b *board, err error) {
+func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
 	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
@@ -125,12 +133,14 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 		return b, fmt.Errorf("vm: nested table: %w", err)
 	}
 
+	b.identity(c)
+
 	// Interrupt controllers.
 	b.clock = vtime.New(0)
 	b.time = &machineTime{p: p, c: b.clock, id: c.ID, share: share}
 	b.bus = vbus.New()
-	kicks := make([]*kicker, c.CPUs)
-	conf := make([]lapic.Config, c.CPUs)
+	kicks := make([]*kicker, c.AllCPUs())
+	conf := make([]lapic.Config, c.AllCPUs())
 	for i := range conf {
 		kicks[i] = &kicker{}
 		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: true,
@@ -151,9 +161,9 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 	}
 
 	// Devices.
-	timer := pit.New(b.clock, isa(0))
-	cmos := rtc.New(b.clock, isa(8), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
-	b.uart = uart.New("com1", uart.COM1, b.clock, isa(uart.COM1IRQ), con)
+	events := hpet.New(hpet.Config{Clock: b.clock, Legacy: [2]vbus.Line{isa(0), isa(8)}, Pin: isa})
+	timer := pit.New(b.clock, events.Input(hpet.LinePIT))
+	cmos := rtc.New(b.clock, events.Input(hpet.LineRTC), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
 	pw := power{ask}
 	b.pm = acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
@@ -166,13 +176,15 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 	w.ports(timer, pit.Counter0, 4)
 	w.ports(timer, pit.PortB, 1)
 	w.ports(cmos, rtc.IndexPort, 4)
-	w.ports(b.uart, uart.COM1, uart.NumPorts)
+	b.addSerials(&w, isa, serial)
 	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
 	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
+	b.addHotplug(&w, c)
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
+	w.mmio(events, acpitables.HPETBase, acpitables.HPETSize)
 	if c.TestDevice {
 		w.plug(testdev.New(func(n int) vbus.Line {
 			if n < 16 {
@@ -194,6 +206,12 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 	if err = b.addEntropy(p); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
+	if err = b.addBalloon(p); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
+	if err = b.addVsock(p, c); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
 	for i, d := range c.Disks {
 		if err = b.addDisk(p, d, disks[i], false); err != nil {
 			return b, fmt.Errorf("vm: %w", err)
@@ -206,8 +224,9 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 	}
 
 	// Processors.
-	for i := range c.CPUs {
+	for i := range c.AllCPUs() {
 		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
+		a.present.Store(i < c.CPUs)
 		if i == 0 {
 			a.pic = b.pic
 		}
@@ -224,7 +243,7 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, con
 		kicks[i].cpu = cpu
 	}
 	// Last: input may come at once, and its interrupt kicks a processor.
-	con.OnInput(b.uart.InputReady)
+	serial.connect(b.uarts)
 	return b, nil
 }
 
@@ -267,11 +286,11 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if b.high > 0 {
 		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: len(b.cpus), SerialPorts: 1, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: b.numCPUs, MaxCPUs: b.maxPluggable(), SerialPorts: len(b.uarts), HPET: true, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}
-	if len(image) > generationAt-acpitables.DefaultBase {
+	if len(image) > smbiosAt-acpitables.DefaultBase {
 		return "", fmt.Errorf("vm: ACPI tables of %d bytes", len(image))
 	}
 	if err := b.mem.Write(acpitables.DefaultBase, image); err != nil {
@@ -279,6 +298,9 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	}
 	if err := b.mem.Write(generationAt, b.generation[:]); err != nil {
 		return "", fmt.Errorf("vm: generation ID: %w", err)
+	}
+	if err := b.writeIdentity(); err != nil {
+		return "", err
 	}
 	env.RSDP = rsdp
 	f, start, err := loader.Load(env, bt)

@@ -32,9 +32,11 @@
 //	0          .. 0x9fc00     RAM
 //	0x9fc00    .. 0xa0000     reserved (EBDA)
 //	0xa0000    .. 0xc0000     hole (VGA window)
-//	0xe0000    .. 0x100000    reserved: ACPI tables
+//	0xe0000    .. 0x100000    reserved: ACPI tables; SMBIOS at 0xfe000, the generation
+//	                          ID at 0xff000
 //	0x100000   .. low end     RAM, at most up to 3 GiB
 //	0xfec00000                I/O APIC
+//	0xfed00000                HPET
 //	0xfee00000                local APIC
 //	4 GiB      ..             the rest of the RAM
 //
@@ -52,6 +54,41 @@
 // processor tells of PAUSE loops. What one of them does to the machine (reset, power
 // off, triple fault) stops all: each is told, and the owner waits for all within
 // stopWait.
+//
+// # Dirty pages
+//
+// dirty.go tells which pages of a running guest were written. Mappings lose the right
+// to write, in one call for each region; large pages stay large. A write then exits
+// once for each page and collection: the page is marked, mapped alone and writable
+// (its large page is split), and the guest goes on. A collection takes marks first and
+// rights second, and merges the pages again; mapping.mu joins a mark to its right, so
+// that none is lost. The engines need nothing but NestedTable: a refused write is an
+// exit for memory with Write set, guest page walks included. Each page that becomes
+// writable costs a shootdown of the other processors, though only their stale
+// refusals go away.
+//
+// # Balloon
+//
+// Every machine has a balloon on bus 0. A frame that is wholly in it, or that the guest
+// reports as free, goes back to the host while the processors run: balloon.go takes it
+// out of the nested table, with the shootdown that Unmap has, and gmem waits for
+// accesses in progress. It stays in the budget: what was promised to a machine is not
+// promised to another. Nested tables have no 1 GiB pages, because frames are 2 MiB.
+//
+// # Identity
+//
+// SMBIOS says the machine's UUID: Config.UUID, or one that follows from its ID. A saved
+// state carries it, a clone (RestoreOptions.NewGeneration) gets one of its own, which
+// its guest sees after the next reset.
+//
+// # Serial ports
+//
+// COM1 is the console. What a guest writes to COM2 to COM4 is kept in rings of 16 KiB
+// (host.VM.Serial); input goes the other way.
+//
+// Where Config.MaxCPUs says that more can come, the board has all of them from the start
+// (cpus.go); those that are not there yet hear no INIT, SIPI or NMI. CPUID tells of one
+// package with as many cores as there can be, SMBIOS of those that are there.
 //
 // # Saved state
 //
@@ -105,7 +142,7 @@
 // each in a slot of its own (pci.go); management opens what stands behind a disk, the
 // host has the switches. They come and go while the machine runs (devices.go).
 //
-// Not supported yet: hot-plug of CPUs and memory; copying memory into a saved state
+// Not supported yet: hot-plug of memory, taking a CPU away; copying memory into a saved state
 // while the guest runs; a clone beside the machine that it was saved from when both
 // have an adapter on one network, because its MAC address is part of the state.
 package vm

@@ -1,10 +1,7 @@
 package vm
 
 import (
-	"fmt"
-
 	"basalt/vmkernel/gmem"
-	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/lapic"
 	"basalt/vmkernel/vdev/pic"
 	"basalt/vmkernel/vdev/postcode"
@@ -40,23 +37,6 @@ func (c *cpuIO) WriteMMIO(gpa uint64, data []byte) {
 		return
 	}
 	c.b.bus.WriteMMIO(gpa, data)
-}
-
-// Backed maps the frame of a first touch.
-func (c *cpuIO) Backed(gpa uint64, _ bool) (bool, error) {
-	if gpa >= c.b.low && gpa < fourGiB || !c.b.mem.Contains(gpa, 1) {
-		return false, nil
-	}
-	var err error
-	if c.maps, err = c.b.mem.Touch(gpa, c.maps[:0]); err != nil {
-		return false, fmt.Errorf("vm: guest memory at %#x: %w", gpa, err)
-	}
-	for _, m := range c.maps {
-		if err := c.b.table.Map(m.GPA, m.HPA, m.Size, vcpu.ProtRead|vcpu.ProtWrite|vcpu.ProtExec); err != nil {
-			return false, fmt.Errorf("vm: map %#x: %w", m.GPA, err)
-		}
-	}
-	return true, nil
 }
 
 // FastWritePort takes the writes by which guests wait (Linux io_delay), and

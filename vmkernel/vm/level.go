@@ -13,7 +13,7 @@ func cpuid(p *Platform, c host.Config) (*vcpu.CPUID, error) {
 	l, err := vcpu.ParseLevel(c.CPULevel)
 	if err == nil {
 		var id *vcpu.CPUID
-		if id, err = vcpu.NewCPUID(p.host(), l, c.CPUs, uint32(p.TSCKHz), busKHz); err == nil {
+		if id, err = vcpu.NewCPUID(p.host(), l, c.AllCPUs(), uint32(p.TSCKHz), busKHz); err == nil {
 			return id, nil
 		}
 	}

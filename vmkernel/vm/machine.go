@@ -15,7 +15,7 @@ import (
 type Machine struct {
 	p    *Platform
 	conf host.Config
-	con  *host.Console
+	con  serials
 	// generation changes when the machine's past forks (a clone).
 	generation [16]byte
 
@@ -83,7 +83,7 @@ func (a *action) name() string {
 }
 
 func newMachine(p *Platform, c host.Config) *Machine {
-	m := &Machine{p: p, conf: c, con: host.NewConsole(), since: time.Now(),
+	m := &Machine{p: p, conf: c, con: newSerials(), since: time.Now(),
 		actions: make(chan action), requests: make(chan request, 8), ejected: make(chan ejection),
 		quit: make(chan struct{}), gone: make(chan struct{})}
 	rand.Read(m.generation[:]) // it never fails
@@ -99,7 +99,15 @@ func (m *Machine) Config() host.Config {
 }
 
 // Console implements host.VM.
-func (m *Machine) Console() *host.Console { return m.con }
+func (m *Machine) Console() *host.Console { return m.con[0] }
+
+// Serial implements host.VM.
+func (m *Machine) Serial(n int) *host.Console {
+	if n < 1 || n > len(m.con) {
+		return nil
+	}
+	return m.con[n-1]
+}
 
 // Start implements host.VM.
 func (m *Machine) Start(ctx context.Context, b host.Boot) error {

@@ -30,6 +30,9 @@ func (t *Manager) check(c host.Config) error {
 	if c.CPUs < 1 || c.CPUs > maxCPUs {
 		return bad("cpus", "%d, from 1 to %d are possible", c.CPUs, maxCPUs)
 	}
+	if c.MaxCPUs != 0 && (c.MaxCPUs < c.CPUs || c.MaxCPUs > maxCPUs) {
+		return bad("maxCPUs", "%d, from %d to %d are possible", c.MaxCPUs, c.CPUs, maxCPUs)
+	}
 	if c.MemoryMiB < minMiB {
 		return bad("memoryMiB", "%d, at least %d are needed", c.MemoryMiB, minMiB)
 	}
@@ -75,7 +78,7 @@ func (t *Manager) Check(c host.Config, b host.Boot) (host.KernelFormat, error) {
 		}
 	}
 	if t.p.CPUs != nil {
-		if err := t.p.CPUs.Check(c.ID, c.CPUs, c.CPU); err != nil {
+		if err := t.p.CPUs.Check(c.ID, c.AllCPUs(), entitled(c)); err != nil {
 			return "", &host.ConfigError{Field: "cpu", Err: err}
 		}
 	}
@@ -145,6 +148,6 @@ func (t *Manager) Delete(id string) error {
 	// busy stays set: nobody starts it any more.
 	close(m.quit)
 	<-m.gone
-	m.con.Close()
+	m.con.close()
 	return nil
 }

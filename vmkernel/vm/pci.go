@@ -99,7 +99,7 @@ func (b *board) plug(d *plugged, fixed bool) error {
 	}
 	if _, err := put(at); err != nil {
 		if errors.Is(err, pcie.ErrLimit) {
-			err = fmt.Errorf("%w: %w", host.ErrTooMany, err)
+			err = fmt.Errorf("%w: %w", host.ErrNoSlot, err)
 		}
 		return err
 	}

@@ -5,11 +5,12 @@ import (
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/virtio"
+	"basalt/vmkernel/vdev/virtio/vsock"
 	"basalt/vmkernel/vswitch"
 )
 
 // Platform is what machines need from the host. All fields but Pin, CPUs, NewBell,
-// Switch, Forward, Stolen, Log and Event are needed.
+// Switch, Forward, VsockServices, Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
@@ -33,6 +34,8 @@ type Platform struct {
 	// Forward opens port forwards to the guest that has an adapter with this address
 	// on the NAT network; stop closes them. Nil: there are none.
 	Forward func(mac string, f []host.Forward) (stop func(), err error)
+	// VsockServices are what guests with a vsock device reach on the host, by port.
+	VsockServices map[uint32]vsock.Service
 	// Stolen is the time in ns that a virtual CPU's thread waited for a processor,
 	// where there is no CPUScheduler to ask; nil: it is not known.
 	Stolen func(machine string, index int) uint64
@@ -42,7 +45,8 @@ type Platform struct {
 	Event func(machine, severity, text string)
 }
 
-// CPUScheduler shares the host's processors among machines.
+// CPUScheduler shares the host's processors among machines. cpus are all that a machine
+// can have in its life, each with a thread; the shares are given.
 type CPUScheduler interface {
 	// Check says whether Admit would refuse now.
 	Check(machine string, cpus int, s host.CPUSpec) error

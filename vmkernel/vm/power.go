@@ -30,7 +30,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	share, err := m.admit()
 	var bd *board
 	if err == nil {
-		bd, err = build(m.p, m.conf, share, b.Disks, m.con, m.ask)
+		bd, err = build(m.p, m.conf, share, b.Disks, &m.con, m.ask)
 	}
 	if err == nil {
 		bd.generation = m.generation
@@ -60,12 +60,26 @@ func (m *Machine) powerOn(b host.Boot) error {
 	return nil
 }
 
+// cpuShares are the shares of a machine that asks for none, for each processor that it
+// has.
+const cpuShares = 1000
+
+// entitled is what c asks for, with its shares filled in: processors that may come
+// later have theirs from the next start on.
+func entitled(c host.Config) host.CPUSpec {
+	s := c.CPU
+	if s.Shares == 0 {
+		s.Shares = cpuShares * c.CPUs
+	}
+	return s
+}
+
 // admit asks for the processors' time that the machine is to have.
 func (m *Machine) admit() (Entitlement, error) {
 	if m.p.CPUs == nil {
 		return nil, nil
 	}
-	share, err := m.p.CPUs.Admit(m.conf.ID, m.conf.CPUs, m.conf.CPU)
+	share, err := m.p.CPUs.Admit(m.conf.ID, m.conf.AllCPUs(), entitled(m.conf))
 	if err != nil {
 		return nil, &host.ConfigError{Field: "cpu", Err: err}
 	}
@@ -99,7 +113,7 @@ func (m *Machine) powerOff(reason string) {
 	}
 	m.boot.Close()
 	m.boot = host.Boot{}
-	m.con.OnInput(nil)
+	m.con.connect(nil)
 	m.mu.Lock()
 	if m.b != nil {
 		m.last = m.counters()

@@ -15,7 +15,6 @@ import (
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vbus"
-	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vdev/acpipm"
 )
 
@@ -72,6 +71,9 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 	if len(o.Boot.Disks) != len(conf.Disks) {
 		return nil, &host.ConfigError{Field: "disks", Err: fmt.Errorf("%d disks were given for %d of the saved machine", len(o.Boot.Disks), len(conf.Disks))}
 	}
+	if o.NewGeneration {
+		conf.UUID = "" // a twin is somebody else, from its next reset on
+	}
 	m := newMachine(t.p, conf)
 	m.generation = h.Generation
 	if o.NewGeneration {
@@ -83,7 +85,7 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 		return nil, err
 	}
 	f := &frozen{}
-	f.b, err = build(t.p, conf, share, o.Boot.Disks, m.con, m.ask)
+	f.b, err = build(t.p, conf, share, o.Boot.Disks, &m.con, m.ask)
 	if err != nil {
 		m.discard()
 		return nil, translate(err)
@@ -117,7 +119,7 @@ func (m *Machine) discard() {
 	m.busy.Store(true)
 	close(m.quit)
 	<-m.gone
-	m.con.Close()
+	m.con.close()
 }
 
 func bad(err error) error {
@@ -147,7 +149,7 @@ func (t *Manager) accept(h *checkpoint.Header) (c host.Config, err error) {
 		return c, err
 	}
 	_, _, regions := memory(uint64(c.MemoryMiB) << 20)
-	if int64(h.CPUs) != int64(c.CPUs) || !slices.Equal(h.Memory, ranges(regions)) {
+	if int64(h.CPUs) != int64(c.AllCPUs()) || !slices.Equal(h.Memory, ranges(regions)) {
 		return c, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
 	}
 	return c, nil
@@ -271,7 +273,7 @@ func (b *board) mapAll() error {
 		return fmt.Errorf("vm: restore: %w", err)
 	}
 	for _, m := range maps {
-		if err := b.table.Map(m.GPA, m.HPA, m.Size, vcpu.ProtRead|vcpu.ProtWrite|vcpu.ProtExec); err != nil {
+		if err := b.table.Map(m.GPA, m.HPA, m.Size, allRights); err != nil {
 			return fmt.Errorf("vm: map %#x: %w", m.GPA, err)
 		}
 	}

@@ -138,7 +138,9 @@ func (m *Machine) freeze(f *frozen) error {
 
 func (m *Machine) collect(f *frozen) error {
 	b := m.b
-	conf, err := json.Marshal(m.conf)
+	c := m.conf
+	c.UUID = host.FormatUUID(c.SystemUUID()) // it may come back under another ID
+	conf, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("vm: save: configuration: %w", err)
 	}

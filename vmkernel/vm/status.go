@@ -30,6 +30,9 @@ func (m *Machine) Status() host.Status {
 		s = m.counters()
 		s.Uptime = time.Since(m.start)
 		s.MemoryUsed = m.b.mem.Resident()
+		if m.b.balloon != nil { // the board is being built
+			m.b.balloonStatus(&s)
+		}
 	}
 	s.State, s.Reason, s.Since = m.state, m.reason, m.since
 	return s
@@ -52,7 +55,9 @@ func (m *Machine) counters() (s host.Status) {
 			one.Sched, one.Ready, one.Wait = true, ready, wait
 			one.Run = max(0, one.Run-ready)
 		}
-		s.CPUs = append(s.CPUs, one)
+		if len(s.CPUs) < m.conf.CPUs { // the others only wait
+			s.CPUs = append(s.CPUs, one)
+		}
 		s.CPUTime += max(0, c.time()-wait)
 	}
 	for k := vcpu.Kind(0); k < vcpu.NumKinds; k++ {

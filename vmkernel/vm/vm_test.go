@@ -396,7 +396,7 @@ func TestHolesReadOnes(t *testing.T) {
 			Do: func(e *fakecpu.Engine) { e.R.RIP, e.R.GPR[vcpu.RAX], e.R.GPR[vcpu.RBX] = 0x100100, 0, gpa }}
 	}
 	after := fakecpu.Step{Exit: vcpu.Exit{Kind: vcpu.KindInterrupt}, Do: func(e *fakecpu.Engine) { got <- e.R.GPR[vcpu.RAX] }}
-	b := newBench(t, read(0xa0000), after, read(0xfed00000), after, read(0xffffffff0), after, read(0xfee00030), after)
+	b := newBench(t, read(0xa0000), after, read(0xfed80000), after, read(0xffffffff0), after, read(0xfee00030), after)
 	k := kernel(&b.closed)
 	code := make([]byte, 4096)
 	_, _ = k.Kernel.ReadAt(code, 0)

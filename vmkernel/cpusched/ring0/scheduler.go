@@ -93,7 +93,7 @@ func (r *Scheduler) wake(who uint32, now uint64)  { r.s.Wake(r.ids[who], int64(n
 func (r *Scheduler) Check(machine string, cpus int, s host.CPUSpec) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	id, err := r.s.AddVM(r.s.Root(), machine, spec(cpus, s))
+	id, err := r.s.AddVM(r.s.Root(), machine, spec(s))
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (r *Scheduler) Check(machine string, cpus int, s host.CPUSpec) error {
 func (r *Scheduler) Admit(machine string, cpus int, s host.CPUSpec) (vm.Entitlement, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	id, err := r.s.AddVM(r.s.Root(), machine, spec(cpus, s))
+	id, err := r.s.AddVM(r.s.Root(), machine, spec(s))
 	if err != nil {
 		return nil, err
 	}
@@ -121,12 +121,8 @@ func (r *Scheduler) Admit(machine string, cpus int, s host.CPUSpec) (vm.Entitlem
 	return e, nil
 }
 
-func spec(cpus int, s host.CPUSpec) cpusched.Spec {
-	p := cpusched.Spec{Shares: int64(s.Shares), Reservation: int64(s.Reservation), Limit: int64(s.Limit)}
-	if p.Shares == 0 {
-		p.Shares = min(int64(cpus)*cpusched.CPUShares, cpusched.MaxShares)
-	}
-	return p
+func spec(s host.CPUSpec) cpusched.Spec {
+	return cpusched.Spec{Shares: int64(s.Shares), Reservation: int64(s.Reservation), Limit: int64(s.Limit)}
 }
 
 // entitlement implements vm.Entitlement.

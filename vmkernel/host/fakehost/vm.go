@@ -17,6 +17,8 @@ type VM struct {
 
 	mu      sync.Mutex
 	cfg     host.Config
+	balloon uint64 // bytes
+	serial  [host.NumSerial - 1]*host.Console
 	busy    bool
 	state   host.State
 	reason  string
@@ -32,6 +34,9 @@ type VM struct {
 
 func newVM(h *Host, c host.Config) *VM {
 	v := &VM{h: h, cfg: c.Clone(), cons: host.NewConsole(), since: h.opt.Now()}
+	for i := range v.serial {
+		v.serial[i] = host.NewSerial()
+	}
 	v.cons.OnInput(v.echo)
 	return v
 }
@@ -46,6 +51,17 @@ func (v *VM) Config() host.Config {
 // Console implements host.VM.
 func (v *VM) Console() *host.Console { return v.cons }
 
+// Serial implements host.VM.
+func (v *VM) Serial(n int) *host.Console {
+	if n < 1 || n > host.NumSerial {
+		return nil
+	}
+	if n == 1 {
+		return v.cons
+	}
+	return v.serial[n-2]
+}
+
 // Status implements host.VM.
 func (v *VM) Status() host.Status {
 	v.mu.Lock()
@@ -55,6 +71,8 @@ func (v *VM) Status() host.Status {
 		s.Uptime = v.h.opt.Now().Sub(v.started)
 		s.CPUTime = time.Duration(v.exits) * time.Microsecond
 		s.Exits = []host.ExitCount{{Kind: "pio", Count: v.exits}, {Kind: "hlt", Count: v.exits / 2}}
+		size := uint64(v.cfg.MemoryMiB) << 20
+		s.MemoryTarget, s.MemoryBalloon, s.MemoryReclaimed = size-v.balloon, v.balloon, v.balloon
 		v.deviceStats(&s)
 	}
 	return s
@@ -148,6 +166,7 @@ func (v *VM) Start(ctx context.Context, b host.Boot) error {
 	}
 	v.mu.Lock()
 	v.disks, b.Disks, v.down = b.Disks, nil, map[string]bool{}
+	v.balloon = 0
 	v.held, v.boot, v.started, v.exits = uint64(v.cfg.MemoryMiB)<<20, b, v.h.opt.Now(), 1
 	v.mu.Unlock()
 	v.cons.DropInput()

@@ -62,6 +62,42 @@ func buttons(t *testing.T, b *bench) {
 	}
 }
 
+func memoryTarget(t *testing.T, b *bench) {
+	vm := b.create(t, "a")
+	ctx := t.Context()
+	size := uint64(vm.Config().MemoryMiB) << 20
+	if err := vm.SetMemoryTarget(ctx, size); !errors.Is(err, host.ErrState) {
+		t.Errorf("while off: %v", err)
+	}
+	if err := vm.Start(ctx, b.boot()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []uint64{size, size - 4<<20, size - 8<<10} {
+		if err := vm.SetMemoryTarget(ctx, want); err != nil || vm.Status().MemoryTarget != want {
+			t.Errorf("%d: %v, status %d", want, err, vm.Status().MemoryTarget)
+		}
+	}
+	var bad *host.ConfigError
+	if err := vm.SetMemoryTarget(ctx, 4096); !errors.As(err, &bad) {
+		t.Errorf("too little: %v", err)
+	}
+	if err := vm.AddCPUs(ctx, 1); !errors.Is(err, host.ErrTooMany) {
+		t.Errorf("a CPU without MaxCPUs: %v", err)
+	}
+	for n := 1; n <= host.NumSerial; n++ {
+		if vm.Serial(n) == nil {
+			t.Errorf("no serial port %d", n)
+		}
+	}
+	if vm.Serial(0) != nil || vm.Serial(host.NumSerial+1) != nil || vm.Serial(1) != vm.Console() {
+		t.Error("numbers of serial ports")
+	}
+	vm.Stop(ctx)
+	if s := vm.Status(); s.MemoryTarget != 0 {
+		t.Errorf("off: target %d", s.MemoryTarget)
+	}
+}
+
 // badDevices are configurations that every host refuses with the field's name.
 func badDevices(t *testing.T, b *bench) {
 	disk := func(edit func(*host.DiskConfig)) func(*host.Config) {
@@ -83,7 +119,9 @@ func badDevices(t *testing.T, b *bench) {
 		field string
 		is    error
 	}{
-		"level": {func(c *host.Config) { c.CPULevel = "x86-64-v9" }, "cpuLevel", nil},
+		"level":              {func(c *host.Config) { c.CPULevel = "x86-64-v9" }, "cpuLevel", nil},
+		"vsock of the host":  {func(c *host.Config) { c.VsockCID = 2 }, "vsockCID", nil},
+		"vsock of everybody": {func(c *host.Config) { c.VsockCID = 0xffffffff }, "vsockCID", nil},
 		"300 disks": {func(c *host.Config) {
 			for i := range 300 {
 				c.Disks = append(c.Disks, host.DiskConfig{Name: fmt.Sprint("d", i), Kind: host.DiskNull, SizeMiB: 1})

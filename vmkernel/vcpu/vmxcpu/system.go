@@ -255,9 +255,6 @@ func (e *Engine) loadPDPTEs(s *vcpu.System) {
 	}
 	base := s.CR3 & 0xffffffe0
 	for i := range e.pdpte {
-		e.pdpte[i] = 0
-		if hpa, ok := e.t.translate(base + uint64(i)*8); ok {
-			e.pdpte[i] = e.f.Table(hpa &^ 0xfff)[hpa>>3&511]
-		}
+		e.pdpte[i] = e.t.word(base + uint64(i)*8)
 	}
 }

@@ -79,13 +79,17 @@ func (t *table) Protect(gpa, size uint64, p vcpu.Prot) error {
 // Root implements vcpu.NestedTable: the EPT pointer.
 func (t *table) Root() uint64 { return t.f.caps.EPTP(t.ept.Root()) }
 
-// translate gives the host-physical address behind gpa, for the load of
-// page-directory pointers only: guest memory is gmem's.
-func (t *table) translate(gpa uint64) (hpa uint64, ok bool) {
+// word reads the 8 aligned bytes at gpa, for the load of page-directory pointers only:
+// guest memory is gmem's. It holds the lock while it reads, so the frame does not go
+// away meanwhile: Unmap comes before that.
+func (t *table) word(gpa uint64) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	hpa, _, _, ok = t.ept.Lookup(gpa)
-	return hpa, ok
+	hpa, _, _, ok := t.ept.Lookup(gpa)
+	if !ok {
+		return 0
+	}
+	return t.f.Table(hpa &^ 0xfff)[hpa>>3&511]
 }
 
 // Close implements vcpu.NestedTable. All engines are closed.

@@ -49,6 +49,7 @@ const carryBit = 31
 // General-purpose events (4.8.4.1): bits of GPE0_STS and GPE0_EN.
 const (
 	GPEGenerationID = 0 // the VM generation ID changed
+	GPEProcessor    = 1 // a processor came
 
 	numGPEs = 8 * GPEN / 2
 )

@@ -15,7 +15,7 @@ func dsdt(cfg Config) aml {
 	body := join(
 		name("\\_S5", pkg(integer(acpipm.S5), integer(acpipm.S5), integer(0), integer(0))),
 		scope("\\_SB",
-			processors(cfg.CPUs),
+			processors(cfg),
 			device("MBRD", // motherboard resources
 				name("_HID", eisaID("PNP0C02")), name("_UID", integer(0)),
 				resources(ioPorts(acpipm.Base, 16), ioPorts(acpipm.ResetPort, 1), ioPorts(0x92, 1), ioPorts(0x80, 1))),
@@ -27,17 +27,9 @@ func dsdt(cfg Config) aml {
 			pciRoot(cfg.PCIe),
 		),
 		generationEvent(cfg.GenerationID),
+		processorEvent(cfg),
 	)
 	return body
-}
-
-// processors are device objects (8.4); _UID is the MADT's processor UID.
-func processors(n int) aml {
-	var out aml
-	for i := range n {
-		out = join(out, device(fmt.Sprintf("C%03X", i), name("_HID", str("ACPI0007")), name("_UID", integer(uint64(i)))))
-	}
-	return out
 }
 
 func serial(cfg Config) aml {

@@ -17,7 +17,7 @@ func full(t testing.TB) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{CPUs: 4, SerialPorts: 2, HPET: true, GenerationID: 0xFF000, PCIe: &PCIe{Slots: 18, Windows: w},
+	return Config{CPUs: 4, MaxCPUs: 6, SerialPorts: 2, HPET: true, GenerationID: 0xFF000, PCIe: &PCIe{Slots: 18, Windows: w},
 		NUMA: []Node{{CPUs: []int{0, 1}, Memory: []Range{{0, 3 << 30}}}, {CPUs: []int{2, 3}, Memory: []Range{{4 << 30, 1 << 30}}}}}
 }
 
@@ -27,6 +27,7 @@ func written(cfg Config) map[string][]byte {
 		"dsdt.aml": sdt("DSDT", 2, dsdt(cfg)), "apic.aml": sdt("APIC", 5, madt(cfg)),
 		"facp.aml": sdt("FACP", 6, fadt(cfg, 0x1000, 0x2000)), "facs.aml": buildFACS(),
 		"mcfg.aml": sdt("MCFG", 1, mcfg()), "srat.aml": sdt("SRAT", 3, srat(cfg.NUMA)), "hpet.aml": sdt("HPET", 1, hpet()),
+		"spcr.aml": sdt("SPCR", 2, spcr()),
 	}
 }
 
@@ -64,10 +65,17 @@ func TestIASL(t *testing.T) {
 	for _, want := range []string{
 		`Name (_HID, EisaId ("PNP0A08")`, "ToUUID (\"33db4d5b-1ff7-401c-9657-7441c03dd766\")", "Method (_OSC, 4, NotSerialized)",
 		"0xE0000000,         // Address Base", "Device (RP11)", "Name (_ADR, 0x00120001)", "Method (_E00, 0, NotSerialized)",
-		`Notify (\_SB.VGEN, 0x80)`, `"VM_Gen_Counter"`, "0x000000C000000000, // Range Minimum", "0xFED00000,         // Address Base",
+		`Notify (\_SB.VGEN, 0x80)`, `"VM_Gen_Counter"`,
+		"OperationRegion (CPUR, SystemIO, 0x0620, 0x05)", "Method (CPUX, 2, Serialized)", "Device (C005)", "If ((CPUX (0x05, Zero) & One))",
+		"Method (_E01, 0, NotSerialized)", `If ((\_SB.CPUX (0x05, One) & 0x02))`, `Notify (\_SB.C005, One)`, "0x000000C000000000, // Range Minimum", "0xFED00000,         // Address Base",
 	} {
 		if !strings.Contains(text["dsdt.aml"], want) {
 			t.Errorf("DSDT has no %s", want)
+		}
+	}
+	for _, want := range []string{"Interface Type : 00", "Interrupt Type : 03", "PCAT-compatible IRQ : 04", "Baud Rate : 07", "00000000000003F8"} {
+		if !strings.Contains(text["spcr.aml"], want) {
+			t.Errorf("SPCR has no %s in\n%s", want, text["spcr.aml"])
 		}
 	}
 	if t.Failed() {

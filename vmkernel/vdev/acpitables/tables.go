@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"basalt/vmkernel/vdev/acpipm"
+	"basalt/vmkernel/vdev/cpuhp"
 	"basalt/vmkernel/vdev/ioapic"
 	"basalt/vmkernel/vdev/lapic"
 	"basalt/vmkernel/vdev/rtc"
@@ -13,7 +14,10 @@ import (
 
 // Config is what the tables describe.
 type Config struct {
-	CPUs        int // 1 to MaxCPUs; APIC ID n is processor UID n
+	CPUs int // 1 to MaxCPUs; APIC ID n is processor UID n
+	// MaxCPUs is how many there can be while the machine runs, CPUs to cpuhp.Max; 0:
+	// none comes.
+	MaxCPUs     int
 	SerialPorts int // 0 to 4
 	VGA         bool
 	PCIe        *PCIe  // nil: no PCI
@@ -42,6 +46,8 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 	switch {
 	case cfg.CPUs < 1 || cfg.CPUs > MaxCPUs:
 		return nil, 0, fmt.Errorf("acpitables: %d processors: %w", cfg.CPUs, ErrConfig)
+	case cfg.MaxCPUs != 0 && (cfg.MaxCPUs < cfg.CPUs || cfg.MaxCPUs > cpuhp.Max):
+		return nil, 0, fmt.Errorf("acpitables: %d processors of %d: %w", cfg.CPUs, cfg.MaxCPUs, ErrConfig)
 	case cfg.SerialPorts < 0 || cfg.SerialPorts > 4:
 		return nil, 0, fmt.Errorf("acpitables: %d serial ports: %w", cfg.SerialPorts, ErrConfig)
 	case base%64 != 0 || base > 1<<32-1<<20:
@@ -76,6 +82,9 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 	}
 	if cfg.HPET {
 		add("HPET", 1, hpet())
+	}
+	if cfg.SerialPorts > 0 {
+		add("SPCR", 2, spcr())
 	}
 	x := place(sdt("XSDT", 1, list))
 	copy(image, buildRSDP(x))
@@ -201,9 +210,13 @@ const (
 func madt(cfg Config) []byte {
 	t := le.AppendUint32(nil, lapic.DefaultBase)
 	t = le.AppendUint32(t, pcatCompat)
-	for i := range cfg.CPUs {
+	for i := range max(cfg.CPUs, cfg.MaxCPUs) {
 		if i < 255 {
-			t = le.AppendUint32(append(t, typeLAPIC, 8, byte(i), byte(i)), 1)
+			flags := uint32(madtEnabled)
+			if i >= cfg.CPUs {
+				flags = madtCapable
+			}
+			t = append(t, localAPICEntry(i, flags)...)
 			continue
 		}
 		t = append(t, typeX2APIC, 16, 0, 0)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"basalt/vmkernel/vdev/cpuhp"
 	"basalt/vmkernel/vdev/pcie"
 )
 
@@ -100,6 +101,13 @@ func (w *walker) terms(at string, b aml) {
 			n, v = w.name(b[1:])
 			b = w.value(v)
 			w.names[at+n] = v[:len(v)-len(b)]
+		case b[0] == opExt && b[1] == opRegion:
+			n, v := w.name(b[2:])
+			rest := w.value(w.value(v[1:]))
+			w.names[at+n] = v[:len(v)-len(rest)]
+			b = rest
+		case b[0] == opExt && b[1] == opField:
+			_, b = w.length(b[2:])
 		case b[0] == opScope || b[0] == opExt && b[1] == opDevice || b[0] == opMethod:
 			op, skip := b[0], 1
 			if op == opExt {
@@ -167,11 +175,16 @@ func TestOptionalTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(image) > 0x1_F000 {
-		t.Errorf("%d bytes do not fit below the last page of the BIOS area", len(image))
+	most := cfg
+	most.MaxCPUs = cpuhp.Max
+	if big, _, err := Build(most, DefaultBase); err != nil || len(big) > 0x1_E000 {
+		t.Errorf("%d bytes with all processors, %v", len(big), err)
+	}
+	if len(image) > 0x1_E000 {
+		t.Errorf("%d bytes do not fit below the last two pages of the BIOS area", len(image))
 	}
 	x := table(t, image, DefaultBase, le.Uint64(image[rsdp-DefaultBase+24:]), "XSDT")
-	signatures := []string{"FACP", "APIC", "MCFG", "SRAT", "HPET"}
+	signatures := []string{"FACP", "APIC", "MCFG", "SRAT", "HPET", "SPCR"}
 	if len(x) != 36+8*len(signatures) {
 		t.Fatalf("XSDT of %d bytes", len(x))
 	}

@@ -58,7 +58,7 @@ func (r *Root) Plug(e *Endpoint) (Address, error) {
 			return r.plug(e, p)
 		}
 	}
-	return Address{}, fmt.Errorf("pcie: %s: all %d slots are taken (a machine has at most %d): %w", e.Name(), len(r.ports), MaxSlots, ErrLimit)
+	return Address{}, fmt.Errorf("pcie: %s: all %d slots that the machine was started with are taken: %w", e.Name(), len(r.ports), ErrLimit)
 }
 
 // PlugSlot is Plug for a slot by number, from 0.

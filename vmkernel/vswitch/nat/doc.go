@@ -43,6 +43,9 @@
 //   - All is bounded (Limits): connections, half-open dials, UDP flows and DNS
 //     queries, in all and per guest; leases by the size of the prefix; buffers by
 //     the number of connections times 2 x (MaxBuffer + 16 KiB).
+//   - A new client gets an address that nobody had, while there is one: a client that
+//     was away finds its own again (RFC 2131 section 4.3.1). Hold reserves what a
+//     client has, for port forwards; it needs no client yet.
 //   - A DHCP server that hears a client hardware address other than the frame's
 //     source does not answer: one machine gets one lease.
 //

@@ -32,6 +32,8 @@
 //   - A request that failed reports as written only what was.
 //   - A capacity that is no multiple of 512 cannot be (blockio). CapacityChanged
 //     takes over a new size of the disk.
+//   - A queue counts its requests with atomics of its own (Stats), before the guest
+//     sees that they ended.
 //
 // # Locking
 //
