@@ -46,7 +46,7 @@ func run() error {
 	b := &bench{m: vm.NewManager(p), cpus: set.Count()}
 	fmt.Printf("fair: engine %s, guests on processors %v of %d\n", f.Name(), set, linux.CPUs())
 	agent := startAgent()
-	for _, test := range []func() error{b.shares, b.exits, b.siblings, b.reservation, b.limit, b.refused} {
+	for _, test := range []func() error{b.shares, b.exits, b.siblings, b.reservation, b.limit, b.stops, b.refused} {
 		if err := test(); err != nil {
 			return err
 		}
@@ -68,6 +68,10 @@ func factory() (vcpu.Factory, error) {
 	amd.PassMSRs = vcpu.PassedMSRs()
 	return svmcpu.NewFactory(amd)
 }
+
+// agentWait bounds a step of the agent's. The slowest processor that this runs on does
+// 20 million instructions a second, and a collection of garbage on it takes most of one.
+const agentWait = 2 * time.Second
 
 // agent stands for the API.
 type agent struct {
@@ -103,7 +107,7 @@ func (a *agent) end() error {
 	<-a.gone
 	worst := time.Duration(a.worst.Load())
 	fmt.Printf("fair: the agent made %d steps, the longest took %v\n", a.steps.Load(), worst.Round(time.Millisecond))
-	if worst > time.Second {
+	if worst > agentWait {
 		return fmt.Errorf("the agent waited %v", worst)
 	}
 	return nil
@@ -194,7 +198,7 @@ func (b *bench) shares() error { return b.ratio("spin", "spin", 10*time.Second, 
 
 // exits: the same when those with most shares are in ordinary Go all the time. What
 // they do there after they lost their processor is on the agent's account.
-func (b *bench) exits() error { return b.ratio("spin", "loop-hole", 4*time.Second, .1) }
+func (b *bench) exits() error { return b.ratio("spin", "loop-hole", 4*time.Second, .15) }
 
 func (b *bench) ratio(light, heavy string, each time.Duration, tolerance float64) error {
 	var list []host.VM
@@ -326,6 +330,46 @@ func (b *bench) limit() error {
 		}
 	}
 	return nil
+}
+
+// stops: whoever has to stop does not wait for its turn, which by one share against
+// hundreds of thousands, or by a thousandth of a processor, would be long.
+func (b *bench) stops() error {
+	list := make([]host.VM, 0, 5)
+	for i := range 2*b.cpus + 1 {
+		s := host.CPUSpec{Shares: 100000}
+		if i == 0 {
+			s.Shares = 1
+		}
+		v, err := b.start("spin", 1, s)
+		if err != nil {
+			return err
+		}
+		list = append(list, v)
+	}
+	v, err := b.start("spin", 1, host.CPUSpec{Limit: 1, Shares: 1})
+	if err != nil {
+		return err
+	}
+	list = append(list, v)
+	gain(time.Duration(b.cpus)*time.Second, list...)
+	for range 3 {
+		for _, v := range []host.VM{list[0], v} {
+			t := time.Now()
+			if err := v.Pause(context.Background()); err != nil {
+				return fmt.Errorf("pause of %s: %w", v.Config().ID, err)
+			}
+			fmt.Printf("fair: %s paused after %v\n", v.Config().ID, time.Since(t).Round(time.Millisecond))
+			if d := time.Since(t); d > agentWait {
+				return fmt.Errorf("a pause took %v", d)
+			}
+			if err := v.Resume(context.Background()); err != nil {
+				return err
+			}
+		}
+		gain(time.Duration(b.cpus)*200*time.Millisecond, list...)
+	}
+	return b.stop(list...)
 }
 
 // refused: what cannot be backed is refused at the start, with the reason.
