@@ -68,6 +68,10 @@ image: build/basalt.img ## build the GPT disk image for a USB stick or disk
 build/basalt.img: build/basalt.elf deps
 	go run ./cmd/mkimage image -o $@ build/basalt.elf
 
+# The host with Debian's files for its store, for firmware that reads no file for QEMU.
+build/debian.img: build/basalt.elf guests deps
+	go run ./cmd/mkimage image -files build/guests/debian-files.cpio -o $@ build/basalt.elf
+
 .PHONY: run
 run: deps build ## the main job: boot the host in QEMU, run a Debian guest, attach to its console
 	go run ./qemu-test/demo
@@ -91,8 +95,12 @@ guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (
 	go run ./qemu-test/artefacts/get
 
 .PHONY: cases
-cases: deps guests build/basalt.elf build/basalt.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/go127/basalt.elf ## boot the test table in the emulators
+cases: deps guests build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/go127/basalt.elf ## boot the test table in the emulators
 	go test -count=1 -v -parallel 2 -timeout 40m ./qemu-test/cases
+
+.PHONY: debian
+debian: deps guests build/basalt.elf build/debian.img ## Debian with systemd as a guest on both engines, the slow rows too
+	go test -count=1 -v -timeout 90m -run TestSystemd ./qemu-test/cases -long
 
 # The same tree with the next Go. A toolchain that is a module needs a GOROOT
 # outside the module cache, which mkoverlay makes. Go 1.27 refuses references to
@@ -128,6 +136,9 @@ ktest: deps ## test packages in ring 0: PKG=sync, PKG=std (the list), PKG=./vmke
 stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS=4
 	go run ./qemu-test/stress/boot -time $(or $(TIME),10m) -cpus $(or $(CPUS),4) build/stress.elf
 
+.PHONY: cycles
+cycles: deps guests build/basalt.elf build/basalt.img ## suspend, restore and clone a working guest N=200 times: ENGINE=amd-v|vt-x LOAD=micro|debian
+	go run ./qemu-test/cycles -n $(or $(N),200) -engine $(or $(ENGINE),amd-v) -load $(or $(LOAD),micro) $(ARGS)
 .PHONY: fuzz
 fuzz: build/_overlay/overlay.json ## every fuzz target, TIME=60s each: PKG=./vmkernel/vdev/... RUN=regexp SHARE=10m (all together) ARGS=-h
 	go run ./qemu-test/fuzz -time $(or $(TIME),60s) -share $(or $(SHARE),0) -pkg $(or $(PKG),./...) -run '$(RUN)' $(ARGS)

@@ -4,7 +4,7 @@
 set -euo pipefail
 declare -A need=(
 	[qemu-system-x86_64]=qemu-system-x86 [bochs]=bochs [grub-mkimage]=grub-common
-	[mmdebstrap]=mmdebstrap [mkfs.ext4]=e2fsprogs [mcopy]=mtools [/usr/share/ovmf/OVMF.fd]=ovmf [/usr/share/bochs/BIOS-bochs-latest]=bochsbios
+	[mmdebstrap]=mmdebstrap [iperf3]=iperf3 [mkfs.ext4]=e2fsprogs [mcopy]=mtools [/usr/share/ovmf/OVMF.fd]=ovmf [/usr/share/bochs/BIOS-bochs-latest]=bochsbios
 	[/usr/lib/grub/i386-pc/boot.img]=grub-pc-bin [/usr/share/vgabios/vgabios.bin]=vgabios
 )
 missing=()

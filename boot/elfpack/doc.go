@@ -4,8 +4,9 @@
 //
 // The output has the ELF header, one PT_NOTE (the Xen note), one PT_LOAD for
 // the boot blob (boot/stub) and the kernel's own PT_LOADs at the addresses at
-// which they were linked, with p_memsz cut to p_filesz (boot/stub's doc.go says
-// why). Section headers and symbols stay behind in the linked file: debuggers
+// which they were linked, with p_memsz of the data cut to the part of the BSS
+// that the kernel keeps at its own addresses, info.EagerBSS (boot/stub's doc.go
+// says why). Section headers and symbols stay behind in the linked file: debuggers
 // read that one. The output depends on the input alone.
 //
 // Input: ELF64, little endian, EM_X86_64, ET_EXEC, p_vaddr = p_paddr, at most

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"basalt/boot/info"
 	"basalt/boot/stub"
 )
 
@@ -124,8 +125,12 @@ func (k *Kernel) ELF() []byte {
 	for _, s := range k.Segments {
 		off = (off+pageSize-1)&^(pageSize-1) + s.Addr%pageSize
 		n := uint64(len(s.Bytes))
+		mem := n
+		if s.end() == k.Header.DataEnd {
+			mem += min(info.EagerBSS, k.Header.BSSEnd-s.end())
+		}
 		phdrs = append(phdrs, elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(s.Flags), Off: off,
-			Vaddr: s.Addr, Paddr: s.Addr, Filesz: n, Memsz: n, Align: pageSize})
+			Vaddr: s.Addr, Paddr: s.Addr, Filesz: n, Memsz: mem, Align: pageSize})
 		off += n
 	}
 	eh := elf.Header64{

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 
+	"basalt/boot/info"
 	"basalt/boot/stub"
 )
 
@@ -63,13 +64,13 @@ func TestELF(t *testing.T) {
 	if len(loads) != 4 || loads[0].Paddr != stub.Base || loads[0].Memsz != stub.End-stub.Base {
 		t.Fatalf("%d segments, the first at %#x", len(loads), loads[0].Paddr)
 	}
-	for i, want := range []struct{ addr, off, n uint64 }{{0xfff000, 0, 0x2800}, {0x1002000, 0x3000, 0x1000}, {0x1003000, 0x4000, 0x123}} {
+	for i, want := range []struct{ addr, off, n, bss uint64 }{{0xfff000, 0, 0x2800, 0}, {0x1002000, 0x3000, 0x1000, 0}, {0x1003000, 0x4000, 0x123, info.EagerBSS}} {
 		p := loads[i+1]
 		b := make([]byte, p.Filesz)
 		if _, err := p.ReadAt(b, 0); err != nil {
 			t.Fatal(err)
 		}
-		if p.Paddr != want.addr || p.Filesz != p.Memsz || !bytes.Equal(b, in[want.off:want.off+want.n]) || p.Off%0x1000 != p.Paddr%0x1000 {
+		if p.Paddr != want.addr || p.Memsz != p.Filesz+want.bss || !bytes.Equal(b, in[want.off:want.off+want.n]) || p.Off%0x1000 != p.Paddr%0x1000 {
 			t.Errorf("segment %d: %+v", i, p.ProgHeader)
 		}
 	}

@@ -104,6 +104,10 @@ func (k Kind) String() string {
 	return names[k]
 }
 
+// EagerBSS is how many bytes of the kernel's BSS the kernel backs from the start, at
+// their own physical addresses: loaders have to keep them free.
+const EagerBSS = 4 << 20
+
 // Module is a file that the loader brought: [Start, End) in physical memory.
 type Module struct {
 	Start, End uint64

@@ -44,10 +44,11 @@
 // # The kernel's BSS
 //
 // The linked kernel has a BSS of tens of MiB that must not cost memory until
-// it is touched, so the loaders are not told about it: nobody zeroes it and
-// nobody keeps it free. The boot header gives the range; the kernel zeroes
-// what it uses. Because a loader may then have put its own structures there,
-// the stub copies the multiboot2 information (up to 64 KiB) and the first
+// it is touched, so the loaders are told of its first info.EagerBSS bytes only,
+// which the kernel uses at their own physical addresses: GRUB puts a large module
+// right behind what it was told. The boot header gives the whole range; the kernel
+// zeroes what it uses. Because a loader may be told nothing (an older image, or one
+// that ignores p_memsz) and have put its own structures there, the stub copies the multiboot2 information (up to 64 KiB) and the first
 // module (up to 64 KiB; the settings file) into the blob first. Larger ones
 // stay where they are. A PVH loader keeps its structures below 1 MiB (QEMU,
 // and every other one seen).

@@ -34,6 +34,14 @@ func (b *bar) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// to says how much went by, and of how much.
+func (b *bar) to(n, total int64) {
+	b.n, b.total = min(n, total), total
+	if b.w != nil && total > 0 {
+		b.draw()
+	}
+}
+
 func (b *bar) draw() {
 	const width = 30
 	b.shown = true

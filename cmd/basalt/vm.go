@@ -19,16 +19,18 @@ import (
 func (a *app) vmCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "vm", Aliases: []string{"vms"}, Short: "Create, run and inspect virtual machines", Args: cobra.NoArgs,
-		Long: "A machine is named by its name or by its id. It is off, starting, running, paused or crashed.",
+		Long: "A machine is named by its name or by its id. It is off, starting, running, paused, crashed or suspended.",
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.vmCreate(), a.vmList(), a.vmShow(), a.vmStart(),
-		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled.\nTo shut a guest down in order, use 'basalt vm shutdown', or do it in the guest."),
+		a.vmAct("stop", "Cut the power of machines", "Cut the power at once, as by pulling the plug. A start that is under way is cancelled, and the state\nof a suspended machine is thrown away.\nTo shut a guest down in order, use 'basalt vm shutdown', or do it in the guest."),
 		a.vmShutdown(),
 		a.vmAct("nmi", "Send an NMI to machines", "Raise the NMI pin of every CPU of running machines. What a guest does then is its own affair:\nLinux can be told to panic, and write a dump."),
 		a.vmAct("reset", "Press the reset button of machines", "Restart the guests at once with the files that they were started with."),
 		a.vmAct("pause", "Hold machines", "Hold the guests: they use no CPU time and their clocks stand still."),
-		a.vmAct("resume", "Let held machines go on", "Let paused guests go on where they were."),
+		a.vmAct("resume", "Let held machines go on", "Let paused or suspended guests go on where they were. The state of a suspended one is removed then."),
+		a.vmAct("discard", "Throw the state of suspended machines away", "Throw the saved state of suspended machines away: they are off, as if their power had been cut."),
+		a.vmSuspend(), a.vmClone(), a.vmRestore(), a.vmState(),
 		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove(), a.vmDisk(), a.vmNIC(), a.vmTop())
 	return c
 }
@@ -80,6 +82,9 @@ func printVM(w io.Writer, v wire.VM) {
 	}
 	row("State", "%s", state)
 	row("Since", "%s", v.Since.Local().Format(time.DateTime))
+	if v.StateFile != "" {
+		row("State in", "%s", v.StateFile)
+	}
 	row("CPUs", "%d", v.CPUs)
 	row("Memory", "%d MiB, %s in use", v.MemoryMiB, size(v.MemoryUsedBytes))
 	row("Kernel", "%s (%s)", v.Boot.Kernel, v.KernelFormat)
@@ -175,7 +180,7 @@ func (a *app) vmWait() *cobra.Command {
 			return a.waitFor(ctx, args[0], state, limit)
 		}),
 	}
-	c.Flags().StringVar(&state, "state", "off", "off, running, paused or crashed")
+	c.Flags().StringVar(&state, "state", "off", "off, running, paused, crashed or suspended")
 	c.Flags().DurationVar(&limit, "wait", 10*time.Minute, "how long to wait")
 	return c
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 
 	"basalt/boot/cpio"
@@ -33,6 +34,9 @@ func bringFiles(log *slog.Logger) func(put func(path string, content []byte) err
 			m := &f.Modules[i]
 			b := moduleView(m)
 			if !isArchive(b) {
+				if i > 0 { // the first one may be the settings
+					log.Warn("a boot module is not a cpio archive and is left alone", "module", i+1, "at", fmt.Sprintf("%#x-%#x", m.Start, m.End))
+				}
 				continue
 			}
 			files, total := 0, int64(0)

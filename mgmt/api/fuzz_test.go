@@ -200,6 +200,7 @@ func FuzzCapture(f *testing.F) {
 var bodies = map[string]string{
 	"create-vm": "FuzzCreateVM", "create-token": "FuzzToken", "create-image": "FuzzImage",
 	"attach-disk": "FuzzDevices", "resize-disk": "FuzzDevices", "attach-nic": "FuzzDevices", "set-link": "FuzzDevices", "set-forwards": "FuzzDevices",
+	"suspend-vm": "FuzzState", "clone-vm": "FuzzState", "restore-vm": "FuzzState",
 	"put-file": "bytes as they are, no decoder; its path is FuzzPath's",
 }
 
@@ -253,5 +254,47 @@ func FuzzImage(f *testing.F) {
 				t.Errorf("delete: %d %s", w.Code, w.Body)
 			}
 		}
+	})
+}
+
+// FuzzState throws bodies at the routes of saved states, with a machine that runs and
+// a file that is whatever.
+func FuzzState(f *testing.F) {
+	f.Add("vms/st/suspend", `{"file":"st.state","replace":true}`, []byte("x"))
+	f.Add("vms/st/suspend", `{"file":"../x"}`, []byte{})
+	f.Add("vms/st/clone", `{"name":"twin","nics":"none"}`, []byte{})
+	f.Add("vms/st/clone", `{"name":"st"}`, []byte{})
+	f.Add("restore", `{"file":"s","name":"other","nics":"new","images":{"disk0":"d"},"boot":{"kernel":"k"},"paused":true}`, []byte("\x89Basalt\n\x01\x00\x00\x00"))
+	f.Add("restore", `{"file":"s","images":{"":""}}`, []byte("text"))
+	f.Fuzz(func(t *testing.T, route, body string, file []byte) {
+		if route != "restore" && route != "vms/st/suspend" && route != "vms/st/clone" {
+			return
+		}
+		s, _ := fixture()
+		before := len(s.Files.List(""))
+		_, err := s.Inventory.Create(inventory.Spec{Name: "st", CPUs: 1, MemoryMiB: 8, Boot: inventory.Boot{Kernel: "k"}}, "root")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer(t, httptest.NewRequest("POST", "/api/v1/vms/st/actions/start", nil))
+		if _, _, err := s.Files.Put("s", strings.NewReader(string(file)), int64(len(file)), false); err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "/api/v1/"+route, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		answer(t, r)
+		for _, v := range s.Inventory.List() {
+			answer(t, httptest.NewRequest("POST", "/api/v1/vms/"+v.ID+"/actions/stop", nil))
+			if err := s.Inventory.Delete(t.Context(), v.ID, "root"); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Files.Remove("s"); err != nil {
+			t.Error(err)
+		}
+		if l := s.Files.List(""); len(l) != before {
+			t.Errorf("%d files, %d before: %+v", len(l), before, l)
+		}
+
 	})
 }

@@ -150,6 +150,12 @@ func problemOf(ctx context.Context, err error) *Problem {
 		status, kind = http.StatusConflict, "read-only"
 	case errors.Is(err, files.ErrTooLarge), errors.Is(err, host.ErrNoMemory):
 		status, kind = http.StatusInsufficientStorage, "memory"
+	case errors.Is(err, host.ErrIncompatible):
+		status, kind = http.StatusConflict, "incompatible"
+	case errors.Is(err, host.ErrBadState):
+		status, kind = http.StatusUnprocessableEntity, "bad-state"
+	case errors.Is(err, host.ErrNotSavable):
+		status, kind = http.StatusConflict, "not-savable"
 	case errors.Is(err, files.ErrShort):
 		status, kind = http.StatusBadRequest, "cut"
 	case errors.Is(err, host.ErrNotFound):

@@ -24,12 +24,19 @@ func (s *Server) taskRoutes(rt *router) {
 			t, err := s.Tasks.Get(in.ID)
 			return &body[wire.Task]{wireTask(t)}, err
 		})
+	operation(rt, huma.Operation{OperationID: "cancel-task", Method: http.MethodDelete, Path: prefix + "/tasks/{id}", DefaultStatus: http.StatusNoContent,
+		Summary: "Ask a running task to end", Tags: []string{"tasks"},
+		Description: "It does not wait. A task that gives up is failed, and has left nothing behind; one that is past the point of no return is done."},
+		func(_ context.Context, in *idIn) (*struct{}, error) { return nil, s.Tasks.Cancel(in.ID) })
 }
 
 func wireTask(t task.Info) wire.Task {
-	w := wire.Task{ID: t.ID, Kind: t.Kind, Object: t.Object, User: t.User, State: string(t.State), Started: t.Started.UTC()}
+	w := wire.Task{ID: t.ID, Kind: t.Kind, Object: t.Object, User: t.User, State: string(t.State), Started: t.Started.UTC(),
+		DoneBytes: t.DoneBytes, TotalBytes: t.TotalBytes}
 	if t.Err != nil {
 		w.Error = t.Err.Error()
+		p := problemOf(context.Background(), t.Err)
+		w.Failure = &wire.Failure{Type: p.Type, Title: p.Title, Status: p.Status, Detail: p.Detail}
 	}
 	if !t.Finished.IsZero() {
 		f := t.Finished.UTC()

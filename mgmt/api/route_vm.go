@@ -44,14 +44,14 @@ func (s *Server) vmRoutes(rt *router) {
 		})
 	operation(rt, huma.Operation{OperationID: "act-vm", Method: http.MethodPost, Path: prefix + "/vms/{id}/actions/{action}",
 		Summary: "Start, stop, reset, pause, resume or shut down a virtual machine, or send it an NMI", Tags: tags,
-		Description: "Answers when the action is done, with 200 and the machine. With Prefer: respond-async, or when it takes longer than 30 seconds, it answers 202 and names the task in Location. stop cuts the power; it also cancels a start that is under way. shutdown presses the ACPI power button and does not wait for the guest, which may shut down or not. nmi raises the NMI pin of every CPU.",
+		Description: "Answers when the action is done, with 200 and the machine. With Prefer: respond-async, or when it takes longer than 30 seconds, it answers 202 and names the task in Location. stop cuts the power; it also cancels a start that is under way. shutdown presses the ACPI power button and does not wait for the guest, which may shut down or not. nmi raises the NMI pin of every CPU. A suspended machine goes on with resume or start; stop and discard throw its state away.",
 		Responses:   map[string]*huma.Response{"202": {Description: "The action goes on; Location names its task"}}},
 		s.act)
 }
 
 type actIn struct {
 	ID     string `path:"id" maxLength:"64" doc:"The machine's id or name."`
-	Action string `path:"action" enum:"start,stop,reset,pause,resume,shutdown,nmi"`
+	Action string `path:"action" enum:"start,stop,reset,pause,resume,shutdown,nmi,discard"`
 	Prefer string `header:"Prefer" maxLength:"256"`
 }
 
@@ -69,11 +69,8 @@ func (s *Server) act(ctx context.Context, in *actIn) (*actOut, error) {
 	out := &actOut{Status: http.StatusOK}
 	if strings.Contains(in.Prefer, "respond-async") {
 		out.Status = http.StatusAccepted
-	} else if err := waitTask(ctx, t); err != nil {
-		if !errors.Is(err, errStillRunning) {
-			return nil, err
-		}
-		out.Status = http.StatusAccepted
+	} else if out.Status, err = answered(ctx, t, out.Status); err != nil {
+		return nil, err
 	}
 	if out.Status == http.StatusAccepted {
 		out.Location = prefix + "/tasks/" + t.Info().ID
@@ -81,6 +78,15 @@ func (s *Server) act(ctx context.Context, in *actIn) (*actOut, error) {
 	vm, err := s.Inventory.Get(in.ID)
 	out.Body = wireVM(vm)
 	return out, err
+}
+
+// answered waits for a task, and gives done, or 202 when it takes long.
+func answered(ctx context.Context, t *task.Task, done int) (int, error) {
+	err := waitTask(ctx, t)
+	if errors.Is(err, errStillRunning) {
+		return http.StatusAccepted, nil
+	}
+	return done, err
 }
 
 var errStillRunning = errors.New("the task goes on")
@@ -96,8 +102,8 @@ func waitTask(ctx context.Context, t *task.Task) error {
 }
 
 func specOf(c wire.VMCreate) inventory.Spec {
-	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, VsockCID: c.VsockCID, TestDevice: c.TestDevice,
-		Boot: inventory.Boot{Kernel: c.Boot.Kernel, Initrd: c.Boot.Initrd, Cmdline: c.Boot.Cmdline, Modules: c.Boot.Modules}}
+	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, Hardware: c.Hardware, VsockCID: c.VsockCID,
+		TestDevice: c.TestDevice, Boot: inventory.Boot(c.Boot)}
 	for _, d := range c.Disks {
 		s.Disks = append(s.Disks, diskOf(d))
 	}
@@ -111,10 +117,10 @@ func wireVM(vm inventory.VM) wire.VM {
 	b, st := vm.Spec.Boot, vm.Status
 	w := wire.VM{
 		ID: vm.ID, Name: vm.Spec.Name, CPUs: vm.Spec.CPUs, MemoryMiB: vm.Spec.MemoryMiB,
-		Boot:         wire.Boot{Kernel: b.Kernel, Initrd: b.Initrd, Cmdline: b.Cmdline, Modules: b.Modules},
+		Boot:         wire.Boot(b),
 		KernelFormat: string(vm.Format), Created: vm.Created.UTC(), State: st.State.String(), Reason: st.Reason, Since: st.Since.UTC(),
 		UptimeSeconds: st.Uptime.Seconds(), CPUTimeSeconds: st.CPUTime.Seconds(), MemoryUsedBytes: st.MemoryUsed,
-		Exits: map[string]uint64{}, CPULevel: vm.Spec.CPULevel, VsockCID: vm.Spec.VsockCID,
+		Exits: map[string]uint64{}, CPULevel: vm.Spec.CPULevel, Hardware: vm.Spec.Hardware, VsockCID: vm.Spec.VsockCID, StateFile: vm.StateFile,
 	}
 	for _, d := range vm.Spec.Disks {
 		w.Disks = append(w.Disks, wire.Disk(d))

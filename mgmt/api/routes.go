@@ -39,6 +39,7 @@ func (s *Server) routes() *http.ServeMux {
 	s.fileRoutes(rt)
 	s.vmRoutes(rt)
 	s.deviceRoutes(rt)
+	s.stateRoutes(rt)
 	s.networkRoutes(rt)
 	s.consoleRoutes(rt)
 	s.taskRoutes(rt)

@@ -157,7 +157,7 @@ func (c *Client) Act(ctx context.Context, id, action string) (vm wire.VM, err er
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusAccepted {
-		if err := c.finish(ctx, res.Header.Get("Location")); err != nil {
+		if err := c.finish(ctx, res.Header.Get("Location"), nil); err != nil {
 			return vm, err
 		}
 		return c.VM(ctx, id)
@@ -168,8 +168,8 @@ func (c *Client) Act(ctx context.Context, id, action string) (vm wire.VM, err er
 	return vm, nil
 }
 
-// finish waits for the end of the task at path.
-func (c *Client) finish(ctx context.Context, path string) error {
+// finish waits for the end of the task at path. progress may be nil.
+func (c *Client) finish(ctx context.Context, path string, progress Progress) error {
 	if !strings.HasPrefix(path, v1+"/") {
 		return fmt.Errorf("the host names no task of its own: %q", path)
 	}
@@ -178,10 +178,16 @@ func (c *Client) finish(ctx context.Context, path string) error {
 		if err := c.call(ctx, http.MethodGet, path, nil, &t); err != nil {
 			return err
 		}
+		if progress != nil {
+			progress(t.DoneBytes, t.TotalBytes)
+		}
 		switch t.State {
 		case "done":
 			return nil
 		case "failed":
+			if f := t.Failure; f != nil {
+				return &Error{Status: f.Status, Problem: wire.Problem{Type: f.Type, Title: f.Title, Status: f.Status, Detail: f.Detail}}
+			}
 			return errors.New(t.Error)
 		}
 		select {

@@ -23,6 +23,7 @@ type content struct {
 	mtime   time.Time
 	readers int     // open Files
 	users   []*Disk // open Disks
+	claims  []*claim
 }
 
 func (c *content) size() int64 {

@@ -22,6 +22,9 @@ func (c *content) usable(path string) error {
 	if len(c.users) > 0 {
 		return inUse(path, c.users[0].user)
 	}
+	if len(c.claims) > 0 {
+		return inUse(path, c.claims[0].user+", which is suspended")
+	}
 	return nil
 }
 
@@ -125,6 +128,11 @@ func (s *Store) OpenDisk(path, name, user string, readOnly bool) (*Disk, error) 
 	for _, d := range c.users {
 		if !readOnly || !d.readOnly {
 			return nil, inUse(path, d.user)
+		}
+	}
+	for _, x := range c.claims {
+		if x.user != user && !(readOnly && x.readOnly) {
+			return nil, inUse(path, x.user+", which is suspended")
 		}
 	}
 	if !readOnly && c.readers > 0 {

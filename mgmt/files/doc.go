@@ -19,6 +19,11 @@
 // has it open as a disk, its name cannot be removed or given to other content. Its
 // SHA-256 is not known any more once a disk could write.
 //
+// A saved state is written by a Writer: nobody knows its size beforehand, memory comes
+// as it grows, and its name appears in one step at the end, without a SHA-256. A Hold
+// keeps a suspended machine's state and images as they are: they can be read, and opened
+// by the machine itself. Copy copies the pages that an image holds, for a clone.
+//
 // Paths are flat names with slashes. A name cannot be both a file and a folder
 // of others, so that the same tree fits a real file system later.
 //

@@ -53,7 +53,7 @@ type Info struct {
 	Used     int64  // memory that it takes, in bytes; less than Bytes if it has holes
 	SHA256   string // lower-case hexadecimal; empty for an image that a machine may have written to
 	Modified time.Time
-	Users    []string // names of the machines that have it open as a disk
+	Users    []string // names of the machines that have it open as a disk, or are suspended with it
 }
 
 // New makes an empty store over mem. It always leaves reserve bytes of host
@@ -175,6 +175,11 @@ func (c *content) info(path string) Info {
 	}
 	for _, d := range c.users {
 		i.Users = append(i.Users, d.user)
+	}
+	for _, x := range c.claims {
+		if !slices.Contains(i.Users, x.user) {
+			i.Users = append(i.Users, x.user)
+		}
 	}
 	return i
 }

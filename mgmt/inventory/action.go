@@ -21,10 +21,12 @@ const (
 	// Shutdown presses the ACPI power button.
 	Shutdown Action = "shutdown"
 	NMI      Action = "nmi"
+	// Discard throws the state of a suspended machine away, as Stop does.
+	Discard Action = "discard"
 )
 
 // Actions are all actions in the order of documentation.
-var Actions = []Action{Start, Stop, Reset, Pause, Resume, Shutdown, NMI}
+var Actions = []Action{Start, Stop, Reset, Pause, Resume, Shutdown, NMI, Discard}
 
 // Act begins an action on the machine with this id or name. A stop cancels a
 // start that is under way; everything else that meets another action is refused.
@@ -51,10 +53,21 @@ func (v *Inventory) Act(id string, a Action, user string) (*task.Task, error) {
 		do = e.vm.PowerButton
 	case NMI:
 		do = e.vm.NMI
+	case Discard:
+		do = func(context.Context) error {
+			return &host.StateError{Action: "discard the state of", State: e.vm.Status().State}
+		}
 	default:
 		return nil, fmt.Errorf("action %q: %w", a, host.ErrNotFound)
 	}
-	r := task.Request{Kind: "vm." + string(a), Object: e.id, User: user, Cancel: a == Stop && e.vm.Status().State == host.StateStarting}
+	awake := do
+	do = func(ctx context.Context) error {
+		if v.suspended(e) != nil {
+			return v.actAsleep(ctx, e, a)
+		}
+		return awake(ctx)
+	}
+	r := task.Request{Kind: "vm." + string(a), Object: e.id, User: user, Cancel: a == Stop && e.vm.Status().State == host.StateStarting, Limit: limitOf(a)}
 	return v.tasks.Run(r, func(ctx context.Context) error {
 		err := do(ctx)
 		if r.Cancel && e.vm.Status().State == host.StateOff {

@@ -124,7 +124,12 @@ func (v *Inventory) change(ctx context.Context, id, kind, user, what string, f f
 	}
 	t, err := v.tasks.Run(task.Request{Kind: kind, Object: e.id, User: user}, func(ctx context.Context) error {
 		ev := host.Event{Kind: kind, Object: e.id, User: user, Message: fmt.Sprintf("machine %s: %s", e.spec.Name, what)}
-		err := f(ctx, e)
+		var err error
+		if v.suspended(e) != nil {
+			err = &host.StateError{Action: "change the devices of", State: host.StateSuspended}
+		} else {
+			err = f(ctx, e)
+		}
 		if err != nil {
 			ev.Severity, ev.Message = host.SeverityWarning, fmt.Sprintf("%s of machine %s failed: %v", kind, e.spec.Name, err)
 		}

@@ -30,6 +30,7 @@ type Spec struct {
 	Disks      []host.DiskConfig
 	NICs       []host.NICConfig
 	CPULevel   string
+	Hardware   int // version of the board; 0: the newest
 	TestDevice bool
 	VsockCID   uint32 // 0: none
 }
@@ -49,6 +50,8 @@ type VM struct {
 	Format  host.KernelFormat
 	Created time.Time
 	Status  host.Status
+	// StateFile has the state of a suspended machine.
+	StateFile string
 	// Addresses are the guest's addresses on the NAT network, by MAC.
 	Addresses map[string]string
 }
@@ -72,6 +75,8 @@ type entry struct {
 	format  host.KernelFormat
 	created time.Time
 	vm      host.VM // nil while it is being created
+	// asleep is where its state is while it is suspended. Under Inventory.mu.
+	asleep *suspension
 }
 
 // New makes an empty inventory.
@@ -155,7 +160,8 @@ func (v *Inventory) build(e *entry) error {
 
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
-		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, VsockCID: e.spec.VsockCID, TestDevice: e.spec.TestDevice}
+		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, Hardware: e.spec.Hardware, VsockCID: e.spec.VsockCID,
+		TestDevice: e.spec.TestDevice}
 }
 
 func (v *Inventory) drop(id string) {
@@ -197,14 +203,18 @@ func (v *Inventory) List() []VM {
 
 func (v *Inventory) view(e *entry) (VM, bool) {
 	v.mu.Lock()
-	vm, format := e.vm, e.format
+	vm, format, asleep := e.vm, e.format, e.asleep
 	v.mu.Unlock()
 	if vm == nil {
 		return VM{}, false
 	}
 	spec, cfg := e.spec, vm.Config()
-	spec.Disks, spec.NICs = cfg.Disks, cfg.NICs
+	spec.Disks, spec.NICs, spec.Hardware, spec.TestDevice = cfg.Disks, cfg.NICs, cfg.Hardware, cfg.TestDevice
 	out := VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}
+	if asleep != nil && out.Status.State == host.StateOff {
+		out.StateFile = asleep.file
+		out.Status.State, out.Status.Reason, out.Status.Since = host.StateSuspended, "", asleep.since
+	}
 	for _, n := range cfg.NICs {
 		if n.Network != host.NetworkNAT {
 			continue
@@ -257,6 +267,9 @@ func (v *Inventory) Delete(ctx context.Context, id, user string) error {
 		return err
 	}
 	t, err := v.tasks.Run(task.Request{Kind: "vm.delete", Object: e.id, User: user}, func(context.Context) error {
+		if v.suspended(e) != nil {
+			return &host.StateError{Action: "delete", State: host.StateSuspended}
+		}
 		nics := e.vm.Config().NICs
 		if err := v.host.VMs().Delete(e.id); err != nil {
 			return err

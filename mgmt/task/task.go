@@ -35,6 +35,8 @@ type Info struct {
 	Err      error
 	Started  time.Time
 	Finished time.Time // zero while it runs
+	// DoneBytes of TotalBytes is how far a job is that says so; 0 of 0 otherwise.
+	DoneBytes, TotalBytes uint64
 }
 
 // Request says what to run.
@@ -43,6 +45,8 @@ type Request struct {
 	// Cancel: a job that runs on the object is cancelled and waited for instead
 	// of refusing this one.
 	Cancel bool
+	// Limit is what the job may take; 0: limit.
+	Limit time.Duration
 }
 
 // Manager runs tasks.
@@ -93,7 +97,10 @@ func (m *Manager) Run(r Request, fn func(context.Context) error) (*Task, error) 
 		prev.cancel()
 	}
 	m.seq++
-	ctx, cancel := context.WithTimeout(m.base, limit)
+	if r.Limit == 0 {
+		r.Limit = limit
+	}
+	ctx, cancel := context.WithTimeout(m.base, r.Limit)
 	t := &Task{m: m, prev: prev, cancel: cancel, done: make(chan struct{}), info: Info{
 		ID: fmt.Sprintf("task-%d", m.seq), Kind: r.Kind, Object: r.Object, User: r.User, State: Running, Started: m.now(),
 	}}
@@ -104,11 +111,41 @@ func (m *Manager) Run(r Request, fn func(context.Context) error) (*Task, error) 
 		defer cancel()
 		err := waitFor(ctx, prev)
 		if err == nil {
-			err = fn(ctx)
+			err = fn(context.WithValue(ctx, key{}, t))
 		}
 		m.finish(t, err)
 	})
 	return t, nil
+}
+
+// key is where a job's context has its task.
+type key struct{}
+
+// Progress says how far the job is whose context this is: done of total bytes.
+func Progress(ctx context.Context, done, total uint64) {
+	if t, ok := ctx.Value(key{}).(*Task); ok {
+		t.m.mu.Lock()
+		defer t.m.mu.Unlock()
+		t.info.DoneBytes, t.info.TotalBytes = done, total
+	}
+}
+
+// Cancel asks a running job to end; one that is past the point of no return does not.
+// It does not wait. Errors: host.ErrNotFound, host.ErrState for a finished one.
+func (m *Manager) Cancel(id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.all {
+		if t.info.ID != id {
+			continue
+		}
+		if t.info.State != Running {
+			return fmt.Errorf("task %s: it is %s already: %w", id, t.info.State, host.ErrState)
+		}
+		t.cancel()
+		return nil
+	}
+	return fmt.Errorf("task %q: %w", id, host.ErrNotFound)
 }
 
 func waitFor(ctx context.Context, t *Task) error {

@@ -117,3 +117,34 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("%d tasks kept", n)
 	}
 }
+
+func TestCancelByHand(t *testing.T) {
+	m := New(nil)
+	began := make(chan struct{})
+	tk, err := m.Run(Request{Kind: "vm.suspend", Object: "a"}, func(ctx context.Context) error {
+		Progress(ctx, 3, 7)
+		close(began)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	if i := tk.Info(); i.DoneBytes != 3 || i.TotalBytes != 7 {
+		t.Errorf("%+v", i)
+	}
+	if err := m.Cancel("task-99"); !errors.Is(err, host.ErrNotFound) {
+		t.Error(err)
+	}
+	if err := m.Cancel(tk.Info().ID); err != nil {
+		t.Error(err)
+	}
+	if err := tk.Wait(t.Context()); !errors.Is(err, context.Canceled) || tk.Info().State != Failed {
+		t.Errorf("%v", err)
+	}
+	if err := m.Cancel(tk.Info().ID); !errors.Is(err, host.ErrState) {
+		t.Errorf("a finished task: %v", err)
+	}
+	Progress(context.Background(), 1, 2) // of no task: nothing
+}

@@ -48,7 +48,7 @@ type Stats struct {
 type VMStats struct {
 	ID              string            `json:"id"`
 	Name            string            `json:"name"`
-	State           string            `json:"state" enum:"off,starting,running,paused,crashed"`
+	State           string            `json:"state" enum:"off,starting,running,paused,crashed,suspended"`
 	UptimeSeconds   float64           `json:"uptimeSeconds"`
 	MemoryBytes     uint64            `json:"memoryBytes"`
 	MemoryUsedBytes uint64            `json:"memoryUsedBytes"`

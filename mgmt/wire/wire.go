@@ -78,6 +78,7 @@ type VMCreate struct {
 	TestDevice bool   `json:"testDevice,omitempty" doc:"A device for test suites, by which a guest drives its own interrupt lines."`
 	CPULevel   string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
 	VsockCID   uint32 `json:"vsockCID,omitempty" maximum:"4294967294" doc:"Address of a virtio socket device, 3 or more; none when left out."`
+	Hardware   int    `json:"hardware,omitempty" minimum:"0" maximum:"65535" doc:"Version of the board; 0: the newest that this host knows."`
 }
 
 // VM is one virtual machine.
@@ -89,7 +90,7 @@ type VM struct {
 	Boot            Boot              `json:"boot"`
 	KernelFormat    string            `json:"kernelFormat" doc:"bzimage, pvh or multiboot1, as the content said at creation."`
 	Created         time.Time         `json:"created"`
-	State           string            `json:"state" enum:"off,starting,running,paused,crashed"`
+	State           string            `json:"state" enum:"off,starting,running,paused,crashed,suspended"`
 	Reason          string            `json:"reason,omitempty" doc:"Why it is off or crashed."`
 	Since           time.Time         `json:"since" doc:"When it entered this state."`
 	UptimeSeconds   float64           `json:"uptimeSeconds"`
@@ -101,6 +102,8 @@ type VM struct {
 	NICs            []NIC             `json:"nics,omitempty"`
 	CPULevel        string            `json:"cpuLevel,omitempty"`
 	VsockCID        uint32            `json:"vsockCID,omitempty"`
+	Hardware        int               `json:"hardware,omitempty" doc:"Version of the board, for life."`
+	StateFile       string            `json:"stateFile,omitempty" doc:"Where the state of a suspended machine is."`
 }
 
 // VMList is GET /api/v1/vms.
@@ -116,8 +119,20 @@ type Task struct {
 	User     string     `json:"user,omitempty"`
 	State    string     `json:"state" enum:"running,done,failed"`
 	Error    string     `json:"error,omitempty"`
+	Failure  *Failure   `json:"failure,omitempty" doc:"What the answer would have been to a request that waited for the task."`
 	Started  time.Time  `json:"started"`
 	Finished *time.Time `json:"finished,omitempty"`
+	// Left out by tasks that do not count.
+	DoneBytes  uint64 `json:"doneBytes,omitempty" doc:"How far it is, of totalBytes."`
+	TotalBytes uint64 `json:"totalBytes,omitempty"`
+}
+
+// Failure is why a task failed, as a Problem says it.
+type Failure struct {
+	Type   string `json:"type,omitempty"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
 }
 
 // TaskList is GET /api/v1/tasks.

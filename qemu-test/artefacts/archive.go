@@ -39,7 +39,7 @@ func Archive(out string, files ...string) error {
 	if err == nil {
 		_, err = w.Write(cpio.End(nil))
 	}
-	if err = errors.Join(err, w.Flush(), f.Close()); err == nil {
+	if err = errors.Join(err, w.Flush(), f.Chmod(0o644), f.Close()); err == nil {
 		err = os.Rename(f.Name(), out)
 	}
 	if err != nil {

@@ -103,8 +103,13 @@ const InitramfsName = "initramfs-liner.cpio"
 // Initramfs gives the path of an initramfs with a shell in dir. source is the
 // module's folder, qemu-test/artefacts/initramfs.
 func Initramfs(ctx context.Context, dir, source string) (string, error) {
-	return once(dir, InitramfsName, func(tmp, out string) error {
-		part := filepath.Join(tmp, InitramfsName)
+	return initramfs(ctx, dir, source, InitramfsName)
+}
+
+// initramfs makes an initramfs with a shell and more commands.
+func initramfs(ctx context.Context, dir, source, name string, more ...string) (string, error) {
+	return once(dir, name, func(tmp, out string) error {
+		part := filepath.Join(tmp, name)
 		// gosh's default line editor starts a program for each prompt and now and
 		// then stops for good when the Enter key comes while the guest is slow: it
 		// has read the key, the serial port has nothing for it and the kernel idles.
@@ -112,7 +117,7 @@ func Initramfs(ctx context.Context, dir, source string) (string, error) {
 		for _, c := range commands {
 			args = append(args, "github.com/u-root/u-root/cmds/core/"+c)
 		}
-		if _, err := sh(ctx, source, "go", args...); err != nil {
+		if _, err := sh(ctx, source, "go", append(args, more...)...); err != nil {
 			return err
 		}
 		return os.Rename(part, out)

@@ -27,7 +27,7 @@ var (
 
 // summed are the rows that add up differences of the counter inside the loop; the
 // others are timed from outside, with the empty loop in them.
-var summed = map[string]bool{"nothing": true, "self_ipi": true, "ipi_running": true, "ipi_halted": true, "ipi_switch": true, "hlt_late": true, "linux_poweroff": true}
+var summed = map[string]bool{"nothing": true, "self_ipi": true, "ipi_running": true, "ipi_halted": true, "ipi_switch": true, "hlt_late": true, "linux_poweroff": true, "machine_bytes": true}
 
 func parse(log []byte) (result, error) {
 	r := result{perOp: map[string]float64{}}

@@ -47,6 +47,8 @@ func (r *report) markdown() string {
 			fmt.Fprintf(&b, "| host answers with %d MiB | %v | | %s |\n", limitHostMiB, w.boots128, met(b2f(w.boots128), 1))
 			fmt.Fprintf(&b, "| host memory in use, no machine | %.1f MiB | | |\n", w.noVM)
 			fmt.Fprintf(&b, "| host memory in use, one idle machine (%.0f MiB of it the guest's) | %.1f MiB | | |\n", w.guestMiB, w.idleVM)
+			fmt.Fprintf(&b, "| host memory for each of %d idle machines besides its own, page tables included | %.0f KiB | %d KiB | %s |\n", machines, w.perMachine/1024, limitMachine>>10, met(w.perMachine, limitMachine))
+			fmt.Fprintf(&b, "| idle machines of %d MiB that run on a host with %d GiB, the API answering | %d | %d | %s |\n", machineMiB, manyMiB>>10, w.running, machines, met(machines, float64(w.running)))
 		}
 	}
 	return b.String()
@@ -59,7 +61,7 @@ func (r *report) exits(b *strings.Builder, i, j int, name, mit string) {
 	for _, o := range ops {
 		v, ok := run.perOp[o.key]
 		if !ok {
-			fmt.Fprintf(b, "| %s | not measured | | | %s | |\n", o.name, dash(o.limit))
+			fmt.Fprintf(b, "| %s | not measured | | | %s | |\n", o.name, dash(o.bound(i, j)))
 			continue
 		}
 		ratio := "-"
@@ -67,10 +69,11 @@ func (r *report) exits(b *strings.Builder, i, j int, name, mit string) {
 			ratio = fmt.Sprintf("%.2f", v/float64(k))
 		}
 		verdict := ""
-		if o.limit > 0 {
-			verdict = met(v, float64(o.limit))
+		limit := o.bound(i, j)
+		if limit > 0 {
+			verdict = met(v, float64(limit))
 		}
-		fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s |\n", o.name, v, dash(o.kvm[i][j]), ratio, dash(o.limit), verdict)
+		fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s |\n", o.name, v, dash(o.kvm[i][j]), ratio, dash(limit), verdict)
 	}
 	if run.onExits {
 		fmt.Fprintf(b, "| allocations in %d exits of every kind | %d | - | - | 0 | %s |\n", run.exits, run.allocs, met(float64(run.allocs), 0))

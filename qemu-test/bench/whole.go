@@ -23,6 +23,8 @@ type whole struct {
 	noVM, idleVM float64 // MiB in use on top of the machine's reserve
 	guestMiB     float64 // of idleVM, the guest's own
 	boots128     bool
+	perMachine   float64 // bytes for each of many machines, besides its own
+	running      int     // of machines, while the API answered
 }
 
 // secret is the password of hosts that live for a second on the loopback device.
@@ -86,37 +88,108 @@ func (b *bench) first(ctx context.Context, memMiB int) (float64, error) {
 	return float64(d.Nanoseconds()), err
 }
 
-// memory boots the host and runs one guest that only waits.
-func (b *bench) memory(ctx context.Context, w *whole) error {
-	r, err := harness.Machine{MemMiB: 512, Forward: []int{443}, Limit: 4 * time.Minute, Dir: b.folder("memory"),
+// client runs the client program against a host.
+type client func(args ...string) ([]byte, error)
+
+// host boots a host with a guest that only waits, halt.elf, in its file store.
+func (b *bench) host(ctx context.Context, name string, memMiB int, limit time.Duration) (*harness.Running, client, error) {
+	r, err := harness.Machine{MemMiB: memMiB, Forward: []int{443}, Limit: limit, Dir: b.folder(name),
 		Kernel: filepath.Join(b.build, "basalt.elf"), Append: "password=" + secret}.Start(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer r.Stop()
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	m, err := r.WaitFor(ctx, `certificate SHA-256 ([0-9A-F:]{95})`)
-	if err != nil {
-		return err
-	}
-	if err := answer(ctx, r.Ports[0]); err != nil {
-		return err
-	}
-	guest := b.folder("halt.elf")
-	if err := os.WriteFile(guest, guests.Build("halt"), 0o644); err != nil {
-		return err
-	}
-	address := fmt.Sprintf("127.0.0.1:%d", r.Ports[0])
-	client := func(args ...string) ([]byte, error) {
+	run := client(func(args ...string) ([]byte, error) {
 		cmd := exec.CommandContext(ctx, filepath.Join(b.build, "basalt"), args...)
-		cmd.Env = append(os.Environ(), "BASALT_CONFIG="+b.folder("client.json"), "BASALT_PASSWORD="+secret)
+		cmd.Env = append(os.Environ(), "BASALT_CONFIG="+b.folder(name+".json"), "BASALT_PASSWORD="+secret)
 		out, err := cmd.Output()
 		if err != nil {
 			return nil, fmt.Errorf("basalt %s: %w: %s", strings.Join(args, " "), err, out)
 		}
 		return out, nil
+	})
+	guest := b.folder("halt.elf")
+	m, err := r.WaitFor(ctx, `certificate SHA-256 ([0-9A-F:]{95})`)
+	if err == nil {
+		err = answer(ctx, r.Ports[0])
 	}
+	if err == nil {
+		err = os.WriteFile(guest, guests.Build("halt"), 0o644)
+	}
+	if err == nil {
+		_, err = run("login", fmt.Sprintf("127.0.0.1:%d", r.Ports[0]), "--fingerprint", m[1])
+	}
+	if err == nil {
+		_, err = run("file", "put", guest, "halt.elf", "--quiet")
+	}
+	if err != nil {
+		r.Stop()
+		return nil, nil, err
+	}
+	return r, run, nil
+}
+
+// machines is how many idle ones run on one host, of machineMiB each.
+const machines, machineMiB, manyMiB = 200, 64, 20 << 10
+
+// many starts machines and asks the host while they run: all of them have to be
+// there, running, and the answers have to come.
+func (b *bench) many(ctx context.Context, w *whole) error {
+	ctx, cancel := context.WithTimeout(ctx, 12*time.Minute)
+	defer cancel()
+	r, client, err := b.host(ctx, "many", manyMiB, 12*time.Minute)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	for i := range machines {
+		name := fmt.Sprintf("idle%d", i)
+		if _, err := client("vm", "create", name, "--memory", fmt.Sprint(machineMiB), "--kernel", "halt.elf", "--start", "--quiet"); err != nil {
+			return err
+		}
+		if _, err := client("vm", "console", name, "--until", "halting", "--wait", "30s"); err != nil {
+			return err
+		}
+	}
+	if err := answer(ctx, r.Ports[0]); err != nil {
+		return err
+	}
+	out, err := client("vm", "ls", "--json")
+	if err != nil {
+		return err
+	}
+	var list []struct{ State string }
+	if err := json.Unmarshal(out, &list); err != nil {
+		return err
+	}
+	for _, v := range list {
+		if v.State == "running" {
+			w.running++
+		}
+	}
+	return nil
+}
+
+// each is the memory in bytes that each of the machines takes of the host besides its
+// own, measured without management.
+func (b *bench) each(ctx context.Context) (float64, error) {
+	log, err := b.run(ctx, harness.Machine{Icount: true, NIC: "none", MemMiB: manyMiB, Limit: 5 * time.Minute, Dir: b.folder("machines"),
+		Kernel: filepath.Join(b.build, "bench.elf"), Append: fmt.Sprintf("machines=%d", machines)}, `bench (done|failed.*)`)
+	if err != nil {
+		return 0, err
+	}
+	r, err := parse(log)
+	return r.perOp["machine_bytes"], err
+}
+
+// memory boots the host and runs one guest that only waits.
+func (b *bench) memory(ctx context.Context, w *whole) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	r, client, err := b.host(ctx, "memory", 512, 4*time.Minute)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
 	used := func() (float64, error) {
 		out, err := client("host", "--json")
 		if err != nil {
@@ -128,14 +201,10 @@ func (b *bench) memory(ctx context.Context, w *whole) error {
 		}
 		return float64(h.MemoryTotalBytes-h.MemoryFreeBytes)/(1<<20) - reserveMiB, nil
 	}
-	if _, err := client("login", address, "--fingerprint", m[1]); err != nil {
-		return err
-	}
 	if w.noVM, err = used(); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
-		{"file", "put", guest, "halt.elf", "--quiet"},
 		{"vm", "create", "idle", "--memory", "64", "--kernel", "halt.elf", "--start", "--quiet"},
 		{"vm", "console", "idle", "--until", "halting", "--wait", "30s"},
 	} {
@@ -184,5 +253,13 @@ func (b *bench) whole(ctx context.Context) (w whole, err error) {
 		w.boots128 = true
 	}
 	b.note("memory without and with an idle machine (QEMU)")
-	return w, b.memory(ctx, &w)
+	if err := b.memory(ctx, &w); err != nil {
+		return w, err
+	}
+	b.note("memory of each of %d machines (QEMU)", machines)
+	if w.perMachine, err = b.each(ctx); err != nil {
+		return w, err
+	}
+	b.note("%d idle machines and the API (QEMU)", machines)
+	return w, b.many(ctx, &w)
 }

@@ -126,9 +126,11 @@ func (g *guest) log() []byte {
 }
 
 // state waits until the machine is in one of the states.
-func (g *guest) state(want ...string) wire.VM {
+func (g *guest) state(want ...string) wire.VM { return g.stateWithin(guestWait, want...) }
+
+func (g *guest) stateWithin(wait time.Duration, want ...string) wire.VM {
 	g.t.Helper()
-	for end := time.Now().Add(guestWait); ; {
+	for end := time.Now().Add(wait); ; {
 		vm := g.show()
 		for _, w := range want {
 			if vm.State == w {
@@ -166,11 +168,14 @@ func (g *guest) progress(before uint64) uint64 {
 }
 
 // console attaches to the console from its beginning.
-func (g *guest) console() *terminal {
+func (g *guest) console() *terminal { return g.attach(guestWait) }
+
+// attach is console for everything that is expected within a time.
+func (g *guest) attach(wait time.Duration) *terminal {
 	g.t.Helper()
 	ctx, cancel := context.WithCancelCause(g.ctx)
 	g.t.Cleanup(func() { cancel(nil) })
-	go g.watch(ctx, cancel)
+	go g.watch(ctx, cancel, wait)
 	ws, err := g.api.Console(ctx, g.id, 256<<10)
 	if err != nil {
 		g.t.Fatal(err)
@@ -181,10 +186,10 @@ func (g *guest) console() *terminal {
 
 // watch ends the wait for a console whose machine has crashed, and every wait
 // after its time.
-func (g *guest) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+func (g *guest) watch(ctx context.Context, cancel context.CancelCauseFunc, wait time.Duration) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
-	over := time.After(guestWait)
+	over := time.After(wait)
 	crashed := false
 	for {
 		select {

@@ -62,9 +62,17 @@ func (d *demo) run(ctx context.Context, script bool) error {
 	if err != nil {
 		return err
 	}
+	modules, err := step("Fetch its modules for the network", func() (string, error) { return artefacts.NetworkModules(ctx, filepath.Join(d.build, "guests")) })
+	if err != nil {
+		return err
+	}
 	initrd, err := step("Build a u-root initramfs", func() (string, error) {
-		return artefacts.Initramfs(ctx, filepath.Join(d.build, "guests"), filepath.Join("qemu-test", "artefacts", "initramfs"))
+		return artefacts.NetworkInitramfs(ctx, filepath.Join(d.build, "guests"), filepath.Join("qemu-test", "artefacts", "initramfs"))
 	})
+	if err != nil {
+		return err
+	}
+	k, err := newKeys()
 	if err != nil {
 		return err
 	}
@@ -74,6 +82,13 @@ func (d *demo) run(ctx context.Context, script bool) error {
 		return err
 	}
 	defer d.host.Stop()
+	if initrd, err = k.initramfs(d.host.Dir, initrd, modules); err != nil {
+		return err
+	}
+	enter, err := k.files(d.host.Dir, d.host.Ports[1])
+	if err != nil {
+		return err
+	}
 	address := fmt.Sprintf("127.0.0.1:%d", d.host.Ports[0])
 	c := client{bin: filepath.Join(d.build, "basalt"), config: filepath.Join(d.host.Dir, "client.json"), password: password}
 	const cmdline = "console=ttyS0 quiet"
@@ -84,7 +99,8 @@ func (d *demo) run(ctx context.Context, script bool) error {
 		{"Log in at https://" + address, []string{"login", address, "--fingerprint", fingerprint}},
 		{"Upload the kernel", []string{"file", "put", kernel, "vmlinuz"}},
 		{"Upload the initramfs", []string{"file", "put", initrd, "initramfs.cpio"}},
-		{"Create the virtual machine", []string{"vm", "create", "demo", "--memory", "256", "--kernel", "vmlinuz", "--initrd", "initramfs.cpio", "--cmdline", cmdline}},
+		{"Create the virtual machine", []string{"vm", "create", "demo", "--memory", "256", "--kernel", "vmlinuz", "--initrd", "initramfs.cpio", "--cmdline", cmdline,
+			"--nic", fmt.Sprintf("nat,forward=tcp:%d:22", sshPort)}},
 		{"Start it", []string{"vm", "start", "demo"}},
 	} {
 		if _, err := step(s.name, func() (string, error) { return c.output(ctx, append(s.args, "--quiet")...) }); err != nil {
@@ -93,13 +109,23 @@ func (d *demo) run(ctx context.Context, script bool) error {
 	}
 	fmt.Printf("\nThe API: https://%s/ (user root, password %s)\nThe client: BASALT_CONFIG=%s %s vm ls\nThe host's log: %s\n", address, password, c.config, c.bin,
 		filepath.Join(d.host.Dir, "serial.log"))
+	fmt.Printf("Into the guest, once its network is up: %s\n", enter)
+	if _, err := step("Start the network in the guest", func() (string, error) { return "", c.netup(ctx) }); err != nil {
+		return err
+	}
 	if script {
 		out, err := step("Ask the guest for its kernel", func() (string, error) { return c.ask(ctx, "uname -a", "Linux ", "x86_64") })
 		if err != nil {
 			return err
 		}
 		fmt.Println(out)
-		return nil
+		if out, err = step("Reach it by SSH", func() (string, error) { return k.run(ctx, d.host.Ports[1], "uname -a") }); err != nil {
+			return err
+		}
+		fmt.Println(out)
+		out, err = step("Show its adapter", func() (string, error) { return c.output(ctx, "vm", "nic", "list", "demo") })
+		fmt.Println(out)
+		return err
 	}
 	fmt.Print("Attached to the guest's console; Ctrl-] leaves and ends the demo.\n\n")
 	return c.attach(ctx)
@@ -115,7 +141,7 @@ func (d *demo) boot(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	d.host, err = harness.Machine{
-		Kernel: filepath.Join(d.build, "basalt.elf"), CPUs: d.cpus, MemMiB: d.mem, Forward: []int{443},
+		Kernel: filepath.Join(d.build, "basalt.elf"), CPUs: d.cpus, MemMiB: d.mem, Forward: []int{443, sshPort},
 		Append: "hostname=basalt-demo password=" + password, Dir: dir, Limit: d.limit,
 	}.Start(ctx)
 	if err != nil {
@@ -176,6 +202,21 @@ func (c client) ask(ctx context.Context, command, want, end string) (string, err
 		}
 	}
 	return "", fmt.Errorf("the guest answered %q", out)
+}
+
+// netup waits for the guest's shell and starts its network and SSH server, which go
+// on in the background.
+func (c client) netup(ctx context.Context) error {
+	const prompt = "$ "
+	if out, err := c.output(ctx, "vm", "console", "demo", "--until", prompt, "--wait", "5m"); err != nil {
+		return fmt.Errorf("no shell: %w: %s", err, out)
+	}
+	cmd := c.command(ctx, "vm", "console", "demo", "--backlog", "0", "--until", prompt, "--wait", "2m")
+	cmd.Stdin = strings.NewReader("netup\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 func (c client) attach(ctx context.Context) error {

@@ -40,6 +40,9 @@ var builders = map[string]func(*Program){
 	// Two processors, on one host processor and on two; see benchsmp.go.
 	"bench-ipi1": benchIPI(false),
 	"bench-ipi2": benchIPI(true),
+	// One device; see benchio.go.
+	"bench-blk": benchBlk,
+	"bench-net": benchNet,
 
 	// Attacks; see hostile.go.
 	"msrs":      msrs,
@@ -78,6 +81,11 @@ var builders = map[string]func(*Program){
 	"loop-mmio":  loop(func(p *Program) { p.LoadAbs(EAX, hpetCounter) }),
 	"loop-lapic": loop(func(p *Program) { p.LoadAbs(EAX, lapicID) }),
 	"loop-all":   loopAll,
+	"loop-blk":   func(p *Program) { blk(p, true) },
+	"loop-net":   func(p *Program) { echo(p, true) },
+
+	// For saved states; see verify.go.
+	"verify": verify,
 
 	// No exit: it restores the state of the x87 unit for ever.
 	"fxrstor": fxrstor,

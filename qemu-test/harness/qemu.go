@@ -127,7 +127,7 @@ func (m Machine) bochs(r *Running) error {
 		"display_library: rfb, options=\"timeout=0\"",
 		"romimage: file=" + first("/usr/share/bochs/BIOS-bochs-latest", m.Firmware) + bochsROM(m.Firmware),
 		"vgaromimage: file=/usr/share/vgabios/vgabios.bin",
-		"memory: guest=" + strconv.Itoa(m.MemMiB) + ", host=" + strconv.Itoa(min(m.MemMiB, 1024)),
+		"memory: guest=" + strconv.Itoa(m.MemMiB) + ", host=" + strconv.Itoa(min(m.MemMiB, 2048)), // the rest would be paged to a file
 		"cpu: model=" + m.CPUModel + ", count=" + strconv.Itoa(m.CPUs) + ", ips=" + strconv.Itoa(m.MIPS) + "000000, reset_on_triple_fault=0",
 		"clock: sync=slowdown, time0=utc",
 		"com1: enabled=1, mode=file, dev=" + serial,

@@ -4,8 +4,9 @@
 // and hold no Go pointers. A frame is taken when somebody, the guest or a
 // device, first touches it; the whole size is reserved in a Budget before that,
 // so a touch never fails for want of memory that was promised to the machine.
-// Frames are zero before a guest sees them and are cleared again before they
-// are given back.
+// Frames are zero before a guest sees them. They go back as they are: whoever takes
+// one of the host's frames gets it cleared, so clearing them here would only make the
+// end of a machine twice as long.
 //
 // Every access is bounded and returns an outcome: an address that is not memory
 // gives ErrNotMemory (or ok == false), never a panic. What is read is a copy;

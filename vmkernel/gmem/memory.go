@@ -68,6 +68,7 @@ type Memory struct {
 	size    uint64
 	regions []region
 	holes   []Range
+	above   uint64 // the end of the last hole
 
 	mu      sync.Mutex // allocation of frames, Close
 	closed  bool
@@ -80,6 +81,9 @@ type Memory struct {
 // with a plain error for a malformed configuration.
 func New(c Config) (*Memory, error) {
 	m := &Memory{src: c.Frames, budget: c.Budget, holes: slices.Clone(c.Holes)}
+	for _, h := range m.holes {
+		m.above = max(m.above, h.End())
+	}
 	last := uint64(0)
 	for _, r := range c.Regions {
 		if r.Start%FrameSize != 0 || r.Size%FrameSize != 0 || r.Size == 0 || r.End() < r.Start || r.Start < last {
@@ -125,10 +129,8 @@ func (m *Memory) Contains(gpa, n uint64) bool {
 	if end < gpa {
 		return false
 	}
-	for i := range m.holes {
-		if h := &m.holes[i]; gpa < h.End() && end > h.Start {
-			return false
-		}
+	if m.inHole(gpa, n) {
+		return false
 	}
 	for i := range m.regions {
 		r := &m.regions[i]
@@ -153,7 +155,9 @@ func (m *Memory) lookup(gpa uint64) *frame {
 	return nil
 }
 
-func (m *Memory) inHole(gpa, n uint64) bool {
+func (m *Memory) inHole(gpa, n uint64) bool { return gpa < m.above && m.meetsHole(gpa, n) }
+
+func (m *Memory) meetsHole(gpa, n uint64) bool {
 	for i := range m.holes {
 		if h := &m.holes[i]; gpa < h.End() && gpa+n > h.Start {
 			return true
@@ -233,7 +237,7 @@ func (m *Memory) Clear() {
 	}
 }
 
-// Close clears every frame, gives it back and releases the budget. The caller
+// Close gives every frame back and releases the budget. The caller
 // has stopped the guest and its devices: with windows still pinned nothing
 // happens and the error is ErrPinned.
 func (m *Memory) Close() error {
@@ -254,7 +258,6 @@ func (m *Memory) Close() error {
 			if hpa == 0 {
 				continue
 			}
-			clear(f.bytes)
 			f.bytes = nil
 			m.src.Free2M(hpa)
 		}

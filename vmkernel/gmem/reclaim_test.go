@@ -43,8 +43,8 @@ func TestReclaim(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := frames.InUse()
-	if !m.Reclaim(at, unmap) || calls != 1 || frames.InUse() != in-1 || frames.Dirty != 0 {
-		t.Errorf("%d calls, %d frames of %d, %d dirty", calls, frames.InUse(), in, frames.Dirty)
+	if !m.Reclaim(at, unmap) || calls != 1 || frames.InUse() != in-1 {
+		t.Errorf("%d calls, %d frames of %d", calls, frames.InUse(), in)
 	}
 	if n := len(dirty(t, m)); n != gmem.FrameSize/gmem.PageSize {
 		t.Errorf("%d pages dirty", n)
@@ -112,8 +112,5 @@ func TestReclaimWhileUsed(t *testing.T) {
 	}
 	if taken == 0 {
 		t.Error("nothing was taken")
-	}
-	if frames.Dirty != 0 {
-		t.Errorf("%d frames came back dirty", frames.Dirty)
 	}
 }

@@ -38,6 +38,9 @@ func (c *Config) CheckDevices() error {
 	if c.VsockCID != 0 && (c.VsockCID < MinVsockCID || c.VsockCID > MaxVsockCID) {
 		return &ConfigError{"vsockCID", fmt.Errorf("%d, %d to %d are possible, 0 for none", c.VsockCID, MinVsockCID, uint32(MaxVsockCID))}
 	}
+	if c.Hardware != 0 && (c.Hardware < HardwareOldest || c.Hardware > HardwareNewest) {
+		return &ConfigError{"hardware", fmt.Errorf("version %d, this host knows %d to %d", c.Hardware, HardwareOldest, HardwareNewest)}
+	}
 	if n := len(c.Disks); n > MaxDisks {
 		return &ConfigError{"disks", fmt.Errorf("%w: %d disks, a machine can have %d", ErrTooMany, n, MaxDisks)}
 	}

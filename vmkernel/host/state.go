@@ -14,6 +14,13 @@ var (
 	ErrIncompatible = errors.New("saved state does not fit this host")
 )
 
+// The hardware versions of Config.Hardware. Each stands for one board for ever: what
+// devices it has where. A state is restored onto the board that it was saved on.
+const (
+	HardwareOldest = 1
+	HardwareNewest = 1
+)
+
 // AfterSave is what becomes of a machine once its state is written.
 type AfterSave uint8
 
@@ -27,6 +34,8 @@ const (
 // SaveOptions are for VM.Save.
 type SaveOptions struct {
 	Then AfterSave
+	// Note, of at most MaxNote bytes, is kept in the state for InspectState.
+	Note []byte
 	// Progress, if not nil, is told how many bytes of guest memory of how many were
 	// looked at. It is called on the caller's goroutine.
 	Progress func(done, total uint64)
@@ -40,8 +49,16 @@ type RestoreOptions struct {
 	// machine refuses a reset, and one that the guest asks for turns it off. It is
 	// the machine's from the call on, whatever Restore returns.
 	Boot Boot
-	// NewGeneration makes it a clone: the guest's generation ID changes, and port
-	// forwards stay with the original.
+	// Config, if not nil, is the machine's configuration instead of the saved one and
+	// of ID and Name. What the guest sees must be as saved: only what stands behind
+	// disks and adapters may differ.
+	Config *Config
+	// Unplugged leaves the network adapters without a place on their networks: no
+	// frame passes, and they are only there to be detached. Their addresses may be
+	// those of adapters of other machines.
+	Unplugged bool
+	// NewGeneration makes it a clone: the guest's generation ID changes, and unless
+	// Config says otherwise port forwards stay with the original.
 	NewGeneration bool
 	Progress      func(done, total uint64)
 }

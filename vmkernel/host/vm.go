@@ -19,6 +19,9 @@ const (
 	StateRunning
 	StatePaused
 	StateCrashed
+	// StateSuspended is management's: the machine is off, and its saved state lies in
+	// a file. No host.VM is ever in it.
+	StateSuspended
 )
 
 // String is the state's name in the API.
@@ -34,6 +37,8 @@ func (s State) String() string {
 		return "paused"
 	case StateCrashed:
 		return "crashed"
+	case StateSuspended:
+		return "suspended"
 	}
 	return "unknown"
 }
@@ -58,6 +63,10 @@ type Config struct {
 	// VsockCID gives the machine a virtio socket device with this address, 3 to
 	// MaxVsockCID; 0: none. Machines may have the same: no guest reaches another.
 	VsockCID uint32
+	// Hardware is the version of the board, for the machine's life: HardwareOldest to
+	// HardwareNewest. 0 is the newest for a machine that is created, and 1 in a saved
+	// state, where it is older than the field.
+	Hardware int `json:",omitempty"`
 	// TestDevice gives the machine the device of package vdev/testdev, for test suites
 	// only.
 	TestDevice bool
@@ -203,6 +212,10 @@ type VM interface {
 	// StateError, ErrBusy, ErrNotSavable with the name of the device, and those of
 	// the writer and of ctx.
 	Save(ctx context.Context, w io.Writer, o SaveOptions) error
+	// Restore is VMs.Restore into this machine: from off to paused, with the console
+	// that it has. o.ID and o.Name are not looked at; without o.Config the
+	// configuration is the machine's own. On an error it is off as before.
+	Restore(ctx context.Context, r io.Reader, o RestoreOptions) error
 
 	Buttons
 	Devices

@@ -26,6 +26,7 @@ func (m *memory) unback(va, n uintptr) (next uintptr) {
 	for round := 0; va < end && round < maxBatches && walks < maxWalks; round++ {
 		k := 0
 		m.lock.Lock()
+		m.epoch++
 		for ; va < end && k < len(batch) && walks < maxWalks; walks++ {
 			at, e, size, present := m.tables.Walk(frames{}, uint64(va))
 			held := present || (size == pageSize && e != 0)
@@ -133,16 +134,26 @@ func (m *memory) place(va uintptr, pa, size uint64, prot uint32) (ok, full bool)
 	return ok, full
 }
 
+// look says whether the page at p is backed.
+func (m *memory) look(p uintptr) (present, writable bool) {
+	k := &m.known[p/pageSize%uintptr(len(m.known))]
+	m.lock.Lock()
+	if k.va == p && k.epoch == m.epoch+1 {
+		m.lock.Unlock()
+		return true, true
+	}
+	_, e, _, present := m.tables.Walk(frames{}, uint64(p))
+	if writable = present && e&paging.RW != 0; writable {
+		k.va, k.epoch = p, m.epoch+1
+	}
+	m.lock.Unlock()
+	return present, writable
+}
+
 // ensure backs [va, va+n) so that a handler may write there.
 func (m *memory) ensure(va, n uintptr) bool {
 	for p := va &^ (pageSize - 1); p < va+n; p += pageSize {
-		m.lock.Lock()
-		_, e, _, present := m.tables.Walk(frames{}, uint64(p))
-		m.lock.Unlock()
-		if present && e&paging.RW != 0 {
-			continue
-		}
-		if !m.fault(p, 2) {
+		if _, writable := m.look(p); !writable && !m.fault(p, 2) {
 			return false
 		}
 	}
@@ -152,10 +163,7 @@ func (m *memory) ensure(va, n uintptr) bool {
 // readable says that [va, va+n) is mapped or can be, and backs it.
 func (m *memory) readable(va, n uintptr) bool {
 	for p := va &^ (pageSize - 1); p < va+n; p += pageSize {
-		m.lock.Lock()
-		_, _, _, present := m.tables.Walk(frames{}, uint64(p))
-		m.lock.Unlock()
-		if !present && !m.fault(p, 0) {
+		if present, _ := m.look(p); !present && !m.fault(p, 0) {
 			return false
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // physical addresses. The linker sorts the BSS by size, so what lies beyond are
 // the giant arrays that most hosts never touch; page faults back those. Everything
 // in this package must lie before it: boot checks that.
-const eagerBSS = 4 << 20
+const eagerBSS = info.EagerBSS
 
 // What the processor has; set once by boot.
 var (

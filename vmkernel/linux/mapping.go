@@ -84,6 +84,7 @@ func (m *memory) protect(va, n uintptr, prot uint32) bool {
 		m.lock.Unlock()
 		return false
 	}
+	m.epoch++
 	prot = prot&7 | m.area(i).prot&areaSmall
 	ok := m.remove(va, va+n) && m.insert(va, va+n, prot)
 	prot &^= areaSmall

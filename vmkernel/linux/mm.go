@@ -21,6 +21,17 @@ type memory struct {
 	device uintptr // next free device window
 	faults uint64
 	backed uint64 // bytes of physical memory behind areas
+
+	// known are pages that a Walk found since something was last taken away: the
+	// runtime gives the same few buffers to the system calls that it waits in.
+	known [64]knownPage
+	epoch uint64 // counts what is taken away
+}
+
+// knownPage is a page that was backed, for writing too, before epoch was counted up.
+type knownPage struct {
+	va    uintptr
+	epoch uint64
 }
 
 var (

@@ -77,6 +77,7 @@ func (c *cpuState) useEarlyStacks() {
 func (m *memory) guardBootStack() {
 	va := (bootStackAt() + pageSize - 1) &^ (pageSize - 1)
 	if m.tables.Split(frames{}, uint64(va)) {
+		m.epoch++
 		m.tables.Clear(frames{}, uint64(va))
 		cpu.INVLPG(va)
 	}

@@ -258,7 +258,7 @@ func allocLarge(modest bool) (pa uint64, ok bool) {
 	takeAll(i)
 	unlock(on)
 	pa = uint64(i) * Large
-	zeroAround(Virt(pa), Large)
+	clearLarge(Virt(pa))
 	return pa, true
 }
 
@@ -441,3 +441,25 @@ func zero(va, n uintptr)
 // zeroAround clears n bytes at va, a multiple of 512, without the caches. W1: it
 // gives the one SIMD register that it uses back.
 func zeroAround(va, n uintptr)
+
+// zeroAroundAVX is zeroAround with registers twice as wide.
+func zeroAroundAVX(va, n uintptr)
+
+// avx says that this processor has AVX and that XGETBV may be used (SDM Vol. 1, 14.3).
+var avx = hasAVX()
+
+func hasAVX() bool {
+	const osxsaveAVX = 1<<27 | 1<<28
+	_, _, c, _ := cpu.CPUID(1, 0)
+	return c&osxsaveAVX == osxsaveAVX
+}
+
+// clearLarge clears a frame of Large bytes. A guest's XCR0 may be in force.
+func clearLarge(va uintptr) {
+	const sseAVX = 1<<1 | 1<<2
+	if avx && cpu.XGETBV(0)&sseAVX == sseAVX {
+		zeroAroundAVX(va, Large)
+	} else {
+		zeroAround(va, Large)
+	}
+}

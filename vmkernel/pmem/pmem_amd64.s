@@ -68,3 +68,39 @@ next:
 	SFENCE
 	MOVOU  saved-16(SP), X0
 	RET
+
+// JUSTIFICATION: as zeroAround, with half as many stores.
+// SAFETY: as zeroAround, va a multiple of 32; the caller knows that XCR0 lets AVX
+// instructions run now. Y0 is given back as it was.
+//
+// VMOVNTDQ, SFENCE
+TEXT ·zeroAroundAVX(SB),NOSPLIT,$32-16
+	MOVQ    va+0(FP), DI
+	MOVQ    n+8(FP), CX
+	SHRQ    $9, CX
+	VMOVDQU Y0, saved-32(SP)
+	VPXOR   Y0, Y0, Y0
+
+next:
+	VMOVNTDQ Y0, 0(DI)
+	VMOVNTDQ Y0, 32(DI)
+	VMOVNTDQ Y0, 64(DI)
+	VMOVNTDQ Y0, 96(DI)
+	VMOVNTDQ Y0, 128(DI)
+	VMOVNTDQ Y0, 160(DI)
+	VMOVNTDQ Y0, 192(DI)
+	VMOVNTDQ Y0, 224(DI)
+	VMOVNTDQ Y0, 256(DI)
+	VMOVNTDQ Y0, 288(DI)
+	VMOVNTDQ Y0, 320(DI)
+	VMOVNTDQ Y0, 352(DI)
+	VMOVNTDQ Y0, 384(DI)
+	VMOVNTDQ Y0, 416(DI)
+	VMOVNTDQ Y0, 448(DI)
+	VMOVNTDQ Y0, 480(DI)
+	ADDQ     $512, DI
+	DECQ     CX
+	JNZ      next
+	SFENCE
+	VMOVDQU  saved-32(SP), Y0
+	RET

@@ -177,10 +177,19 @@ func TestFramesAreClearedAndNoMore(t *testing.T) {
 		frame[i] = 0xA5
 	}
 	const part = 3 * 512
-	zeroAround(Virt(pa)+512, part)
-	for i, v := range frame {
-		if in := i >= 512 && i < 512+part; in != (v == 0) {
-			t.Fatalf("byte %d is %#x", i, v)
+	ways := []func(va, n uintptr){zeroAround}
+	if hasAVX() {
+		ways = append(ways, zeroAroundAVX)
+	}
+	for n, way := range ways {
+		for i := range frame {
+			frame[i] = 0xA5
+		}
+		way(Virt(pa)+512, part)
+		for i, v := range frame {
+			if in := i >= 512 && i < 512+part; in != (v == 0) {
+				t.Fatalf("way %d: byte %d is %#x", n, i, v)
+			}
 		}
 	}
 	Free(pa, framesPerBlock)

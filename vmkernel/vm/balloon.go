@@ -29,7 +29,7 @@ func (b *board) addBalloon(p *Platform) error {
 		return fmt.Errorf("balloon: %w", err)
 	}
 	b.balloon = dev
-	return b.plug(&plugged{kind: "balloon", f: dev}, true)
+	return b.plug(&plugged{kind: "balloon", slot: onBus0, f: dev})
 }
 
 // SetMemoryTarget implements host.VM.

@@ -48,6 +48,8 @@ const (
 	// maxCPUs is what the cpu policy and the APIC IDs are tested for.
 	maxCPUs = 64
 	minMiB  = 4
+	// maxMiB is more than a host has: no size in bytes overflows.
+	maxMiB = 1 << 30
 )
 
 // board is one powered machine: memory, buses, devices and processors.
@@ -75,6 +77,7 @@ type board struct {
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
+	emptied    []int      // slots whose card went
 	listMu     sync.Mutex // for devices: the owner writes with it, others read with it
 	devices    []*plugged // in the order of their places
 	balloon    *balloon.Device
@@ -112,8 +115,9 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 }
 
 // build makes a machine that is ready for a loader. Every wire is here.
-// disks stand behind those of the configuration; share is nil without a CPUScheduler.
-func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
+// disks stand behind those of the configuration; at says where its devices are.
+// unplugged leaves the adapters without a network; share is nil without a CPUScheduler.
+func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged bool, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
 	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
@@ -200,7 +204,7 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, ser
 	if err != nil {
 		return b, err
 	}
-	if err = b.buses(c, io, id.Features().PhysBits); err != nil {
+	if err = b.buses(at.Slots, io, id.Features().PhysBits); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	if err = b.addEntropy(p); err != nil {
@@ -213,12 +217,12 @@ func build(p *Platform, c host.Config, share Entitlement, disks []host.Disk, ser
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	for i, d := range c.Disks {
-		if err = b.addDisk(p, d, disks[i], false); err != nil {
+		if err = b.addDisk(p, d, disks[i], at.of(d.Name)); err != nil {
 			return b, fmt.Errorf("vm: %w", err)
 		}
 	}
 	for _, n := range c.NICs {
-		if err = b.addNIC(p, c.ID, n, false); err != nil {
+		if err = b.addNIC(p, c.ID, n, at.of(n.Name), unplugged); err != nil {
 			return b, fmt.Errorf("vm: %w", err)
 		}
 	}

@@ -50,7 +50,7 @@ func (m *Machine) AttachDisk(ctx context.Context, c host.DiskConfig, d host.Disk
 			return err
 		}
 		if on {
-			if err := m.b.addDisk(m.p, c, d, true); err != nil {
+			if err := m.b.addDisk(m.p, c, d, m.b.hot()); err != nil {
 				return err
 			}
 			m.boot.Disks = append(slices.Clone(m.boot.Disks), d)

@@ -14,22 +14,22 @@ const diskKind = "disk"
 const maxDiskQueues = 4
 
 // addDisk makes a disk and plugs it in. The machine has d; the device only uses it.
-func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, hot bool) error {
+func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, at place) error {
 	dev, err := blk.New(blk.Config{Name: "disk " + c.Name, Serial: c.Name, Disk: d, Memory: b.mem, ReadOnly: c.ReadOnly,
-		Queues: min(b.numCPUs, maxDiskQueues), PortDoorbell: b.portDoorbell(hot), NewBell: p.NewBell})
+		Queues: min(b.numCPUs, maxDiskQueues), PortDoorbell: at.Bell, NewBell: p.NewBell})
 	if err != nil {
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
-	if err := b.plug(&plugged{name: c.Name, kind: diskKind, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}, false); err != nil {
+	if err := b.plug(&plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}); err != nil {
 		_ = dev.Close(context.Background()) // nothing is in flight
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
 	return nil
 }
 
-// portDoorbell says whether the next device has a doorbell in I/O space: a port
-// without a card has no window for one.
-func (b *board) portDoorbell(hot bool) bool { return !hot && len(b.devices) < portDoorbells }
+// hot is the place of a device that comes while the machine runs. It has no doorbell
+// in I/O space: a port without a card has no window for one.
+func (b *board) hot() place { return place{Slot: b.freeSlot()} }
 
 // diskStats gives a disk's counters to the machine's status.
 func diskStats(name string, d *blk.Device) func(*host.Status) {

@@ -107,6 +107,16 @@
 //
 // A restored machine can be reset only if Restore was given boot images.
 //
+// The header's configuration says in which slots the devices are (layout.go): one
+// that came while the machine ran is not where a start would put it. The board's
+// version is in it too (hardware.go): how devices are added without breaking the
+// states that are there.
+//
+// A copy beside its original cannot have the original's MAC addresses, and its guest's
+// driver goes on with the one that it has read once. So Restore can leave the adapters
+// unplugged; management pulls them out and plugs new ones into other slots before the
+// copy runs, and the guest sees what it would see if somebody had done so.
+//
 // # Surprises
 //
 //   - A processor without an XSETBV intercept (QEMU's AMD-V) changes XCR0 behind
@@ -142,7 +152,6 @@
 // each in a slot of its own (pci.go); management opens what stands behind a disk, the
 // host has the switches. They come and go while the machine runs (devices.go).
 //
-// Not supported yet: hot-plug of memory, taking a CPU away; copying memory into a saved state
-// while the guest runs; a clone beside the machine that it was saved from when both
-// have an adapter on one network, because its MAC address is part of the state.
+// Not supported yet: hot-plug of memory, taking a CPU away; copying memory into a saved
+// state while the guest runs.
 package vm

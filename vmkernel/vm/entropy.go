@@ -13,5 +13,5 @@ func (b *board) addEntropy(p *Platform) error {
 	if err != nil {
 		return fmt.Errorf("entropy: %w", err)
 	}
-	return b.plug(&plugged{kind: "entropy", f: dev}, true)
+	return b.plug(&plugged{kind: "entropy", slot: onBus0, bell: true, f: dev})
 }

@@ -23,7 +23,24 @@ func NewManager(p *Platform) *Manager { return &Manager{p: p} }
 // Limits are the largest number of CPUs and the least memory of a machine.
 func (t *Manager) Limits() (cpus, minMemoryMiB int) { return maxCPUs, minMiB }
 
+// check says whether this host could have such a machine.
 func (t *Manager) check(c host.Config) error {
+	if err := t.p.sizes(c); err != nil {
+		return err
+	}
+	for i, n := range c.NICs {
+		if _, err := t.p.network(n); err != nil {
+			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].network", i), Err: err}
+		}
+		if len(n.Forwards) > 0 && t.p.Forward == nil {
+			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].forwards", i), Err: host.ErrUnsupported}
+		}
+	}
+	return t.checkLevel(c)
+}
+
+// sizes is the part of check that does not ask for networks and CPU level.
+func (p *Platform) sizes(c host.Config) error {
 	bad := func(field, format string, a ...any) error {
 		return &host.ConfigError{Field: field, Err: fmt.Errorf(format, a...)}
 	}
@@ -36,21 +53,16 @@ func (t *Manager) check(c host.Config) error {
 	if c.MemoryMiB < minMiB {
 		return bad("memoryMiB", "%d, at least %d are needed", c.MemoryMiB, minMiB)
 	}
+	if c.MemoryMiB > maxMiB {
+		return bad("memoryMiB", "%d, at most %d are possible: %w", c.MemoryMiB, maxMiB, host.ErrNoMemory)
+	}
 	if err := c.CheckDevices(); err != nil {
 		return err
 	}
-	for i, n := range c.NICs {
-		if _, err := t.p.network(n); err != nil {
-			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].network", i), Err: err}
-		}
-		if len(n.Forwards) > 0 && t.p.Forward == nil {
-			return &host.ConfigError{Field: fmt.Sprintf("nics[%d].forwards", i), Err: host.ErrUnsupported}
-		}
+	if p.Budget != nil && uint64(c.MemoryMiB) > p.Budget.Limit()>>20 {
+		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, p.Budget.Limit()>>20, host.ErrNoMemory)
 	}
-	if t.p.Budget != nil && uint64(c.MemoryMiB) > t.p.Budget.Limit()>>20 {
-		return bad("memoryMiB", "%d, this host has %d for guests: %w", c.MemoryMiB, t.p.Budget.Limit()>>20, host.ErrNoMemory)
-	}
-	return t.checkLevel(c)
+	return nil
 }
 
 // Check implements host.VMs.
@@ -95,7 +107,7 @@ func (t *Manager) Create(c host.Config) (host.VM, error) {
 	if t.index(c.ID) >= 0 {
 		return nil, fmt.Errorf("vm: %s: %w", c.ID, host.ErrExists)
 	}
-	m := newMachine(t.p, c.Clone())
+	m := newMachine(t.p, created(c))
 	t.list = append(t.list, m)
 	return m, nil
 }

@@ -27,7 +27,8 @@ func (p *Platform) network(c host.NICConfig) (*vswitch.Switch, error) {
 
 // addNIC makes an adapter with a port of its own on its network's switch, and plugs
 // it in.
-func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) error {
+// One that is unplugged has no port.
+func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, at place, unplugged bool) error {
 	fail := func(err error) error { return fmt.Errorf("%s %q: %w", nicKind, c.Name, err) }
 	sw, err := p.network(c)
 	if err != nil {
@@ -38,16 +39,24 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) 
 		return fail(err)
 	}
 	dev, err := vnet.New(vnet.Config{Name: nicKind + " " + c.Name, MAC: mac, MTU: sw.MTU(), Memory: b.mem,
-		Pairs: min(b.numCPUs, maxNICPairs), PortDoorbell: b.portDoorbell(hot), NewBell: p.NewBell})
+		Pairs: min(b.numCPUs, maxNICPairs), PortDoorbell: at.Bell, NewBell: p.NewBell})
 	if err != nil {
 		return fail(err)
+	}
+	d := &plugged{name: c.Name, kind: nicKind, slot: at.Slot, bell: at.Bell, f: dev, link: dev.SetLink}
+	if unplugged {
+		if err = b.plug(d); err != nil {
+			_ = dev.Close(context.Background()) // nothing is in flight
+			return fail(err)
+		}
+		return nil
 	}
 	port, err := sw.AddPort(vswitch.PortConfig{Name: machine + "/" + c.Name, MAC: mac, VLAN: vswitch.VLAN{ID: uint16(c.VLAN)}}, dev)
 	if err == nil {
 		dev.Plug(port)
-		d := &plugged{name: c.Name, kind: nicKind, f: dev, port: port, link: dev.SetLink, count: nicStats(c.Name, dev, port)}
+		d.port, d.count = port, nicStats(c.Name, dev, port)
 		if d.forwards, err = p.forward(c); err == nil {
-			if err = b.plug(d, false); err == nil {
+			if err = b.plug(d); err == nil {
 				return nil
 			}
 		}
@@ -63,6 +72,9 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, hot bool) 
 
 // setLink plugs the cable in or out: the guest is told, and nothing passes.
 func (d *plugged) setLink(up bool) {
+	if d.port == nil {
+		return // of a restored machine: there is no cable
+	}
 	d.port.SetUp(up)
 	d.link(up)
 }
@@ -79,7 +91,7 @@ func (m *Machine) AttachNIC(ctx context.Context, c host.NICConfig) error {
 			return &host.ConfigError{Field: "network", Err: err}
 		}
 		if on {
-			if err := m.b.addNIC(m.p, m.conf.ID, c, true); err != nil {
+			if err := m.b.addNIC(m.p, m.conf.ID, c, m.b.hot(), false); err != nil {
 				return err
 			}
 		}

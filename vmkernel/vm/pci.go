@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"basalt/vmkernel/host"
@@ -42,6 +43,8 @@ type function interface {
 type plugged struct {
 	name string // of the configuration; "" for the board's own
 	kind string // diskKind, nicKind
+	slot int    // -1: on bus 0
+	bell bool   // it has a doorbell in I/O space
 	f    function
 	at   *pcie.Endpoint
 	// resized tells the guest of a disk's new size.
@@ -54,11 +57,8 @@ type plugged struct {
 	leaving  chan struct{}      // made when the guest was asked; closed when it is out
 }
 
-// slots is how many root ports a machine has.
-func slots(c host.Config) int { return len(c.Disks) + len(c.NICs) + spareSlots }
-
 // buses makes the root complex.
-func (b *board) buses(c host.Config, io *ioapic.IOAPIC, physBits uint8) error {
+func (b *board) buses(slots int, io *ioapic.IOAPIC, physBits uint8) error {
 	high := uint64(0)
 	if b.high > 0 {
 		high = fourGiB + b.high
@@ -67,7 +67,7 @@ func (b *board) buses(c host.Config, io *ioapic.IOAPIC, physBits uint8) error {
 	if b.windows, err = pcie.Layout(b.low, high, physBits); err != nil {
 		return err
 	}
-	b.slots = slots(c)
+	b.slots = slots
 	b.pci, err = pcie.New(pcie.RootConfig{Bus: b.bus, Sink: b.apics, Slots: b.slots, Windows: b.windows,
 		Line: func(gsi int) vbus.Line { return io.Line(gsi) }})
 	return err
@@ -75,11 +75,35 @@ func (b *board) buses(c host.Config, io *ioapic.IOAPIC, physBits uint8) error {
 
 // acpiPCI is what the tables say of the root complex.
 func (b *board) acpiPCI() *acpitables.PCIe {
-	return &acpitables.PCIe{Slots: b.slots, Windows: b.windows}
+	p := &acpitables.PCIe{Slots: b.slots, Windows: b.windows}
+	for _, d := range b.devices {
+		if d.slot == onBus0 {
+			p.Fixed++
+		}
+	}
+	return p
 }
 
-// plug puts a device into a slot, or on bus 0 for the machine's life.
-func (b *board) plug(d *plugged, fixed bool) error {
+// onBus0 is the slot of a device that stays for the machine's life.
+const onBus0 = -1
+
+// freeSlot is the lowest slot without a device, or one that does not exist. One whose
+// card was pulled out comes last: a guest that has not seen that yet, because it did
+// not run, takes the button of the next card for the wish to let the first one go.
+func (b *board) freeSlot() (n int) {
+	taken := func() bool { return slices.ContainsFunc(b.devices, func(d *plugged) bool { return d.slot == n }) }
+	for n = 0; n < b.slots; n++ {
+		if !taken() && !slices.Contains(b.emptied, n) {
+			return n
+		}
+	}
+	for n = 0; taken(); n++ {
+	}
+	return n
+}
+
+// plug puts a device into its slot.
+func (b *board) plug(d *plugged) error {
 	p := d.f.PCI()
 	c := pcie.Config{Vendor: p.Vendor, Device: p.Device, SubVendor: p.SubVendor, SubDevice: p.SubDevice, Revision: p.Revision,
 		Class: p.Class, Pin: p.Pin, Vectors: p.Vectors, MSIXBAR: virtio.MSIXBAR}
@@ -93,11 +117,12 @@ func (b *board) plug(d *plugged, fixed bool) error {
 		return err
 	}
 	d.f.Connect(at)
-	put := b.pci.Plug
-	if fixed {
-		put = b.pci.PlugFixed
+	if d.slot == onBus0 {
+		_, err = b.pci.PlugFixed(at)
+	} else {
+		_, err = b.pci.PlugSlot(at, d.slot)
 	}
-	if _, err := put(at); err != nil {
+	if err != nil {
 		if errors.Is(err, pcie.ErrLimit) {
 			err = fmt.Errorf("%w: %w", host.ErrNoSlot, err)
 		}
@@ -127,6 +152,9 @@ func (b *board) forget(d *plugged) {
 	for i, o := range b.devices {
 		if o == d {
 			b.devices = append(b.devices[:i:i], b.devices[i+1:]...)
+			if !slices.Contains(b.emptied, d.slot) {
+				b.emptied = append(b.emptied, d.slot)
+			}
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	share, err := m.admit()
 	var bd *board
 	if err == nil {
-		bd, err = build(m.p, m.conf, share, b.Disks, &m.con, m.ask)
+		bd, err = build(m.p, m.conf, share, standard(m.conf), false, b.Disks, &m.con, m.ask)
 	}
 	if err == nil {
 		bd.generation = m.generation
@@ -87,6 +87,17 @@ func (m *Machine) admit() (Entitlement, error) {
 	m.share = share
 	m.mu.Unlock()
 	return share, nil
+}
+
+// giveBack is the end of admit for a machine whose processors never were.
+func (m *Machine) giveBack() {
+	m.mu.Lock()
+	share := m.share
+	m.share = nil
+	m.mu.Unlock()
+	if share != nil {
+		share.Release()
+	}
 }
 
 // powerOff goes to off from anywhere.

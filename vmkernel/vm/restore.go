@@ -44,60 +44,121 @@ func (t *Manager) Restore(ctx context.Context, r io.Reader, o host.RestoreOption
 }
 
 func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOptions) (*Machine, error) {
-	if t.p.Factory == nil {
-		return nil, fmt.Errorf("vm: %w: %s", host.ErrNoEngine, t.p.Reason)
-	}
 	if _, err := t.Get(o.ID); err == nil {
 		return nil, fmt.Errorf("vm: %s: %w", o.ID, host.ErrExists)
 	}
-	in, err := checkpoint.NewReader(r)
-	if err != nil {
-		return nil, bad(err)
-	}
-	h := in.Header()
-	conf, err := t.accept(h)
+	in, conf, l, err := t.p.open(r)
 	if err != nil {
 		return nil, err
 	}
-	conf.ID = o.ID
-	if o.Name != "" {
-		conf.Name = o.Name
-	}
-	if o.NewGeneration {
-		for i := range conf.NICs {
-			conf.NICs[i].Forwards = nil // the ports of the host are the original's
+	if o.Config == nil {
+		want := conf.Clone()
+		if o.Name != "" {
+			want.Name = o.Name
 		}
+		for i := range want.NICs {
+			if o.NewGeneration {
+				want.NICs[i].Forwards = nil // the ports of the host are the original's
+			}
+		}
+		o.Config = &want
 	}
-	if len(o.Boot.Disks) != len(conf.Disks) {
-		return nil, &host.ConfigError{Field: "disks", Err: fmt.Errorf("%d disks were given for %d of the saved machine", len(o.Boot.Disks), len(conf.Disks))}
-	}
+	want := o.Config.Clone()
+	want.ID = o.ID
 	if o.NewGeneration {
-		conf.UUID = "" // a twin is somebody else, from its next reset on
+		want.UUID = "" // a twin is somebody else, from its next reset on
 	}
-	m := newMachine(t.p, conf)
-	m.generation = h.Generation
+	o.Config = &want
+	m := newMachine(t.p, want)
+	m.busy.Store(true)
+	if err := m.take(ctx, in, conf, l, o); err != nil {
+		m.discard()
+		return nil, err
+	}
+	m.busy.Store(false)
+	return m, nil
+}
+
+// Restore implements host.VM.
+func (m *Machine) Restore(ctx context.Context, r io.Reader, o host.RestoreOptions) error {
+	err := m.restore(ctx, r, o)
+	if err != nil {
+		o.Boot.Close()
+		return err
+	}
+	m.p.event(m.conf.ID, "info", "restored from a saved state")
+	return nil
+}
+
+func (m *Machine) restore(ctx context.Context, r io.Reader, o host.RestoreOptions) error {
+	if !m.busy.CompareAndSwap(false, true) {
+		return host.ErrBusy
+	}
+	defer m.busy.Store(false)
+	if st := m.current(); st != host.StateOff { // and stays so: busy is ours
+		return &host.StateError{Action: actionNames[actAdopt], State: st}
+	}
+	in, conf, l, err := m.p.open(r)
+	if err != nil {
+		return err
+	}
+	if o.Config == nil {
+		own := m.Config()
+		o.Config = &own
+	}
+	err = m.take(ctx, in, conf, l, o)
+	if err != nil {
+		m.con.connect(nil)
+	}
+	return err
+}
+
+// open reads a state's header and decides whether this host can carry the machine.
+func (p *Platform) open(r io.Reader) (in *checkpoint.Reader, c host.Config, l *layout, err error) {
+	if p.Factory == nil {
+		return nil, c, nil, fmt.Errorf("vm: %w: %s", host.ErrNoEngine, p.Reason)
+	}
+	if in, err = checkpoint.NewReader(r); err != nil {
+		return nil, c, nil, bad(err)
+	}
+	c, l, err = p.accept(in.Header())
+	return in, c, l, err
+}
+
+// take builds a board for the configuration in o, loads the rest of the stream into
+// it and gives it to the machine, which is off and busy.
+func (m *Machine) take(ctx context.Context, in *checkpoint.Reader, conf host.Config, l *layout, o host.RestoreOptions) error {
+	want, h := o.Config.Clone(), in.Header()
+	want.ID = m.conf.ID
+	if err := alike(conf, want); err != nil {
+		return err
+	}
+	if err := NewManager(m.p).check(want); err != nil {
+		return err
+	}
+	if len(o.Boot.Disks) != len(want.Disks) {
+		return &host.ConfigError{Field: "disks", Err: fmt.Errorf("%d disks were given for %d of the saved machine", len(o.Boot.Disks), len(want.Disks))}
+	}
+	f := &frozen{layout: l, conf: want, generation: h.Generation}
 	if o.NewGeneration {
-		rand.Read(m.generation[:]) // it never fails
+		rand.Read(f.generation[:]) // it never fails
 	}
 	share, err := m.admit()
 	if err != nil {
-		m.discard()
-		return nil, err
+		return err
 	}
-	f := &frozen{}
-	f.b, err = build(t.p, conf, share, o.Boot.Disks, &m.con, m.ask)
-	if err != nil {
-		m.discard()
-		return nil, translate(err)
+	if f.b, err = build(m.p, want, share, l, o.Unplugged, o.Boot.Disks, &m.con, m.ask); err != nil {
+		m.giveBack()
+		return translate(err)
 	}
-	f.stopped = t.p.TSC()
+	f.stopped = m.p.TSC()
 	if err = f.b.sameCPU(h); err == nil {
 		err = f.load(ctx, in, o.Progress)
 	}
-	if f.b.generation = m.generation; err == nil && o.NewGeneration {
+	if f.b.generation = f.generation; err == nil && o.NewGeneration {
 		// The guest is told as soon as it runs (Microsoft, "Virtual Machine Generation
 		// ID"): it must not draw the same random numbers as its twin.
-		if err = f.b.mem.Write(generationAt, m.generation[:]); err == nil {
+		if err = f.b.mem.Write(generationAt, f.generation[:]); err == nil {
 			f.b.pm.Event(acpipm.GPEGenerationID)
 		}
 	}
@@ -106,12 +167,11 @@ func (t *Manager) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 	}
 	if err != nil {
 		if again := f.b.close(); again != nil {
-			t.p.log("vm %s: restore: %v", conf.ID, again)
+			m.p.log("vm %s: restore: %v", m.conf.ID, again)
 		}
-		m.discard()
-		return nil, err
+		m.giveBack()
 	}
-	return m, nil
+	return err
 }
 
 // discard ends a machine that was never visible, or is no more.
@@ -122,37 +182,43 @@ func (m *Machine) discard() {
 	m.con.close()
 }
 
-func bad(err error) error {
-	if errors.Is(err, checkpoint.ErrVersion) || errors.Is(err, checkpoint.ErrUnknown) {
-		return fmt.Errorf("vm: %w: %w", host.ErrIncompatible, err)
-	}
-	return fmt.Errorf("vm: %w: %w", host.ErrBadState, err)
-}
+func bad(err error) error { return fmt.Errorf("vm: %w", host.StateFailure(err)) }
 
 // accept decides from the header alone whether this host can carry the machine.
-func (t *Manager) accept(h *checkpoint.Header) (c host.Config, err error) {
-	no := func(format string, a ...any) (host.Config, error) {
-		return c, fmt.Errorf("vm: %w: %w", host.ErrIncompatible, fmt.Errorf(format, a...))
+func (p *Platform) accept(h *checkpoint.Header) (c host.Config, l *layout, err error) {
+	no := func(format string, a ...any) (host.Config, *layout, error) {
+		return c, nil, fmt.Errorf("vm: %w: %w", host.ErrIncompatible, fmt.Errorf(format, a...))
 	}
-	if name := t.p.Factory.Name(); h.Engine != name {
+	if name := p.Factory.Name(); h.Engine != name {
 		return no("the state was saved on engine %s, this host has %s", h.Engine, name)
 	}
-	if d := max(h.TSCKHz, t.p.TSCKHz) - min(h.TSCKHz, t.p.TSCKHz); d > t.p.TSCKHz/tscTolerance {
-		return no("the guest's counter runs at %d kHz, this host's at %d kHz", h.TSCKHz, t.p.TSCKHz)
+	if d := max(h.TSCKHz, p.TSCKHz) - min(h.TSCKHz, p.TSCKHz); d > p.TSCKHz/tscTolerance {
+		return no("the guest's counter runs at %d kHz, this host's at %d kHz", h.TSCKHz, p.TSCKHz)
 	}
 	dec := json.NewDecoder(bytes.NewReader(h.Config))
 	dec.DisallowUnknownFields() // what this host does not know it cannot build
-	if err := dec.Decode(&c); err != nil {
+	var from savedConfig
+	if err := dec.Decode(&from); err != nil {
 		return no("configuration: %w", err)
 	}
-	if err := t.check(c); err != nil {
-		return c, err
+	c = saved(from.Config)
+	if c.Hardware > host.HardwareNewest {
+		return no("hardware version %d, this host knows %d to %d", c.Hardware, host.HardwareOldest, host.HardwareNewest)
+	}
+	if err := p.sizes(c); err != nil {
+		return c, nil, err
 	}
 	_, _, regions := memory(uint64(c.MemoryMiB) << 20)
 	if int64(h.CPUs) != int64(c.AllCPUs()) || !slices.Equal(h.Memory, ranges(regions)) {
-		return c, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
+		return c, nil, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
 	}
-	return c, nil
+	if l = from.Layout; l == nil {
+		l = standard(c)
+	}
+	if err := l.check(c); err != nil {
+		return c, nil, fmt.Errorf("vm: %w: %w", host.ErrBadState, err)
+	}
+	return c, l, nil
 }
 
 // sameCPU says whether the board's processors show what the saved machine's showed.
@@ -218,7 +284,7 @@ func (f *frozen) known() []string {
 	out := []string{"machine"}
 	for _, d := range f.b.bus.Devices() {
 		if _, ok := d.(vbus.Stateful); ok {
-			out = append(out, "device/"+d.Name())
+			out = append(out, sectionOf(d))
 		}
 	}
 	for i := range f.b.cpus {
@@ -241,8 +307,8 @@ func (f *frozen) apply(got map[string][]byte) error {
 	b.clock.Set(f.machine.now)
 	for _, d := range order(b.bus.Devices()) {
 		if s, ok := d.(vbus.Stateful); ok {
-			if err := s.LoadState(got["device/"+d.Name()]); err != nil {
-				return fail("device/"+d.Name(), err)
+			if err := s.LoadState(got[sectionOf(d)]); err != nil {
+				return fail(sectionOf(d), err)
 			}
 		}
 	}
@@ -289,12 +355,31 @@ func (m *Machine) adopt(f *frozen, boot host.Boot) error {
 		cpus = append(cpus, newCPU(m.p, m.conf.ID, m.share, v, m.reports))
 	}
 	m.mu.Lock()
-	m.b, m.cpus = f.b, cpus
-	m.start = time.Now()
+	m.b, m.cpus, m.generation = f.b, cpus, f.generation
+	m.conf.Disks, m.conf.NICs = f.conf.Disks, f.conf.NICs // all that may differ
+	m.start, m.last = time.Now(), host.Status{}
 	m.mu.Unlock()
 	m.drain()
 	m.later, m.frozen = f.machine.later, f.stopped
 	m.resets, m.booted = 0, time.Now()
 	m.set(host.StatePaused, "restored")
+	m.stillLeaving(f.layout)
 	return nil
+}
+
+// stillLeaving waits again for devices that the guest was asked to let go before it
+// was saved.
+func (m *Machine) stillLeaving(l *layout) {
+	for _, d := range m.b.devices {
+		if d.name == "" || !l.of(d.name).Leaving {
+			continue
+		}
+		gone := m.b.pci.Gone(d.at)
+		drop := func(on bool) error { return m.dropDisk(d.name, on) }
+		if d.kind == nicKind {
+			drop = func(bool) error { return m.dropNIC(d.name) }
+		}
+		d.leaving = make(chan struct{})
+		go m.follow(d, gone, drop)
+	}
 }

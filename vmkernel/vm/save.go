@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"basalt/vmkernel/checkpoint"
@@ -22,7 +23,12 @@ type frozen struct {
 	header   checkpoint.Header
 	sections []section
 	machine  machineState
-	stopped  uint64 // of a restore: this host's counter at which the guest's goes on
+	note     []byte
+	// Of a restore: what the machine becomes.
+	layout     *layout
+	conf       host.Config
+	generation [16]byte
+	stopped    uint64 // of a restore: this host's counter at which the guest's goes on
 }
 
 type section struct {
@@ -52,6 +58,12 @@ func (s *machineState) decode(b []byte) error {
 	s.later, s.now, s.wall = request(l), d.I64(), d.I64()
 	d.Check(s.now >= 0 && s.now < 1<<62, "clock")
 	return d.Done("machine")
+}
+
+// sectionOf is the name of a device's section. Names of devices have spaces, names of
+// sections have not.
+func sectionOf(d vbus.Device) string {
+	return "device/" + strings.ReplaceAll(d.Name(), " ", "-")
 }
 
 // order is the order in which devices are saved and loaded: an interrupt controller
@@ -89,7 +101,10 @@ func (m *Machine) Save(ctx context.Context, w io.Writer, o host.SaveOptions) err
 		return host.ErrBusy
 	}
 	defer m.busy.Store(false)
-	var f frozen
+	if len(o.Note) > host.MaxNote {
+		return fmt.Errorf("vm: save: a note of %d bytes, at most %d are allowed", len(o.Note), host.MaxNote)
+	}
+	f := frozen{note: o.Note}
 	if err := m.tell(action{kind: actFreeze, state: &f}); err != nil {
 		return err
 	}
@@ -140,12 +155,12 @@ func (m *Machine) collect(f *frozen) error {
 	b := m.b
 	c := m.conf
 	c.UUID = host.FormatUUID(c.SystemUUID()) // it may come back under another ID
-	conf, err := json.Marshal(c)
+	conf, err := json.Marshal(savedConfig{c, b.layout()})
 	if err != nil {
 		return fmt.Errorf("vm: save: configuration: %w", err)
 	}
 	f.b = b
-	f.header = checkpoint.Header{Engine: m.p.Factory.Name(), Fingerprint: b.cpus[0].CPUID.Fingerprint(), TSCKHz: m.p.TSCKHz,
+	f.header = checkpoint.Header{Engine: m.p.Factory.Name(), Level: m.conf.CPULevel, Fingerprint: b.cpus[0].CPUID.Fingerprint(), TSCKHz: m.p.TSCKHz,
 		CPUs: uint32(len(b.cpus)), Memory: ranges(b.mem.Regions()), Generation: m.generation, Config: conf}
 	f.machine = machineState{later: m.later, now: b.clock.Now(), wall: time.Now().UnixNano()}
 	add := func(name string, data []byte) { f.sections = append(f.sections, section{name, data}) }
@@ -159,7 +174,7 @@ func (m *Machine) collect(f *frozen) error {
 		if err != nil {
 			return fmt.Errorf("vm: device %s cannot be saved: %w: %w", d.Name(), host.ErrNotSavable, err)
 		}
-		add("device/"+d.Name(), data)
+		add(sectionOf(d), data)
 	}
 	states := make([][]byte, len(m.cpus))
 	fails := make([]error, len(m.cpus))
@@ -233,6 +248,11 @@ func (f *frozen) write(ctx context.Context, w io.Writer, progress func(done, tot
 	s, err := checkpoint.NewWriter(w, &f.header)
 	if err != nil {
 		return 0, fmt.Errorf("vm: save: %w", err)
+	}
+	if f.note != nil {
+		if err := s.Section(host.NoteSection, true, f.note); err != nil {
+			return s.Bytes(), fmt.Errorf("vm: save: %s: %w", host.NoteSection, err)
+		}
 	}
 	for _, x := range f.sections {
 		if err := s.Section(x.name, false, x.data); err != nil {

@@ -68,8 +68,8 @@ func newBench(t *testing.T, script ...fakecpu.Step) *bench {
 		if err := b.mgr.Delete("vm-1"); err != nil {
 			t.Error(err)
 		}
-		if b.frames.InUse() != 0 || b.frames.Dirty != 0 || b.mgr.p.Budget.Used() != 0 {
-			t.Errorf("left: %d frames, %d dirty, %d bytes promised", b.frames.InUse(), b.frames.Dirty, b.mgr.p.Budget.Used())
+		if b.frames.InUse() != 0 || b.mgr.p.Budget.Used() != 0 {
+			t.Errorf("left: %d frames, %d bytes promised", b.frames.InUse(), b.mgr.p.Budget.Used())
 		}
 	})
 	return b

@@ -13,9 +13,9 @@ func (b *board) addVsock(p *Platform, c host.Config) error {
 		return nil
 	}
 	dev, err := vsock.New(vsock.Config{Name: "vsock", Memory: b.mem, CID: c.VsockCID, Services: p.VsockServices,
-		PortDoorbell: b.portDoorbell(false), NewBell: p.NewBell})
+		PortDoorbell: true, NewBell: p.NewBell})
 	if err != nil {
 		return fmt.Errorf("vsock: %w", err)
 	}
-	return b.plug(&plugged{kind: "vsock", f: dev}, true)
+	return b.plug(&plugged{kind: "vsock", slot: onBus0, bell: true, f: dev})
 }

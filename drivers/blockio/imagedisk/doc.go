@@ -26,6 +26,9 @@
 // Size: Resize grows or shrinks at any time. It refuses to cut data off unless
 // told to.
 //
+// Append fills an image whose size is not known beforehand; CopyFrom copies what another
+// one holds, hole for hole (fill.go).
+//
 // Locking: Image.mu guards the table of chunks and the size; a request that takes
 // or gives chunks holds it exclusively, every other one shared, with the lock of
 // one chunk at a time around its copy: a logical block, which is always within one

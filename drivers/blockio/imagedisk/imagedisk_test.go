@@ -335,3 +335,39 @@ func TestTrim(t *testing.T) {
 	}
 	img.Free()
 }
+
+func TestAppend(t *testing.T) {
+	left := 3
+	m, err := imagedisk.New(0, func() (imagedisk.Chunk, error) {
+		if left--; left < 0 {
+			return nil, errors.New("no more")
+		}
+		return heapChunk(make([]byte, imagedisk.ChunkSize)), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, imagedisk.ChunkSize+1000)
+	for i := range p {
+		p[i] = byte(i % 251)
+	}
+	for range 2 {
+		if n, err := m.Append(p); n != len(p) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	n, err := m.Append(p)
+	if !errors.Is(err, blockio.ErrNoSpace) || int64(n) != 3*imagedisk.ChunkSize-2*int64(len(p)) || m.Size() != 3*imagedisk.ChunkSize {
+		t.Errorf("%d, %v, size %d", n, err, m.Size())
+	}
+	got := make([]byte, len(p))
+	if _, err := m.ReadAt(got, int64(len(p))); err != nil || !bytes.Equal(got, p) {
+		t.Errorf("the second part is not what was appended: %v", err)
+	}
+	m.Free()
+}
+
+type heapChunk []byte
+
+func (c heapChunk) Bytes() []byte { return c }
+func (heapChunk) Release()        {}

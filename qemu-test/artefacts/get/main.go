@@ -18,10 +18,18 @@ func main() {
 		func() (string, error) {
 			return artefacts.Initramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
 		},
+		func() (string, error) { return artefacts.NetworkModules(ctx, dir) },
+		func() (string, error) {
+			return artefacts.NetworkInitramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
+		},
 		func() (string, error) { return artefacts.Xen(ctx, dir) },
 		func() (string, error) {
 			d, err := artefacts.DebianSystem(ctx, dir)
-			return d.Disk, err
+			if err != nil {
+				return "", err
+			}
+			out := filepath.Join(dir, artefacts.ArchiveName)
+			return out, artefacts.Archive(out, d.Kernel, d.Initrd, d.Disk)
 		},
 	} {
 		path, err := get()

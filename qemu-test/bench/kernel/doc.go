@@ -6,6 +6,10 @@
 //	main.go    settings, and the order of the measurements
 //	guest.go   one guest from start to its last line
 //	linux.go   a Linux kernel from its start to its power-off
+//	io.go      requests to a disk and packets
+//	echo.go    what answers the packets
+//	login.go   a Linux system from its start to the prompt
+//	many.go    the host's memory for each of many machines
 //	allocs.go  allocations and exits while a guest does one of everything
 //
 // On a host with several processors only the interrupts between two virtual ones are
@@ -16,6 +20,9 @@
 //	mitigations=off   as in the VMkernel
 //	linux=BYTES       boot the kernel of that size in the first module, with the
 //	                  initramfs behind it
+//	machines=N        start N idle machines and say what memory each takes
+//	only=io           only requests to a disk and packets
+//	initrd=BYTES      of the initramfs: a disk follows it, which the guest boots from
 //	guest=NAME        run this guest until the machine is stopped, for profiles
 //
 // Output, one fact a line:

@@ -41,11 +41,28 @@ func (l *lines) next() (string, error) {
 
 // start boots a micro guest.
 func start(m *vm.Manager, name string, cpus int) (host.VM, *lines, error) {
+	return startWith(m, name, cpus, nil)
+}
+
+// devices adds devices to a machine.
+type devices func(*host.Config, *host.Boot) error
+
+func startWith(m *vm.Manager, name string, cpus int, add devices) (host.VM, *lines, error) {
+	return startConf(m, host.Config{ID: name, Name: name, CPUs: cpus, MemoryMiB: memoryMiB}, name, add)
+}
+
+func startConf(m *vm.Manager, conf host.Config, name string, add devices) (host.VM, *lines, error) {
 	img := guests.Build(name)
 	if img == nil {
 		return nil, nil, fmt.Errorf("no guest %q", name)
 	}
-	v, err := m.Create(host.Config{ID: name, Name: name, CPUs: cpus, MemoryMiB: memoryMiB})
+	boot := host.Boot{Kernel: image{bytes.NewReader(img), name}}
+	if add != nil {
+		if err := add(&conf, &boot); err != nil {
+			return nil, nil, err
+		}
+	}
+	v, err := m.Create(conf)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +72,7 @@ func start(m *vm.Manager, name string, cpus int) (host.VM, *lines, error) {
 	}
 	l := &lines{r: r}
 	l.buf = bufio.NewReader(io.Reader(l))
-	return v, l, v.Start(context.Background(), host.Boot{Kernel: image{bytes.NewReader(img), name}})
+	return v, l, v.Start(context.Background(), boot)
 }
 
 // end stops it, says its exits and forgets it.
@@ -71,8 +88,10 @@ func end(m *vm.Manager, v host.VM) error {
 
 // rows runs a guest that times something. Its lines are printed after its end: a
 // serial line that takes its time, as Bochs' does, would be in the next row.
-func rows(m *vm.Manager, name string, cpus int) error {
-	v, l, err := start(m, name, cpus)
+func rows(m *vm.Manager, name string, cpus int) error { return rowsWith(m, name, cpus, nil) }
+
+func rowsWith(m *vm.Manager, name string, cpus int, add devices) error {
+	v, l, err := startWith(m, name, cpus, add)
 	if err != nil {
 		return err
 	}
@@ -97,7 +116,7 @@ func rows(m *vm.Manager, name string, cpus int) error {
 
 // forever runs one guest; the emulator is stopped from outside.
 func forever(m *vm.Manager, name string) error {
-	_, l, err := start(m, name, 1)
+	_, l, err := startWith(m, name, 1, map[string]devices{"loop-blk": withDisk, "loop-net": withNIC}[name])
 	for err == nil {
 		var s string
 		if s, err = l.next(); err == nil {

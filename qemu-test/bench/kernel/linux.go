@@ -15,8 +15,9 @@ import (
 )
 
 // boots a Linux kernel of n bytes, which lies at the start of the first module with
-// its initramfs behind it, and times it from the start to the guest's power-off.
-func boots(m *vm.Manager, n int, off <-chan string) error {
+// its initramfs behind it, and times it from the start to the guest's power-off; or,
+// if that has initrd bytes, with a disk behind both, to the prompt (login).
+func boots(m *vm.Manager, n, initrd int, off <-chan string) error {
 	f := linux.Facts()
 	if f.NumModules == 0 {
 		return fmt.Errorf("linux=%d without a module", n)
@@ -26,6 +27,9 @@ func boots(m *vm.Manager, n int, off <-chan string) error {
 		return fmt.Errorf("linux=%d: the module has %d bytes", n, size)
 	}
 	b := pmem.Bytes(at, int(size))
+	if initrd > 0 && uint64(n)+uint64(initrd) < size {
+		return login(m, b[:n], b[n:n+initrd], b[n+initrd:])
+	}
 	v, err := m.Create(host.Config{ID: "linux", Name: "linux", CPUs: 1, MemoryMiB: 256})
 	if err != nil {
 		return err

@@ -55,12 +55,22 @@ func run() error {
 			}
 		}
 	}
+	if p.Switch, err = network(); err != nil {
+		return err
+	}
 	m := vm.NewManager(p)
 	if n, err := strconv.Atoi(value(text, "linux")); err == nil {
-		return boots(m, n, off)
+		initrd, _ := strconv.Atoi(value(text, "initrd"))
+		return boots(m, n, initrd, off)
+	}
+	if n, err := strconv.Atoi(value(text, "machines")); err == nil {
+		return many(m, n)
 	}
 	if name := value(text, "guest"); name != "" {
 		return forever(m, name)
+	}
+	if value(text, "only") == "io" {
+		return diskAndNet(m)
 	}
 	if linux.CPUs() > 1 {
 		return rows(m, "bench-ipi2", 2)
@@ -69,6 +79,9 @@ func run() error {
 		return err
 	}
 	if err := rows(m, "bench-ipi1", 2); err != nil {
+		return err
+	}
+	if err := diskAndNet(m); err != nil {
 		return err
 	}
 	return allocations(m)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -23,7 +22,7 @@ func (v *VM) Save(ctx context.Context, w io.Writer, o host.SaveOptions) error {
 	was, held, exits := v.state, v.held, v.exits
 	v.mu.Unlock()
 	v.enter(host.StatePaused, "")
-	if err := v.write(ctx, w, held, exits); err != nil {
+	if err := v.write(ctx, w, held, exits, o.Note); err != nil {
 		v.enter(was, "")
 		return err
 	}
@@ -40,7 +39,7 @@ func (v *VM) Save(ctx context.Context, w io.Writer, o host.SaveOptions) error {
 	return nil
 }
 
-func (v *VM) write(ctx context.Context, w io.Writer, held, exits uint64) error {
+func (v *VM) write(ctx context.Context, w io.Writer, held, exits uint64, note []byte) error {
 	if err := v.pass(ctx, "save"); err != nil {
 		return err
 	}
@@ -48,10 +47,15 @@ func (v *VM) write(ctx context.Context, w io.Writer, held, exits uint64) error {
 	if err != nil {
 		return err
 	}
-	s, err := checkpoint.NewWriter(w, &checkpoint.Header{Engine: v.h.Info().Engine, CPUs: uint32(v.cfg.CPUs),
+	s, err := checkpoint.NewWriter(w, &checkpoint.Header{Engine: v.h.Info().Engine, Level: v.cfg.CPULevel, CPUs: uint32(v.cfg.CPUs),
 		Memory: []checkpoint.Range{{Size: held}}, Config: conf})
 	if err != nil {
 		return err
+	}
+	if note != nil {
+		if err := s.Section(host.NoteSection, true, note); err != nil {
+			return err
+		}
 	}
 	e := checkpoint.NewEncoder(1)
 	e.U64(exits)
@@ -75,42 +79,16 @@ func (t *table) Restore(ctx context.Context, r io.Reader, o host.RestoreOptions)
 }
 
 func (t *table) restore(ctx context.Context, r io.Reader, o host.RestoreOptions) (host.VM, error) {
-	if why := t.h.opt.CannotRun; why != "" {
-		return nil, fmt.Errorf("%w: %s", host.ErrNoEngine, why)
-	}
-	in, err := checkpoint.NewReader(r)
+	c, exits, err := t.read(ctx, r, o)
 	if err != nil {
-		return nil, bad(err)
+		return nil, err
 	}
-	h := in.Header()
-	if name := t.h.Info().Engine; h.Engine != name {
-		return nil, fmt.Errorf("%w: the state was saved on engine %s, this host has %s", host.ErrIncompatible, h.Engine, name)
-	}
-	var c host.Config
-	if err := json.NewDecoder(bytes.NewReader(h.Config)).Decode(&c); err != nil {
-		return nil, bad(err)
-	}
-	c.ID = o.ID
-	if o.Name != "" {
+	if o.Config == nil && o.Name != "" {
 		c.Name = o.Name
 	}
-	if err := t.checkConfig(c); err != nil {
-		return nil, err
-	}
-	exits, err := readExits(in)
-	if err != nil {
-		return nil, bad(err)
-	}
-	select {
-	case <-t.h.gate("restore"):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if err := t.h.take(uint64(c.MemoryMiB) << 20); err != nil {
-		return nil, err
-	}
+	c.ID = o.ID
 	vm := newVM(t.h, c)
-	vm.held, vm.boot, vm.started, vm.exits, vm.state, vm.reason = uint64(c.MemoryMiB)<<20, o.Boot, t.h.opt.Now(), exits, host.StatePaused, "restored"
+	vm.hold(o, exits)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.find(c.ID) >= 0 {
@@ -120,6 +98,79 @@ func (t *table) restore(ctx context.Context, r io.Reader, o host.RestoreOptions)
 	}
 	t.vms = append(t.vms, vm)
 	return vm, nil
+}
+
+// Restore implements host.VM.
+func (v *VM) Restore(ctx context.Context, r io.Reader, o host.RestoreOptions) error {
+	err := v.begin("restore", host.StateOff)
+	if err == nil {
+		defer v.end()
+		own := v.Config()
+		if o.Config == nil {
+			o.Config = &own
+		}
+		var exits uint64
+		if _, exits, err = v.h.vms.read(ctx, r, o); err == nil {
+			v.mu.Lock()
+			v.cfg.Disks, v.cfg.NICs = o.Config.Disks, o.Config.NICs
+			v.hold(o, exits)
+			v.mu.Unlock()
+		}
+	}
+	if err != nil {
+		o.Boot.Close()
+	}
+	return err
+}
+
+// hold makes the machine a restored one; v.mu is held.
+func (v *VM) hold(o host.RestoreOptions, exits uint64) {
+	v.disks, o.Boot.Disks = o.Boot.Disks, nil
+	v.held, v.boot, v.started, v.exits = uint64(v.cfg.MemoryMiB)<<20, o.Boot, v.h.opt.Now(), exits
+	v.state, v.reason, v.since, v.down = host.StatePaused, "restored", v.h.opt.Now(), map[string]bool{}
+	v.unplugged = o.Unplugged
+}
+
+// read reads a state to its end and takes the machine's memory.
+func (t *table) read(ctx context.Context, r io.Reader, o host.RestoreOptions) (c host.Config, exits uint64, err error) {
+	if why := t.h.opt.CannotRun; why != "" {
+		return c, 0, fmt.Errorf("%w: %s", host.ErrNoEngine, why)
+	}
+	in, err := checkpoint.NewReader(r)
+	if err != nil {
+		return c, 0, host.StateFailure(err)
+	}
+	h := in.Header()
+	if name := t.h.Info().Engine; h.Engine != name {
+		return c, 0, fmt.Errorf("%w: the state was saved on engine %s, this host has %s", host.ErrIncompatible, h.Engine, name)
+	}
+	if err := json.NewDecoder(bytes.NewReader(h.Config)).Decode(&c); err != nil {
+		return c, 0, fmt.Errorf("%w: %w", host.ErrBadState, err)
+	}
+	if c.Hardware == 0 {
+		c.Hardware = 1
+	}
+	if c.Hardware > host.HardwareNewest {
+		return c, 0, fmt.Errorf("%w: hardware version %d", host.ErrIncompatible, c.Hardware)
+	}
+	if o.Config != nil {
+		c = o.Config.Clone()
+	}
+	if err := t.checkConfig(c); err != nil {
+		return c, 0, err
+	}
+	if len(o.Boot.Disks) != len(c.Disks) {
+		return c, 0, &host.ConfigError{Field: "disks", Err: fmt.Errorf("%d given, %d saved", len(o.Boot.Disks), len(c.Disks))}
+	}
+	if exits, err = readExits(in); err != nil {
+		return c, 0, host.StateFailure(err)
+	}
+	select {
+	case <-t.h.gate("restore"):
+	case <-ctx.Done():
+		return c, 0, ctx.Err()
+	}
+	return c, exits, t.h.take(uint64(c.MemoryMiB) << 20)
 }
 
 func readExits(in *checkpoint.Reader) (exits uint64, err error) {
@@ -143,11 +194,4 @@ func readExits(in *checkpoint.Reader) (exits uint64, err error) {
 			return 0, err
 		}
 	}
-}
-
-func bad(err error) error {
-	if errors.Is(err, checkpoint.ErrVersion) || errors.Is(err, checkpoint.ErrUnknown) {
-		return fmt.Errorf("%w: %w", host.ErrIncompatible, err)
-	}
-	return fmt.Errorf("%w: %w", host.ErrBadState, err)
 }

@@ -75,6 +75,9 @@ func (t *table) Create(c host.Config) (host.VM, error) {
 	if t.find(c.ID) >= 0 {
 		return nil, fmt.Errorf("machine %q: %w", c.ID, host.ErrExists)
 	}
+	if c.Hardware == 0 {
+		c.Hardware = host.HardwareNewest
+	}
 	vm := newVM(t.h, c)
 	t.vms = append(t.vms, vm)
 	return vm, nil

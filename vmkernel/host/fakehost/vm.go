@@ -30,6 +30,8 @@ type VM struct {
 	disks   []host.Disk // behind cfg.Disks; nil when off
 	down    map[string]bool
 	nmis    uint64
+	// unplugged: its adapters were restored without a network.
+	unplugged bool
 }
 
 func newVM(h *Host, c host.Config) *VM {

@@ -68,10 +68,41 @@ func saving(t *testing.T, b *bench) {
 	if _, err := b.VMs().Restore(ctx, bytes.NewReader(state), host.RestoreOptions{ID: "a", Boot: b.boot()}); !errors.Is(err, host.ErrExists) {
 		t.Errorf("same id: %v", err)
 	}
-	if err := vm.Save(ctx, io.Discard, host.SaveOptions{Then: host.AfterSaveStop}); err != nil {
+	if err := vm.Restore(ctx, bytes.NewReader(state), host.RestoreOptions{Boot: b.boot()}); !errors.Is(err, host.ErrState) {
+		t.Errorf("restore into a running machine: %v", err)
+	}
+	var last bytes.Buffer
+	if err := vm.Save(ctx, &last, host.SaveOptions{Then: host.AfterSaveStop, Note: []byte("a note")}); err != nil {
 		t.Fatal(err)
 	}
 	want(t, vm, host.StateOff)
+	// It goes on from a file in the machine that it was.
+	if err := vm.Restore(ctx, bytes.NewReader(last.Bytes()[:last.Len()/2]), host.RestoreOptions{Boot: b.boot()}); !errors.Is(err, host.ErrBadState) {
+		t.Errorf("half a state: %v", err)
+	}
+	want(t, vm, host.StateOff)
+	if err := vm.Restore(ctx, bytes.NewReader(last.Bytes()), host.RestoreOptions{Boot: b.boot()}); err != nil {
+		t.Fatal(err)
+	}
+	want(t, vm, host.StatePaused)
+	if err := vm.Resume(ctx); err != nil {
+		t.Error(err)
+	}
+	want(t, vm, host.StateRunning)
+	if err := vm.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	s, err := host.InspectState(bytes.NewReader(last.Bytes()))
+	if c := s.Config; err != nil || string(s.Note) != "a note" || s.Engine == "" || c.ID != "a" || c.Hardware == 0 || s.MemoryBytes != uint64(c.MemoryMiB)<<20 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := host.CheckState(bytes.NewReader(last.Bytes())); err != nil {
+		t.Error(err)
+	}
+	last.Bytes()[last.Len()-1] ^= 1
+	if err := host.CheckState(bytes.NewReader(last.Bytes())); !errors.Is(err, host.ErrBadState) {
+		t.Errorf("a flipped bit: %v", err)
+	}
 	if err := clone.Stop(ctx); err != nil {
 		t.Error(err)
 	}

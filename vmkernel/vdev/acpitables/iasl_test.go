@@ -17,7 +17,7 @@ func full(t testing.TB) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Config{CPUs: 4, MaxCPUs: 6, SerialPorts: 2, HPET: true, GenerationID: 0xFF000, PCIe: &PCIe{Slots: 18, Windows: w},
+	return Config{CPUs: 4, MaxCPUs: 6, SerialPorts: 2, HPET: true, GenerationID: 0xFF000, PCIe: &PCIe{Slots: 18, Fixed: 3, Windows: w},
 		NUMA: []Node{{CPUs: []int{0, 1}, Memory: []Range{{0, 3 << 30}}}, {CPUs: []int{2, 3}, Memory: []Range{{4 << 30, 1 << 30}}}}}
 }
 
@@ -26,7 +26,7 @@ func written(cfg Config) map[string][]byte {
 	return map[string][]byte{
 		"dsdt.aml": sdt("DSDT", 2, dsdt(cfg)), "apic.aml": sdt("APIC", 5, madt(cfg)),
 		"facp.aml": sdt("FACP", 6, fadt(cfg, 0x1000, 0x2000)), "facs.aml": buildFACS(),
-		"mcfg.aml": sdt("MCFG", 1, mcfg()), "srat.aml": sdt("SRAT", 3, srat(cfg.NUMA)), "hpet.aml": sdt("HPET", 1, hpet()),
+		"mcfg.aml": sdt("MCFG", 1, mcfg(&PCIe{Slots: 18})), "srat.aml": sdt("SRAT", 3, srat(cfg.NUMA)), "hpet.aml": sdt("HPET", 1, hpet()),
 		"spcr.aml": sdt("SPCR", 2, spcr()),
 	}
 }

@@ -75,7 +75,7 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 	}
 	add("APIC", 5, madt(cfg))
 	if cfg.PCIe != nil {
-		add("MCFG", 1, mcfg())
+		add("MCFG", 1, mcfg(cfg.PCIe))
 	}
 	if len(cfg.NUMA) > 0 {
 		add("SRAT", 3, srat(cfg.NUMA))

@@ -61,18 +61,14 @@ func (r *Root) write(bus, devfn uint8, off int, data []byte) {
 
 // selected is what CONFIG_ADDRESS names (PCI 3.0, 3.2.2.3.2).
 func (r *Root) selected() (bus, devfn uint8, off int, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a := r.address
+	a := r.address.Load()
 	return uint8(a >> 16), uint8(a >> 8), int(a & 0xfc), a&spec.ConfigAddressValid != 0
 }
 
 // ReadPort implements vbus.PortIO: CONFIG_ADDRESS as a dword, CONFIG_DATA.
 func (r *Root) ReadPort(port uint16, data []byte) vbus.Access {
 	if port == spec.ConfigAddressPort && len(data) == 4 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		le.PutUint32(data, r.address)
+		le.PutUint32(data, r.address.Load())
 		return vbus.OK
 	}
 	in := int(port) - spec.ConfigDataPort
@@ -87,12 +83,23 @@ func (r *Root) ReadPort(port uint16, data []byte) vbus.Access {
 	return vbus.OK
 }
 
+// configAddressMask are the bits that CONFIG_ADDRESS has.
+const configAddressMask = spec.ConfigAddressValid | 0x00ff_fffc
+
+// FastWritePort implements vbus.FastPortIO: every access through the ports begins with
+// a write of CONFIG_ADDRESS, which needs nothing that could wait. W1.
+func (r *Root) FastWritePort(port uint16, size uint8, value uint32) (ok bool) {
+	if port != spec.ConfigAddressPort || size != 4 {
+		return false
+	}
+	r.address.Store(value & configAddressMask)
+	return true
+}
+
 // WritePort implements vbus.PortIO.
 func (r *Root) WritePort(port uint16, data []byte) vbus.Access {
 	if port == spec.ConfigAddressPort && len(data) == 4 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.address = le.Uint32(data) & (spec.ConfigAddressValid | 0x00ff_fffc)
+		r.address.Store(le.Uint32(data) & configAddressMask)
 		return vbus.OK
 	}
 	in := int(port) - spec.ConfigDataPort

@@ -121,6 +121,14 @@ func (r *Root) Unplug(e *Endpoint) (gone <-chan struct{}, err error) {
 	return gone, nil
 }
 
+// Gone gives the channel that is closed when the device is out of the machine. It
+// asks nobody.
+func (r *Root) Gone(e *Endpoint) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return e.gone
+}
+
 // Remove takes the device out now, whatever the guest does with it: DMA and
 // interrupts have ended, and no access comes to it any more but those in progress
 // (see vbus). The function is reset. The guest sees a surprise removal.

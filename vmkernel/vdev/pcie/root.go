@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	spec "basalt/drivers/spec/pci"
 	"basalt/vmkernel/vbus"
@@ -75,8 +76,9 @@ type Root struct {
 	lines lines
 	ports []*port
 
+	address atomic.Uint32 // CONFIG_ADDRESS
+
 	mu      sync.Mutex
-	address uint32 // CONFIG_ADDRESS
 	bus0    [256]target
 	behind  [256]*port // by secondary bus number
 	onBus0  []*Endpoint
@@ -84,10 +86,10 @@ type Root struct {
 }
 
 var (
-	_ vbus.Device   = (*Root)(nil)
-	_ vbus.MMIO     = (*Root)(nil)
-	_ vbus.PortIO   = (*Root)(nil)
-	_ vbus.Stateful = (*Root)(nil)
+	_ vbus.Device     = (*Root)(nil)
+	_ vbus.MMIO       = (*Root)(nil)
+	_ vbus.FastPortIO = (*Root)(nil)
+	_ vbus.Stateful   = (*Root)(nil)
 )
 
 // New makes a root complex and claims its ports and its ECAM window.
@@ -140,7 +142,7 @@ func (r *Root) Name() string { return "pcie" }
 func (r *Root) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.address = 0
+	r.address.Store(0)
 	for _, b := range r.bridges {
 		b.regs.reset()
 	}

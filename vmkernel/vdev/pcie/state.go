@@ -20,7 +20,7 @@ func (r *Root) SaveState() ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := checkpoint.NewEncoder(stateVersion)
-	e.U32(r.address)
+	e.U32(r.address.Load())
 	e.U16(uint16(len(r.ports)))
 	for _, p := range r.ports {
 		e.Fixed(p.regs.b[:])
@@ -40,7 +40,7 @@ func (r *Root) SaveState() ([]byte, error) {
 func (r *Root) LoadState(b []byte) error {
 	d := checkpoint.NewDecoder(b, stateVersion)
 	address, n := d.U32(), int(d.U16())
-	d.Check(address&^(spec.ConfigAddressValid|0x00ff_fffc) == 0, "address")
+	d.Check(address&^configAddressMask == 0, "address")
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n != len(r.ports) {
@@ -63,7 +63,7 @@ func (r *Root) LoadState(b []byte) error {
 	if err := d.Done("pcie"); err != nil {
 		return err
 	}
-	r.address = address
+	r.address.Store(address)
 	for i, p := range r.ports {
 		p.regs.load(&all[i].regs)
 		p.regs.settlePower(p.pm, spec.PMStateD0)

@@ -4,6 +4,8 @@
 package ring0
 
 import (
+	"runtime"
+
 	"basalt/arch/x86/cpu"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/linux"
@@ -24,7 +26,13 @@ func tsc() uint64                             { return cpu.RDTSC() }
 // Platform is what this host gives to machines. factory is nil when it cannot
 // run any, and reason says why; guests is the memory for all of them in bytes; set
 // are the processors that run them, sharing them by the policy of cpus.
+//
+// The runtime gets one processor of its own (P) more than the host has: a virtual CPU
+// keeps one when it enters its guest from ordinary Go, until the runtime's monitor
+// takes it away, 20 microseconds later or more. On a host with one processor nothing
+// else would run meanwhile, the goroutine of a doorbell that was just rung first of all.
 func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors, cpus vm.CPUScheduler) *vm.Platform {
+	runtime.GOMAXPROCS(linux.CPUs() + 1)
 	hz, _ := linux.TSCHz()
 	pin := set.pinner()
 	if set.float(factory, linux.TSCSkew) {

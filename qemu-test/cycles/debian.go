@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"basalt/mgmt/wire"
+	"basalt/qemu-test/artefacts"
+)
+
+// debian is a systemd guest with fio, a TCP connection and a loop over clocks.
+type debian struct {
+	build  string
+	system artefacts.Debian
+	lines  atomic.Int64 // of the connection
+	lost   atomic.Value // string: what went wrong with it
+	ln     net.Listener
+	last   int64
+	asked  int
+}
+
+// archive gives the system as a boot module's archive.
+func (l *debian) archive(ctx context.Context) (string, error) {
+	dir := filepath.Join(l.build, "guests")
+	var err error
+	if l.system, err = artefacts.DebianSystem(ctx, dir); err != nil {
+		return "", err
+	}
+	out, err := filepath.Abs(filepath.Join(dir, "cycles-files.cpio"))
+	if err != nil {
+		return "", err
+	}
+	return out, artefacts.Archive(out, l.system.Kernel, l.system.Initrd, l.system.Disk)
+}
+
+// clocks exits when a clock goes back: CLOCK_REALTIME, MONOTONIC, MONOTONIC_RAW and
+// BOOTTIME (numbers 0, 1, 4, 7 of system call 228).
+const clocks = `perl -e '@c=(0,1,4,7);$b="\0"x16;while(1){for(@c){syscall(228,$_,$b);($s,$n)=unpack("qq",$b);$t=$s*1e9+$n;if($t<$l{$_}){print "CLOCK $_ went back from $l{$_} to $t\n";exit 1}$l{$_}=$t}select(undef,undef,undef,0.001) if !(++$i%200)}' >/tmp/clocks 2>&1`
+
+// stream numbers lines and wants each back.
+const stream = `exec 3<>/dev/tcp/10.0.2.2/%d; i=0; while :; do i=$((i+1)); echo $i >&3 || break; read -r x <&3 || break; [ "$x" = $i ] || { echo "got $x for $i"; break; }; done >/tmp/stream 2>&1; echo broken >>/tmp/stream`
+
+const disk = `while fio --name=v --filename=/dev/vdb --rw=randwrite --bs=4k --size=24m --ioengine=libaio --iodepth=8 --direct=1 --verify=crc32c --verify_fatal=1 --output=/tmp/fio.last >/dev/null 2>/tmp/fio.err; do echo ok >>/tmp/fio.ok; done; echo failed >>/tmp/fio.bad`
+
+func (l *debian) create(ctx context.Context, n *node) (vm wire.VM, err error) {
+	if l.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return vm, err
+	}
+	go l.echo()
+	if _, err = n.CreateImage(ctx, "data.img", 32<<20); err != nil {
+		return vm, err
+	}
+	if vm, err = n.CreateVM(ctx, wire.VMCreate{Name: "m", CPUs: 2, MemoryMiB: 320,
+		Boot:  wire.Boot{Kernel: filepath.Base(l.system.Kernel), Initrd: filepath.Base(l.system.Initrd), Cmdline: "console=ttyS0 root=/dev/vda rw quiet"},
+		Disks: []wire.Disk{{Kind: "image", Image: filepath.Base(l.system.Disk)}, {Kind: "image", Image: "data.img"}}, NICs: []wire.NIC{{Network: "nat"}}}); err != nil {
+		return vm, err
+	}
+	c, err := n.console(ctx, vm.ID, 64<<10)
+	if err != nil {
+		return vm, err
+	}
+	defer c.close()
+	if vm, err = n.Act(ctx, vm.ID, "start"); err != nil {
+		return vm, err
+	}
+	if _, err = c.expect(ctx, 2*step, `login: `); err != nil {
+		return vm, err
+	}
+	if err = c.send(ctx, "root"); err != nil {
+		return vm, err
+	}
+	if _, err = c.expect(ctx, step, `# `); err != nil {
+		return vm, err
+	}
+	for _, cmd := range []string{
+		"until ip -4 -o addr show scope global | grep -q inet; do sleep 1; done",
+		"(" + clocks + ") & CLOCKS=$!; disown", "(" + fmt.Sprintf(stream, l.ln.Addr().(*net.TCPAddr).Port) + ") & disown", "(" + disk + ") & disown",
+	} {
+		if _, err = l.ask(ctx, c, cmd); err != nil {
+			return vm, err
+		}
+	}
+	return vm, l.check(ctx, n, vm, false)
+}
+
+// ask gives what a command prints.
+func (l *debian) ask(ctx context.Context, c *terminal, cmd string) (string, error) {
+	l.asked++
+	if err := c.send(ctx, fmt.Sprintf("%s\recho; echo end-$((%d+1))-", cmd, 100*l.asked)); err != nil {
+		return "", err
+	}
+	m, err := c.expect(ctx, step, fmt.Sprintf(`([\s\S]*)\nend-%d-`, 100*l.asked+1))
+	if err != nil {
+		return "", err
+	}
+	return m[1], nil
+}
+
+// echo answers the guest's connection: one, for ever.
+func (l *debian) echo() {
+	conn, err := l.ln.Accept()
+	if err != nil {
+		return
+	}
+	in := bufio.NewScanner(conn)
+	for in.Scan() {
+		if want := fmt.Sprint(l.lines.Add(1)); in.Text() != want {
+			l.lost.Store(fmt.Sprintf("line %q came instead of %s", in.Text(), want))
+			return
+		}
+		if _, err := fmt.Fprintln(conn, in.Text()); err != nil {
+			l.lost.Store(err.Error())
+			return
+		}
+	}
+	l.lost.Store(fmt.Sprintf("the connection has ended after %d lines: %v", l.lines.Load(), in.Err()))
+}
+
+func (l *debian) check(ctx context.Context, n *node, vm wire.VM, clone bool) error {
+	c, err := n.console(ctx, vm.ID, 0)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	out, err := l.ask(ctx, c, `cat /tmp/clocks /tmp/fio.bad /tmp/fio.err; kill -0 $CLOCKS && echo clocks-$((40+2)); echo "runs $(grep -c ok /tmp/fio.ok)"; dmesg | grep -E "BUG|Oops|lockup|clocksource: (Marking|Watchdog)|I/O error|stall"`)
+	if err != nil {
+		return err
+	}
+	for _, bad := range []string{"went back", "failed", "verify", "BUG", "Oops", "lockup", "clocksource: ", "I/O error", "stall"} {
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, bad) && !strings.Contains(line, "grep") {
+				return fmt.Errorf("the guest of %s says %q", vm.Name, strings.TrimSpace(line))
+			}
+		}
+	}
+	if !strings.Contains(out, "clocks-42") {
+		return fmt.Errorf("the loop over the clocks of %s has ended: %q", vm.Name, out)
+	}
+	if clone {
+		return nil
+	}
+	if s, ok := l.lost.Load().(string); ok {
+		return errors.New("TCP: " + s)
+	}
+	// The connection goes on: some lines more than at the last check.
+	for end := l.last + 3; l.lines.Load() < end; {
+		if s, ok := l.lost.Load().(string); ok {
+			return errors.New("TCP: " + s)
+		}
+		if _, err := l.ask(ctx, c, "sleep 1"); err != nil {
+			return err
+		}
+	}
+	l.last = l.lines.Load()
+	return nil
+}
+
+func (l *debian) finish(ctx context.Context, n *node, vm wire.VM) (string, error) {
+	c, err := n.console(ctx, vm.ID, 0)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	// A whole pass of fio that began after the last cycle.
+	out, err := l.ask(ctx, c, `touch /tmp/fio.ok; a=$(grep -c ok /tmp/fio.ok); until [ "$(grep -c ok /tmp/fio.ok)" -ge $((a+2)) ] || [ -e /tmp/fio.bad ]; do sleep 1; done; cat /tmp/fio.bad; echo "passes $(grep -c ok /tmp/fio.ok)"`)
+	if err == nil && strings.Contains(out, "\nfailed") {
+		err = fmt.Errorf("fio: %s", out)
+	}
+	if err == nil {
+		err = l.check(ctx, n, vm, false)
+	}
+	passes := ""
+	if i := strings.LastIndex(out, "passes "); i >= 0 {
+		passes = strings.TrimSpace(out[i:])
+	}
+	return fmt.Sprintf("fio: %s verified; TCP: %d lines echoed in order", passes, l.lines.Load()), err
+}

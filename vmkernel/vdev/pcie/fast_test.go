@@ -1,0 +1,43 @@
+package pcie
+
+import (
+	"testing"
+
+	spec "basalt/drivers/spec/pci"
+	"basalt/vmkernel/vcpu/w1test"
+)
+
+// TestFastAddress: CONFIG_ADDRESS is written in the run loop, as a dword only, and
+// names the same function as when ordinary Go writes it.
+func TestFastAddress(t *testing.T) {
+	r := newRig(t, 2)
+	for _, c := range []struct {
+		port  uint16
+		size  uint8
+		value uint32
+		ok    bool
+	}{
+		{spec.ConfigAddressPort, 4, 0xffff_ffff, true}, {spec.ConfigAddressPort, 4, 0x8000_f800, true},
+		{spec.ConfigAddressPort, 2, 0, false}, {spec.ConfigAddressPort, 1, 0, false},
+		{spec.ConfigAddressPort + 1, 1, 0, false}, {spec.ConfigDataPort, 4, 0, false}, {spec.ConfigDataPort, 2, 0, false},
+	} {
+		before := r.root.address.Load()
+		if ok := r.root.FastWritePort(c.port, c.size, c.value); ok != c.ok {
+			t.Errorf("%+v: %v", c, ok)
+		}
+		want := before
+		if c.ok {
+			want = c.value & configAddressMask
+		}
+		if got := r.root.address.Load(); got != want {
+			t.Errorf("%+v: address %#x, want %#x", c, got, want)
+		}
+	}
+	var b [4]byte
+	r.root.ReadPort(spec.ConfigDataPort, b[:])
+	if le.Uint32(b[:]) != spec.IntelICH9LPC<<16|spec.IntelVendor {
+		t.Errorf("1f.0 is % x", b)
+	}
+}
+
+func TestFastAddressKeepsToW1(t *testing.T) { w1test.Fast(t, (*Root).FastWritePort) }
