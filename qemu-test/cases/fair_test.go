@@ -18,7 +18,7 @@ var fairRows = []struct {
 	// An emulator that shares its computer stands still now and then, in the middle of
 	// somebody's slice, and the books believe that this one ran. Where instructions
 	// are counted it does not.
-	{"amd-v/cpus=1", harness.Machine{Kernel: built("fair.elf"), MemMiB: 512, Icount: true, Shift: 5}},
+	{"amd-v/cpus=1", harness.Machine{Kernel: built("fair.elf"), MemMiB: 512, Icount: true, Shift: 4}},
 	// Guests run on two of the three: see package harness, known failures.
 	{"amd-v/cpus=3", harness.Machine{Kernel: built("fair.elf"), MemMiB: 512, CPUs: 3, Icount: true, Shift: 4}},
 	{"vt-x/cpus=1", harness.Machine{Emulator: harness.Bochs, Disk: built("fair.img"), MIPS: 100, MemMiB: 512}},
