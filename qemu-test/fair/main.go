@@ -216,8 +216,9 @@ func (b *bench) ratio(light, heavy string, each time.Duration, tolerance float64
 			list = append(list, v)
 		}
 	}
-	gain(time.Duration(b.cpus)*time.Second, list...) // the start is over
+	b.settle(list)
 	had, _ := gain(time.Duration(b.cpus)*each, list...)
+	fmt.Println("fair: each had", had)
 	sum, by := time.Duration(0), [3]time.Duration{}
 	for i, d := range had {
 		by[i%3] += d
@@ -232,9 +233,10 @@ func (b *bench) ratio(light, heavy string, each time.Duration, tolerance float64
 	return b.stop(list...)
 }
 
-// skew is how far two virtual CPUs of a machine may be apart in what they had: the
-// policy's 15 ms, and a slice of 5 ms that each of them may be in.
-const skew = 25 * time.Millisecond
+// skew is by how much two virtual CPUs of a machine may differ in what they had between
+// two moments: the policy's 15 ms and a slice of 5 ms, at the first one way and at the
+// second the other.
+const skew = 2 * 20 * time.Millisecond
 
 // siblings: 1:2:4 among machines with two, two and four virtual CPUs that spin, and
 // those of each machine stay together.
@@ -247,11 +249,7 @@ func (b *bench) siblings() error {
 		}
 		list = append(list, v)
 	}
-	for _, v := range list {
-		for spins(v) < v.Config().CPUs {
-			time.Sleep(50 * time.Millisecond)
-		}
-	}
+	b.settle(list)
 	first := make([][]host.CPUStats, len(list))
 	for i, v := range list {
 		first[i] = v.Status().CPUs
@@ -274,6 +272,16 @@ func (b *bench) siblings() error {
 		}
 	}
 	return b.stop(list...)
+}
+
+// settle waits until all guests are where they stay: each of their virtual CPUs has run
+// for a while. One that is still printing waits in ordinary Go for most of its time.
+func (b *bench) settle(list []host.VM) {
+	for _, v := range list {
+		for spins(v) < v.Config().CPUs {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
 }
 
 // spins is how many of a machine's virtual CPUs have run for a while: those that were
