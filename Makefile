@@ -37,6 +37,13 @@ build/stress.elf: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/stress.linked ./qemu-test/stress
 	go run ./cmd/mkimage elf build/stress.linked $@
 
+build/fair.elf: build/_overlay/overlay.json FORCE
+	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/fair.linked ./qemu-test/fair
+	go run ./cmd/mkimage elf build/fair.linked $@
+
+build/fair.img: build/fair.elf deps
+	go run ./cmd/mkimage image -o $@ build/fair.elf
+
 build/nics.elf: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/nics.linked ./qemu-test/nics
 	go run ./cmd/mkimage elf build/nics.linked $@
@@ -88,7 +95,7 @@ guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (
 	go run ./qemu-test/artefacts/get
 
 .PHONY: cases
-cases: deps guests build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/go127/basalt.elf ## boot the test table in the emulators
+cases: deps guests build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/go127/basalt.elf ## boot the test table in the emulators
 	go test -count=1 -v -parallel 2 -timeout 40m ./qemu-test/cases
 
 .PHONY: debian

@@ -48,7 +48,10 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	}
 	engine := findEngine(settings, log).within(pmem.Read().Free, leastGuestMiB, log)
 	events := host.NewEventLog(nil)
-	vms := newVMs(engine, settings.GuestCPUs, network.Networks, events, log)
+	vms, err := newVMs(engine, settings.GuestCPUs, network.Networks, events, log)
+	if err != nil {
+		return err
+	}
 	cpus, minMiB := vms.Limits()
 	h := local.New(local.Config{
 		Hostname: settings.Hostname, Version: version.Version, Engine: engine.name, CannotRun: engine.why, Leaks: engine.leaks,

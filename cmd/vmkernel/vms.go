@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	sched "basalt/vmkernel/cpusched/ring0"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/hostnet"
 	"basalt/vmkernel/pmem"
@@ -15,7 +16,7 @@ import (
 
 // newVMs makes the table of virtual machines over the engine and this host's free
 // memory, less what the kernel keeps for itself. guestCPUs is the setting.
-func newVMs(e engine, guestCPUs uint64, networks *hostnet.Networks, events *host.EventLog, log *slog.Logger) *vm.Manager {
+func newVMs(e engine, guestCPUs uint64, networks *hostnet.Networks, events *host.EventLog, log *slog.Logger) (*vm.Manager, error) {
 	guests := uint64(0)
 	if free := pmem.Read().Free; free > reserve {
 		guests = free - reserve
@@ -25,13 +26,17 @@ func newVMs(e engine, guestCPUs uint64, networks *hostnet.Networks, events *host
 	if why != "" {
 		log.Info("processors for virtual machines", "which", set, "why", why)
 	}
-	p := ring0.Platform(e.factory, e.why, guests, set)
+	cpus, err := sched.New()
+	if err != nil {
+		return nil, err
+	}
+	p := ring0.Platform(e.factory, e.why, guests, set, cpus)
 	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
 	p.Switch, p.Forward = networks.Switch, networks.Forward
 	p.Event = func(machine, severity, text string) {
 		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})
 	}
-	return vm.NewManager(p)
+	return vm.NewManager(p), nil
 }
 
 // keepReserve makes the reserve real: nothing but the host's own page faults takes

@@ -50,6 +50,7 @@ var guestRows = []struct {
 	{name: "halt", run: haltGuest},
 	// On one CPU: a guest with interrupts off takes turns with the host.
 	{name: "spin", run: spinGuest},
+	{name: "spin-three", run: spinThree},
 	{name: "msrs", run: says(`readable \d+ refused \d+\r?\ndone`)},
 	{name: "crs", run: says(`refused \d+\r?\ndone`)},
 	{name: "deadline", run: says(`^done`)},

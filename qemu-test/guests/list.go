@@ -69,6 +69,7 @@ var builders = map[string]func(*Program){
 	"smp-reset":  smpReset,
 	"smp-triple": smpTriple,
 	"smp-storm":  smpStorm,
+	"smp-spin":   smpSpin,
 
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),

@@ -371,3 +371,13 @@ func smpStorm(p *Program) {
 	p.sendOthers(vecCount)
 	p.Jmp("storm.loop")
 }
+
+// smpSpin starts all processors, and none of them ever leaves its guest by itself.
+func smpSpin(p *Program) {
+	p.processors()
+	p.startOthers()
+	p.Print("spinning\n")
+	p.run("smp.forever", "smp.forever")
+	p.Label("smp.forever")
+	p.Jmp("smp.forever")
+}

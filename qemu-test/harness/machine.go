@@ -37,7 +37,8 @@ type Machine struct {
 	Type     string   // QEMU machine type: pc
 	NIC      string   // QEMU device name of the NIC: virtio-net-pci; "none" for no NIC. Bochs has an e1000.
 	Forward  []int    // guest TCP ports to forward from free loopback ports
-	Icount   bool     // QEMU: count instructions, one a nanosecond
+	Icount   bool     // QEMU: count instructions, one a nanosecond; processors take turns
+	Shift    int      // with Icount: an instruction takes 1<<Shift nanoseconds
 	MIPS     int      // Bochs: instructions in a microsecond of its clock: 1000. At 100, about what Bochs does, waiting for time is cheap.
 	Extra    []string // further arguments or bochsrc lines
 	Debugger string   // Bochs: commands for its debugger instead of "c": go on

@@ -22,7 +22,7 @@ func (m Machine) qemu(r *Running) error {
 	}
 	r.tmp, r.qmp = sock, filepath.Join(sock, "q")
 	args := []string{
-		"-accel", "tcg" + map[bool]string{true: ",thread=multi"}[m.CPUs > 1],
+		"-accel", "tcg" + map[bool]string{true: ",thread=multi"}[m.CPUs > 1 && !m.Icount],
 		"-machine", m.Type, "-cpu", m.CPUModel,
 		"-smp", strconv.Itoa(m.CPUs), "-m", strconv.Itoa(m.MemMiB),
 		"-display", "none", "-no-reboot", "-nodefaults", "-vga", m.vga(),
@@ -32,7 +32,7 @@ func (m Machine) qemu(r *Running) error {
 		"-d", "cpu_reset", "-D", "reset.log", // a triple fault leaves its registers there
 	}
 	if m.Icount {
-		args = append(args, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm")
+		args = append(args, "-icount", "shift="+strconv.Itoa(m.Shift)+",sleep=off", "-seed", "1", "-rtc", "base=2026-01-01T00:00:00,clock=vm")
 	}
 	if m.Kernel != "" {
 		k, err := filepath.Abs(m.Kernel)

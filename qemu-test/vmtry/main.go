@@ -63,7 +63,7 @@ func main() {
 		os.Exit(1)
 	}
 	set, _ := ring0.Choose(0, f)
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set)
+	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set, nil)
 	if args["pin"] == "no" {
 		p.Pin = nil
 	}

@@ -9,14 +9,12 @@ import (
 var ErrAffinity = errors.New("cpusched: the affinity names no processor of this host")
 
 // mask cuts an affinity to the processors that exist.
-func (s *Scheduler) mask(affinity uint64) (uint64, error) {
+func (s *Scheduler) mask(affinity uint64) (cut uint64, ok bool) {
 	if affinity == 0 {
-		return s.all, nil
+		return s.all, true
 	}
-	if affinity &= s.all; affinity == 0 {
-		return 0, ErrAffinity
-	}
-	return affinity, nil
+	affinity &= s.all
+	return affinity, affinity != 0
 }
 
 // Kicks gives the processors that should call Pick soon, bit n is processor n, and

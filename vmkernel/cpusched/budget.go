@@ -43,12 +43,19 @@ func (s *Scheduler) settle(n *node) {
 	s.refill(n)
 }
 
-// spend takes ran ticks from all that a node has: it has run.
-func (s *Scheduler) spend(n *node, ran int64) {
+// spend takes ran ticks from all that a node has: it has run. What it had by its
+// shares, or because nobody else wanted it, costs it no more of its reservation than
+// a window; what it had by the reservation counts in full, even if it ran far past
+// its slice.
+func (s *Scheduler) spend(n *node, ran int64, reserved bool) {
 	s.settle(n)
 	n.charge(ran)
 	if n.reservation > 0 {
-		n.credit = max(n.credit-ran*1000, -s.window*n.reservation)
+		least := n.credit - ran*1000
+		if !reserved {
+			least = max(least, min(n.credit, -s.window*n.reservation))
+		}
+		n.credit = least
 	}
 	if n.limit > 0 {
 		n.tokens -= ran * 1000

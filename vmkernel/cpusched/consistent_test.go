@@ -39,11 +39,11 @@ func consistent(t testing.TB, s *Scheduler) {
 		}
 		if n.ready != ready[i] || n.running != running[i] || n.inflight != inflight[i] {
 			t.Fatalf("node %d (%q): ready %d running %d inflight %d, counted %d %d %d",
-				i, n.name, n.ready, n.running, n.inflight, ready[i], running[i], inflight[i])
+				i, s.names[i], n.ready, n.running, n.inflight, ready[i], running[i], inflight[i])
 		}
 		for c := range s.ncpu {
 			if n.free+n.pinned[c] != pinned[i][c] {
-				t.Fatalf("node %d (%q): %d can run on processor %d, counted %d", i, n.name, n.free+n.pinned[c], c, pinned[i][c])
+				t.Fatalf("node %d (%q): %d can run on processor %d, counted %d", i, s.names[i], n.free+n.pinned[c], c, pinned[i][c])
 			}
 		}
 	}

@@ -36,6 +36,9 @@ func TestTimesOfEachState(t *testing.T) {
 	if got, state := s.Times(b, 150); got != (Times{Ready: 105, Wait: 45}) || state != Waiting {
 		t.Errorf("%+v %v", got, state)
 	}
+	if got := s.Stolen(b); got != 105 || s.Stolen(None) != 0 {
+		t.Errorf("%d ticks stolen", got)
+	}
 	s.Ran(b, 160, 5)
 	s.Block(b, 160)
 	s.Wake(a, 160)

@@ -5,9 +5,9 @@ const vscale = 1024
 
 // Bounds of virtual time against the sibling that is furthest behind, in slices.
 const (
-	behindAwake = 1  // what a sleeper may keep of the time that it did not use
-	behindFull  = 4  // what a node that has all it wants may keep
-	aheadMost   = 64 // what a node may owe
+	behindAwake = 1 // what a sleeper may keep of the time that it did not use
+	behindFull  = 4 // what a node that has all it wants may keep
+	aheadMost   = 8 // what a node may owe
 )
 
 // due is the virtual time of a node with the time granted to what runs in it.

@@ -42,28 +42,42 @@ func (s *Scheduler) addGroup(parent ID, k kind, name string, p Spec) (ID, error)
 	if err := s.admit(at, nobody, name, &p); err != nil {
 		return None, err
 	}
-	i := s.take(k, name, at)
+	s.exclusive(func() {
+		s.made = s.take(k, at)
+		if s.made == nobody {
+			return
+		}
+		s.apply(s.made, p)
+		n := &s.nodes[s.made]
+		n.tokens = s.burst(n)
+	})
+	i := s.made
 	if i == nobody {
 		return None, ErrFull
 	}
-	s.apply(i, p)
-	n := &s.nodes[i]
-	n.tokens = s.burst(n)
-	return n.id, nil
+	s.names[i] = name
+	return s.nodes[i].id, nil
 }
 
 // Set changes the specification of a group while it runs; what it used so far
 // counts on. now is in ticks. Errors are those of AddPool; then nothing changed.
 func (s *Scheduler) Set(id ID, now int64, p Spec) error {
-	s.advance(now)
 	i := s.at(id)
 	if i == nobody || i == root || s.nodes[i].kind == kindCPU {
 		return ErrUnknown
 	}
 	n := &s.nodes[i]
-	if err := s.admit(n.parent, i, n.name, &p); err != nil {
+	if err := s.admit(n.parent, i, s.names[i], &p); err != nil {
 		return err
 	}
+	s.exclusive(func() { s.set(i, now, p) })
+	return nil
+}
+
+// set is Set for an admitted specification.
+func (s *Scheduler) set(i int32, now int64, p Spec) {
+	s.advance(now)
+	n := &s.nodes[i]
 	s.settle(n)
 	had := n.limit
 	s.apply(i, p)
@@ -75,22 +89,38 @@ func (s *Scheduler) Set(id ID, now int64, p Spec) error {
 	s.rebase(i)
 	s.checkLimit(i)
 	s.release()
-	return nil
 }
 
 // Remove takes away an empty group, or a virtual CPU in any state: the processor on
 // which that runs is among the next Kicks. now is in ticks. The error is ErrUnknown
 // or ErrInUse.
 func (s *Scheduler) Remove(id ID, now int64) error {
+	s.exclusive(func() { s.failed = s.remove(id, now) })
+	return errs[s.failed]
+}
+
+// failure is an error without a pointer, for what W1 code returns.
+type failure uint8
+
+const (
+	fine failure = iota
+	unknown
+	inUse
+	noProcessor
+)
+
+var errs = [...]error{unknown: ErrUnknown, inUse: ErrInUse, noProcessor: ErrAffinity}
+
+func (s *Scheduler) remove(id ID, now int64) failure {
 	s.advance(now)
 	i := s.at(id)
 	switch {
 	case i == nobody:
-		return ErrUnknown
+		return unknown
 	case s.nodes[i].kind == kindCPU:
 		s.removeCPU(i)
 	case i == root || id == s.agent || s.nodes[i].first != nobody:
-		return ErrInUse
+		return inUse
 	default:
 		s.nodes[i].limit = 0
 		s.checkLimit(i)
@@ -98,7 +128,7 @@ func (s *Scheduler) Remove(id ID, now int64) error {
 		s.listReserved(i, false)
 	}
 	s.drop(i)
-	return nil
+	return fine
 }
 
 // apply stores an admitted specification.
@@ -136,7 +166,7 @@ func (s *Scheduler) admit(parent, i int32, name string, p *Spec) error {
 	up := &s.nodes[parent]
 	if p.Reservation > up.reservation-others {
 		return fmt.Errorf("cpusched: %q asks for %d thousandths of a CPU: %q has %d and has promised %d of them (%s)",
-			name, p.Reservation, up.name, up.reservation, others, names)
+			name, p.Reservation, s.names[parent], up.reservation, others, names)
 	}
 	return nil
 }
@@ -147,7 +177,7 @@ func (s *Scheduler) promised(i, except int32) (sum int64, names string) {
 	for c := s.nodes[i].first; c != nobody; c = s.nodes[c].next {
 		if n := &s.nodes[c]; c != except && n.reservation > 0 {
 			sum += n.reservation
-			list = append(list, fmt.Sprintf("%q %d", n.name, n.reservation))
+			list = append(list, fmt.Sprintf("%q %d", s.names[c], n.reservation))
 		}
 	}
 	if list == nil {

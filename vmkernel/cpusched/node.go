@@ -16,13 +16,12 @@ const (
 	kindCPU
 )
 
-// node is a group or a virtual CPU. Nodes refer to each other by index, so that the
-// hot path writes no pointer.
+// node is a group or a virtual CPU. Nodes refer to each other by index and hold no
+// pointer, so that whatever changes one needs no write barrier.
 type node struct {
 	id                  ID
 	kind                kind
 	throttled           bool
-	name                string
 	parent, first, next int32 // next is also the list of free nodes
 	nextReserved        int32
 	nextThrottled       int32
@@ -79,7 +78,7 @@ func (s *Scheduler) vcpuAt(id ID) int32 {
 }
 
 // take makes a node of a free one and hangs it below parent; nobody if all are used.
-func (s *Scheduler) take(k kind, name string, parent int32) int32 {
+func (s *Scheduler) take(k kind, parent int32) int32 {
 	i := s.free
 	if i == nobody {
 		return nobody
@@ -91,7 +90,7 @@ func (s *Scheduler) take(k kind, name string, parent int32) int32 {
 		generation = 1
 	}
 	*n = node{
-		id: ID(generation<<16 | uint32(i)), kind: k, name: name, parent: parent,
+		id: ID(generation<<16 | uint32(i)), kind: k, parent: parent,
 		first: nobody, next: nobody, nextReserved: nobody, nextThrottled: nobody,
 		creditAt: s.now, tokensAt: s.now,
 	}
@@ -111,7 +110,7 @@ func (s *Scheduler) drop(i int32) {
 			break
 		}
 	}
-	n.kind, n.name = kindFree, ""
+	n.kind = kindFree
 	n.next = s.free
 	s.free = i
 }

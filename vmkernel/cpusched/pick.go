@@ -4,6 +4,9 @@ package cpusched
 type Decision struct {
 	VCPU  ID    // who runs, None: nobody
 	Slice int64 // ticks until Pick is due again; 0 with None: only after a kick
+	// Bounded says that Pick is due then even if nobody else wants a processor: a
+	// limit ends, or begins again.
+	Bounded bool
 }
 
 // Pick says what runs next on the host processor cpu. What ran there until now is
@@ -26,7 +29,8 @@ func (s *Scheduler) Pick(cpu int, now int64) Decision {
 	p.last = nobody
 	if !s.nodes[root].eligible(cpu) {
 		s.idle |= bit
-		return Decision{None, s.refillIn()}
+		d := s.refillIn()
+		return Decision{None, d, d > 0}
 	}
 	s.idle &^= bit
 	i := s.mostOwed(cpu)
@@ -37,25 +41,26 @@ func (s *Scheduler) Pick(cpu int, now int64) Decision {
 	for s.nodes[i].kind != kindCPU {
 		i = s.fairest(i, cpu)
 	}
-	slice := s.grant(i)
+	slice, bounded := s.grant(i)
 	s.start(i, cpu, slice, reserved)
 	if last != nobody && last != i && s.nodes[last].state == Ready {
 		s.kickIdle(s.nodes[last].affinity, 1)
 	}
-	return Decision{s.nodes[i].id, slice}
+	return Decision{s.nodes[i].id, slice, bounded}
 }
 
-// grant is how long i may run.
-func (s *Scheduler) grant(i int32) int64 {
-	slice := s.slice
+// grant is how long i may run, and whether a limit says so.
+func (s *Scheduler) grant(i int32) (slice int64, bounded bool) {
+	slice = s.slice
 	for up := s.nodes[i].parent; up != nobody; up = s.nodes[up].parent {
 		if n := &s.nodes[up]; n.limit > 0 {
+			bounded = true
 			s.refill(n)
 			part := n.left() / int64(min(max(n.ready, 1), int32(s.ncpu)))
 			slice = min(slice, max(part, s.gran), n.left())
 		}
 	}
-	return max(slice, 1)
+	return max(slice, 1), bounded
 }
 
 // start gives the processor to i.
@@ -92,7 +97,7 @@ func (s *Scheduler) finish(i int32, ran int64, to State) {
 	s.cpus[n.cpu].last = i
 	charged := min(ran, s.long)
 	for up := i; up != nobody; up = s.nodes[up].parent {
-		s.spend(&s.nodes[up], charged)
+		s.spend(&s.nodes[up], charged, n.reserved)
 		if n.reserved {
 			s.bound(up, -1, aheadMost)
 		}

@@ -152,7 +152,11 @@ func FuzzEvents(f *testing.F) {
 			case 5:
 				_ = s.SetAffinity(id, now, uint64(z))
 			case 6:
-				s.Ran(id, now, x*y*z*100-ms)
+				if x&1 == 0 {
+					s.Slept(id, now, x*y*z*100-ms)
+				} else {
+					s.Ran(id, now, x*y*z*100-ms)
+				}
 			case 7:
 				s.Block(id, now)
 			case 8, 9:

@@ -33,11 +33,21 @@ type Config struct {
 	Nodes      int   // groups and virtual CPUs at most, 3 to 65535, for all time
 	TicksPerMS int64 // ticks of every time handed in, per millisecond, 1 to 1e7; 0: 1e6, nanoseconds
 	Agent      Spec  // the host agent's group
+
+	// Exclusive runs f with the lock held that the caller holds around Pick, Ran,
+	// Block, Wake, Kicks and Times. All other calls use it for what they change, and
+	// must themselves be made one at a time. What f does is fit for world W1, and it
+	// writes nothing but the Scheduler, which was written before: a handler cannot
+	// wait for a page. nil: the caller holds one lock around every call.
+	Exclusive func(f func())
 }
 
 // ID names a group or a virtual CPU of one Scheduler. Zero names none. The ID of
 // something removed stays unknown until its number was used 65535 times again.
 type ID uint32
+
+// Index is the ID's place among Config.Nodes. Only one ID has it at a time.
+func (id ID) Index() int { return int(id & 0xffff) }
 
 // None is no group and no virtual CPU.
 const None ID = 0
@@ -51,6 +61,8 @@ var ErrFull = errors.New("cpusched: no room for another group or virtual CPU")
 // Scheduler is the policy's state. It has no lock: the caller holds one.
 type Scheduler struct {
 	nodes     []node
+	names     []string // of groups, by index; only the calls of W2 look at them
+	exclusive func(f func())
 	free      int32
 	ncpu      int
 	all       uint64 // a bit for each processor
@@ -65,6 +77,10 @@ type Scheduler struct {
 	throttled int32 // list of the groups over their limit, through nextThrottled
 
 	slice, gran, window, skew, long int64 // ticks
+
+	// What Exclusive's f found: a variable of its caller's may be memory without a page.
+	made   int32
+	failed failure
 }
 
 // processor is what runs on one host processor.
@@ -88,10 +104,13 @@ func New(c Config) (*Scheduler, error) {
 		return nil, fmt.Errorf("cpusched: %d ticks per millisecond: 1 to 10000000 is possible", c.TicksPerMS)
 	}
 	s := &Scheduler{
-		nodes: make([]node, c.Nodes), ncpu: c.CPUs, all: ^uint64(0) >> (64 - c.CPUs),
+		nodes: make([]node, c.Nodes), names: make([]string, c.Nodes), exclusive: c.Exclusive, ncpu: c.CPUs, all: ^uint64(0) >> (64 - c.CPUs),
 		reserved: nobody, throttled: nobody,
 		slice: sliceMS * c.TicksPerMS, gran: granMS * c.TicksPerMS, window: windowMS * c.TicksPerMS,
 		skew: skewMS * c.TicksPerMS, long: longMS * c.TicksPerMS,
+	}
+	if s.exclusive == nil {
+		s.exclusive = func(f func()) { f() }
 	}
 	s.idle = s.all
 	for i := range s.cpus {
@@ -101,7 +120,8 @@ func New(c Config) (*Scheduler, error) {
 		s.nodes[i].next = int32(i) + 1
 	}
 	s.nodes[len(s.nodes)-1].next = nobody
-	root := s.take(kindPool, "host", nobody)
+	root := s.take(kindPool, nobody)
+	s.names[root] = "host"
 	s.nodes[root].reservation = int64(c.CPUs) * 1000
 	s.nodes[root].shares = CPUShares
 	id, err := s.addGroup(s.nodes[root].id, kindAgent, "agent", c.Agent)

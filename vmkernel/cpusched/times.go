@@ -36,6 +36,18 @@ func (s *Scheduler) Times(v ID, now int64) (Times, State) {
 	return t, n.state
 }
 
+// Stolen is for how many ticks v wanted to run and could not, without a state that
+// lasts: 0 for an unknown v. Nobody can change what it reads while v runs or waits for
+// an event, so whoever runs v needs no lock for it.
+func (s *Scheduler) Stolen(v ID) int64 {
+	i := s.vcpuAt(v)
+	if i == nobody {
+		return 0
+	}
+	t := &s.nodes[i].times
+	return t.Ready + t.CoStop
+}
+
 func (t *Times) add(in State, d int64) {
 	switch in {
 	case Waiting:

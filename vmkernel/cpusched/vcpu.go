@@ -5,23 +5,28 @@ package cpusched
 // n; 0: all). now is in ticks. The error is ErrUnknown, ErrFull or, for an affinity
 // without any processor of the host, ErrAffinity.
 func (s *Scheduler) AddVCPU(group ID, affinity uint64, now int64) (ID, error) {
-	s.advance(now)
 	at := s.at(group)
 	if at == nobody || s.nodes[at].kind != kindVM && s.nodes[at].kind != kindAgent {
 		return None, ErrUnknown
 	}
-	affinity, err := s.mask(affinity)
-	if err != nil {
-		return None, err
+	affinity, ok := s.mask(affinity)
+	if !ok {
+		return None, ErrAffinity
 	}
-	i := s.take(kindCPU, "", at)
-	if i == nobody {
+	s.exclusive(func() {
+		s.advance(now)
+		s.made = s.take(kindCPU, at)
+		if s.made == nobody {
+			return
+		}
+		n := &s.nodes[s.made]
+		n.shares = CPUShares
+		n.state, n.since, n.affinity, n.cpu = Waiting, s.now, affinity, nobody
+	})
+	if s.made == nobody {
 		return None, ErrFull
 	}
-	n := &s.nodes[i]
-	n.shares = CPUShares
-	n.state, n.since, n.affinity, n.cpu = Waiting, s.now, affinity, nobody
-	return n.id, nil
+	return s.nodes[s.made].id, nil
 }
 
 // removeCPU ends all that i does.
@@ -63,6 +68,19 @@ func (s *Scheduler) Ran(v ID, now, ran int64) {
 	}
 }
 
+// Slept says that v, which runs, did not for the last d ticks: its processor was
+// idle for it and nobody else wanted that. They count as waited. Nothing happens if
+// v does not run. What d says too much is cut.
+func (s *Scheduler) Slept(v ID, now, d int64) {
+	s.advance(now)
+	if i := s.vcpuAt(v); i != nobody && s.nodes[i].state == Running {
+		n := &s.nodes[i]
+		d = min(max(d, 0), s.now-n.since)
+		n.since += d
+		n.times.Wait += d
+	}
+}
+
 // Block says that v waits for an event. If it runs, that ends as by Ran with all of
 // its time; if it blocks on another processor than its own, that one is kicked.
 // Nothing happens if it waits already. now is in ticks.
@@ -95,14 +113,19 @@ func (s *Scheduler) Wake(v ID, now int64) {
 // runs where it may not, that processor is kicked. now is in ticks. The error is
 // ErrUnknown or ErrAffinity.
 func (s *Scheduler) SetAffinity(v ID, now int64, affinity uint64) error {
+	s.exclusive(func() { s.failed = s.setAffinity(v, now, affinity) })
+	return errs[s.failed]
+}
+
+func (s *Scheduler) setAffinity(v ID, now int64, affinity uint64) failure {
 	s.advance(now)
 	i := s.vcpuAt(v)
 	if i == nobody {
-		return ErrUnknown
+		return unknown
 	}
-	affinity, err := s.mask(affinity)
-	if err != nil {
-		return err
+	affinity, ok := s.mask(affinity)
+	if !ok {
+		return noProcessor
 	}
 	n := &s.nodes[i]
 	if n.state == Ready {
@@ -119,5 +142,5 @@ func (s *Scheduler) SetAffinity(v ID, now int64, affinity uint64) error {
 	if n.state == Running && affinity>>n.cpu&1 == 0 {
 		s.kick(int(n.cpu))
 	}
-	return nil
+	return fine
 }

@@ -52,6 +52,7 @@ type Config struct {
 	// can come. It is fixed for the machine's life.
 	MaxCPUs   int `json:",omitempty"`
 	MemoryMiB int
+	CPU       CPUSpec      // its part of the host's processors
 	Disks     []DiskConfig // in the order of their places on the bus
 	NICs      []NICConfig
 	// CPULevel is the CPU compatibility level for the machine's life: "" or "host"

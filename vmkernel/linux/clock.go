@@ -49,6 +49,7 @@ func initClock() {
 	clockMult = muldiv(1e9, 1<<32, tscHz)
 	wallBase = rtcSeconds() * 1e9
 	sliceTicks = nsToTicks(4e6)
+	minSlice = nsToTicks(1e5)
 	lineTicks = nsToTicks(1e6)
 }
 

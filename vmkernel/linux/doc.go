@@ -28,6 +28,39 @@
 // Nothing slow happens under them: frames are zeroed and other processors'
 // translations flushed outside.
 //
+// # Policy
+//
+// Without a Policy all threads take turns in one queue. With one (decide.go), a thread
+// that runs a guest is a virtual CPU of the policy while its run loop's word says
+// InGuest; everything else is the agent, which stays in the queue and is one name of
+// the policy's for each processor. A handler tells the policy what changed and asks it
+// when a slice is over, when the policy wants to be asked (Kicks), or when what ran is
+// gone; turns among the agent's threads within a slice need no question.
+//
+// A guest's thread in ordinary Go that loses its processor, or waits, goes on as one
+// of the agent's, and waits for the policy again before its guest runs (MustEnter):
+// it may hold locks of the runtime's, or be what a stop of the world waits for, while
+// the policy may hold a virtual CPU back for as long as a limit says.
+//
+// A virtual CPU that has to stop is one of the agent's at once, wherever it waits
+// (Hurry). A guest that spins (Yield) ends its slice.
+//
+// Unpark uses no vector register and so cannot ask: ready leaves a virtual CPU in the
+// list of those that woke, and a processor that looks tells the policy (admitWoken).
+//
+// The end of a slice gets a timer only if somebody waits or a limit says so; whoever
+// begins to wait has the other processors look, so that theirs gets one, too. A
+// virtual CPU that halts where nobody else wants to run goes on being the one that
+// runs there in the policy's books (rest), and goes on without a question when it
+// wakes; the time is given back as slept. So a guest that is alone costs no decisions,
+// and a halted host has no timer.
+//
+// Measured under QEMU's -icount, in instructions, with 1 processor and 1 machine, 4
+// and 10 x 2 virtual CPUs, 64 and 200 x 2: Pick, with what ran put back, 2300, 3200 and
+// 24000 (at worst 85000, on 64 processors with 400 virtual CPUs whose turns all begin
+// at once); Wake 620, 750 and 9000; Block 1100, 930 and 4200. They need 420 bytes of the
+// handler's stack of 32 KiB, by the frames of the object code.
+//
 // # Memory
 //
 //	0                      nothing: nil dereferences fault
@@ -42,10 +75,10 @@
 //
 // Everything is in ticks of the first processor's time-stamp counter; tsc.go says what
 // happens where the others do not agree with it. A virtual CPU reads its processor's
-// own counter, and is pinned there.
+// own counter: package vm/ring0 pins it to one unless all are in step.
 //
 // # Not supported
 //
-// Processes, signals from outside, priorities of threads, files and sockets
+// Processes, signals from outside, priorities of the agent's threads, files and sockets
 // (vmkernel/sys answers those in Go, before the trap).
 package linux

@@ -406,3 +406,9 @@ TEXT ·trap(SB),NOSPLIT,$0-32
 	SYSCALL
 	MOVQ AX, ret+24(FP)
 	RET
+
+// func CPU() int
+TEXT ·CPU(SB),NOSPLIT,$0-8
+	MOVL cpuState_id(GS), AX
+	MOVQ AX, ret+0(FP)
+	RET

@@ -27,7 +27,7 @@ func handleInterrupt(f *frame) {
 		c.tick()
 	case v == vectorKick:
 		apic.EOI()
-		c.resched = 1
+		c.resched = max(c.resched, 1)
 	case v == vectorFlush, v == vectorLeave:
 		apic.EOI()
 	case v == vectorSpurious:

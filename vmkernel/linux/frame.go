@@ -69,6 +69,8 @@ type threadHeader struct {
 	started  uint64 // TSC when it was last put on a processor
 	ran      uint64 // TSC ticks on a processor
 	clearTID uintptr
+	word     uintptr // of its run loop: it is a virtual CPU. See Govern
+	hurry    uint32  // the policy does not rule over it all the same
 }
 
 const threadFrames = 2 // of 4 KiB
@@ -117,7 +119,14 @@ type cpuState struct {
 	tscLow    int64
 	tscHigh   int64
 	tscState  uint32
-	_         uint32
+	who       uint32  // what the policy believes to run here; 0: nobody
+	look      uint32  // the policy wants to be asked
+	bounded   uint32  // the end of the slice matters
+	limited   uint32  // and does so whoever waits
+	agent     uint32  // the policy believes that the agent wants to run here
+	halted    uintptr // virtual CPU that rests here
+	haltAt    uint64
+	kicked    uint64 // interrupts sent because of the policy
 }
 
 const (

@@ -12,17 +12,20 @@ import (
 // one lock. The run queue is first in, first out; a thread that may not run on a
 // processor is passed over there.
 type scheduler struct {
-	lock    spin.Mutex
-	head    uintptr
-	tail    uintptr
-	queued  int
-	ncpu    uint32
-	idleSet uint64 // processors that wait in their idle thread
-	cpus    [maxCPUs]uintptr
-	threads [MaxThreads]uintptr
-	futexes [256]queue
-	timers  timerHeap
-	fds     fdTable
+	lock     spin.Mutex
+	head     uintptr
+	tail     uintptr
+	queued   int
+	woken    queue // virtual CPUs that the policy was not told of yet
+	waiting  int   // virtual CPUs that wait in the policy
+	ncpu     uint32
+	governed uint32 // the policy decides: there was a virtual CPU
+	idleSet  uint64 // processors that wait in their idle thread
+	cpus     [maxCPUs]uintptr
+	threads  [MaxThreads]uintptr
+	futexes  [256]queue
+	timers   timerHeap
+	fds      fdTable
 }
 
 // queue is a list of threads linked by next.
@@ -79,10 +82,11 @@ func (q *queue) remove(t *thread) bool {
 //go:nosplit
 func (s *scheduler) ready(t *thread) {
 	t.state = stateRunnable
-	q := queue{s.head, s.tail}
-	q.push(t)
-	s.head, s.tail = q.head, q.tail
-	s.queued++
+	if s.governed != 0 && t.inGuest() {
+		s.woken.push(t)
+	} else {
+		s.enqueue(t)
+	}
 	c := this()
 	if idle := s.idleSet & t.aff; idle != 0 {
 		// Its own last processor if that is idle, else the lowest.
@@ -102,7 +106,18 @@ func (s *scheduler) ready(t *thread) {
 		}
 		return
 	}
-	// Nobody is idle: see that the processors which may run it end their slice.
+	// Nobody is idle: see that the processors which may run it end their slice. Under
+	// the policy one of them asks.
+	if s.governed != 0 {
+		switch {
+		case t.aff>>c.id&1 != 0:
+			c.resched = 1
+			return
+		case t.aff>>t.cpu&1 != 0:
+			apic.Send(cpuAt(s.cpus[t.cpu]).apicID, vectorKick)
+			return
+		}
+	}
 	if t.aff>>c.id&1 != 0 {
 		s.shorten(c)
 		return
@@ -113,6 +128,29 @@ func (s *scheduler) ready(t *thread) {
 			return
 		}
 	}
+}
+
+// enqueue puts t at the end of the run queue. The lock is held.
+//
+//go:nosplit
+func (s *scheduler) enqueue(t *thread) {
+	t.state = stateRunnable
+	q := queue{s.head, s.tail}
+	q.push(t)
+	s.head, s.tail = q.head, q.tail
+	s.queued++
+	if t.word != 0 && *t.guest() == InGo {
+		*t.guest() = MustEnter // it comes out as one of the agent's
+	}
+}
+
+// dequeue takes t out of the run queue. The lock is held.
+func (s *scheduler) dequeue(t *thread) {
+	q := queue{s.head, s.tail}
+	if q.remove(t) {
+		s.queued--
+	}
+	s.head, s.tail = q.head, q.tail
 }
 
 // shorten bounds what is left of a slice that nobody contested so far.
@@ -177,6 +215,9 @@ func leave(c *cpuState) {
 
 // choose says which thread goes on where t ran. The lock is held.
 func (c *cpuState) choose(t *thread) *thread {
+	if sched.governed != 0 {
+		return c.decide(t)
+	}
 	stays := c.gone == 0 && t.self != c.idle
 	c.gone, c.resched = 0, 0
 	n := sched.pick(c)
@@ -201,6 +242,9 @@ func (c *cpuState) block(t *thread, why uint32) {
 	t.state = stateBlocked
 	t.waiting = why
 	c.gone = 1
+	if sched.governed != 0 {
+		c.rest(t)
+	}
 }
 
 const (
@@ -233,18 +277,23 @@ func KickCPU(n int) {
 	}
 }
 
-// Contended says that a thread waits for a processor, whichever it may run on.
+// Contended says that a thread waits for a processor, whichever it may run on. One
+// that a limit holds back counts too.
 //
 //go:nosplit
-func Contended() bool { return sched.queued != 0 }
+func Contended() bool {
+	return sched.queued != 0 || sched.waiting != 0 || sched.woken.head != 0
+}
 
-// Yield makes this processor look at its run queue as soon as it takes interrupts:
-// the running thread gives way to one that waits for it.
+// Yield makes this processor look at who waits as soon as it takes interrupts: the
+// running thread gives way to one that waits for it, or under a policy ends its slice.
 //
 //go:nosplit
 func Yield() {
 	on := irqOff()
-	apic.Send(this().apicID, vectorKick)
+	c := this()
+	c.resched = yielding
+	apic.Send(c.apicID, vectorKick)
 	irqOn(on)
 }
 
@@ -252,7 +301,7 @@ func Yield() {
 func CPUs() int { return int(sched.ncpu) }
 
 // CPU is the number of the processor that runs the caller, at this moment.
-func CPU() int { return int(this().id) }
+func CPU() int
 
 //go:nosplit
 func irqOff() bool {

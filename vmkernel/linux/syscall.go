@@ -48,6 +48,10 @@ const (
 	sysBasaltPark    = 0x62000001
 	sysBasaltDevice  = 0x62000003
 	sysBasaltDirect  = 0x62000004
+	sysBasaltGovern  = 0x62000005
+	sysBasaltLocked  = 0x62000006
+	sysBasaltGuest   = 0x62000007
+	sysBasaltHurry   = 0x62000008
 )
 
 // syscalls counts calls nobody answers, by number, for the log.
@@ -72,7 +76,7 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 	case sysNanosleep:
 		return c.sleep(t, uintptr(a0))
 	case sysSchedYield:
-		c.resched = 1
+		c.resched = yielding
 		return 0, true
 	case sysEpollPwait:
 		return c.epollWait(t, a0, uintptr(a1), a2, int32(a3))
@@ -136,6 +140,16 @@ func (c *cpuState) call(t *thread, f *frame) (int64, bool) {
 		if mm.directPhysical(a0, a1) {
 			return 1, true
 		}
+		return 0, true
+	case sysBasaltGovern:
+		c.govern(t, uintptr(a0))
+		return 0, true
+	case sysBasaltLocked:
+		return c.locked(), true
+	case sysBasaltHurry:
+		return c.hurry(a0, a1 != 0), true
+	case sysBasaltGuest:
+		c.enterGuest(t)
 		return 0, true
 	}
 	if r, ok := c.processCall(t, f.rax, a0, a1, a2); ok {
@@ -252,6 +266,8 @@ func clone(t *thread, f *frame) int64 {
 // exit ends the running thread.
 func (c *cpuState) exit(t *thread) {
 	sched.lock.Lock()
+	c.off(t)
+	t.word = 0
 	t.state = stateFree
 	c.gone = 1
 	sched.lock.Unlock()
@@ -395,6 +411,7 @@ func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) (int64, bo
 		sched.lock.Lock()
 		t.frame.rax = 0
 		c.gone = 1
+		c.off(t)
 		sched.ready(t)
 		sched.lock.Unlock()
 		return 0, false

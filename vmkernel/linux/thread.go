@@ -62,7 +62,7 @@ func (t *thread) reset(tid uint32) {
 	t.aff = ^uint64(0)
 	t.pending, t.mask, t.altLow, t.altSize, t.altFlag = 0, 0, 0, 0, 2
 	t.inSig, t.noX, t.waiting, t.clearTID = 0, 1, 0, 0
-	t.ran = 0
+	t.ran, t.word, t.hurry = 0, 0, 0
 	t.frame = frame{cs: 0x08, ss: 0x10, rflags: 0x202, vector: vectorSyscall}
 }
 
@@ -126,7 +126,9 @@ func (c *cpuState) switchTo(t *thread) {
 	t.cpu = c.id
 	c.frameTop = t.end()
 	setTSS(c, 0, c.frameTop)
-	c.sliceEnd = now + sliceTicks
+	if sched.governed == 0 {
+		c.sliceEnd = now + sliceTicks
+	}
 }
 
 var sliceTicks uint64 = 1 << 22

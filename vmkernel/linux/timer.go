@@ -106,7 +106,7 @@ func (c *cpuState) setTimer() {
 //go:nosplit
 func (c *cpuState) wanted() uint64 {
 	at := ^uint64(0)
-	if sched.queued > 0 && c.cur != c.idle {
+	if c.bounded != 0 || sched.governed == 0 && sched.queued > 0 && c.cur != c.idle {
 		at = c.sliceEnd
 	}
 	if sched.timers.n > 0 {
@@ -192,7 +192,7 @@ func (c *cpuState) tick() {
 		sched.expire(now)
 		sched.lock.Unlock()
 	}
-	if now >= c.sliceEnd && sched.queued > 0 || c.cur == c.idle {
+	if now >= c.sliceEnd && (sched.queued > 0 || c.bounded != 0) || c.cur == c.idle {
 		c.resched = 1
 	}
 }

@@ -193,6 +193,10 @@ type Reporter interface{ Findings() []Finding }
 // Capable is a Factory that says more than the least.
 type Capable interface{ Caps() Caps }
 
+// Guarded is an Engine whose word says when its thread belongs to the guest: see
+// hostcpu.InGo.
+type Guarded interface{ GuestWord() *uint32 }
+
 // Factory is what a host's hardware offers. Exactly one is chosen at start.
 type Factory interface {
 	// Name is "vt-x", "amd-v" or "fake".

@@ -168,6 +168,14 @@ func (v *VCPU) RequestStop() {
 // ClearStop takes a request back.
 func (v *VCPU) ClearStop() { v.stop.Store(false) }
 
+// GuestWord is the engine's word for the host's scheduler; nil if it has none.
+func (v *VCPU) GuestWord() *uint32 {
+	if g, ok := v.eng.(Guarded); ok {
+		return g.GuestWord()
+	}
+	return nil
+}
+
 // Kick makes the processor look at its APIC again. For any goroutine.
 func (v *VCPU) Kick() {
 	if v.eng != nil {

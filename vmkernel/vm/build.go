@@ -116,8 +116,8 @@ func memory(size uint64) (low, high uint64, regions []gmem.Range) {
 
 // build makes a machine that is ready for a loader. Every wire is here.
 // disks stand behind those of the configuration; at says where its devices are.
-// unplugged leaves the adapters without a network.
-func build(p *Platform, c host.Config, at *layout, unplugged bool, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
+// unplugged leaves the adapters without a network; share is nil without a CPUScheduler.
+func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged bool, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
 	b = &board{numCPUs: c.CPUs}
 	defer func() {
 		if err != nil {
@@ -141,7 +141,7 @@ func build(p *Platform, c host.Config, at *layout, unplugged bool, disks []host.
 
 	// Interrupt controllers.
 	b.clock = vtime.New(0)
-	b.time = &machineTime{p: p, c: b.clock, id: c.ID}
+	b.time = &machineTime{p: p, c: b.clock, id: c.ID, share: share}
 	b.bus = vbus.New()
 	kicks := make([]*kicker, c.AllCPUs())
 	conf := make([]lapic.Config, c.AllCPUs())
@@ -369,9 +369,10 @@ func (b *board) close() error {
 
 // machineTime is the clocks of one machine.
 type machineTime struct {
-	p  *Platform
-	c  *vtime.Clock
-	id string
+	p     *Platform
+	c     *vtime.Clock
+	id    string
+	share Entitlement // nil without a CPUScheduler
 
 	mu    sync.Mutex
 	epoch uint64 // TSC when the clock stood at since
@@ -404,7 +405,10 @@ func (t *machineTime) KHz() uint64 { return t.p.TSCKHz }
 func (t *machineTime) Now() int64  { return t.c.Now() }
 func (t *machineTime) Wall() int64 { return time.Now().UnixNano() }
 func (t *machineTime) Stolen(i int) uint64 {
-	if t.p.Stolen == nil {
+	switch {
+	case t.share != nil:
+		return t.share.Stolen(i)
+	case t.p.Stolen == nil:
 		return 0
 	}
 	return t.p.Stolen(t.id, i)

@@ -32,7 +32,7 @@ type stopped struct {
 
 var hostStart = time.Now()
 
-func newCPU(p *Platform, id string, v *vcpu.VCPU, report chan<- stopped) *cpu {
+func newCPU(p *Platform, id string, share Entitlement, v *vcpu.VCPU, report chan<- stopped) *cpu {
 	c := &cpu{v: v, run: make(chan struct{}, 1), done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
@@ -40,6 +40,9 @@ func newCPU(p *Platform, id string, v *vcpu.VCPU, report chan<- stopped) *cpu {
 		defer runtime.UnlockOSThread()
 		if p.Pin != nil {
 			defer p.Pin(id, v.Index)()
+		}
+		if share != nil {
+			defer share.Bind(v.Index, v.GuestWord())()
 		}
 		for range c.run {
 			report <- stopped{c, c.once(p, id)}

@@ -10,10 +10,12 @@
 // Each machine has one owner goroutine from Create to Delete. Everything that
 // changes its state is a message to it: actions of management, requests of
 // devices (power off, reset), reports of virtual CPUs. Each virtual CPU has one
-// goroutine, locked to its thread and pinned through Platform.Pin, from start to
-// stop; it runs when told to and reports why it stopped. A panic in it, which is
-// a bug of ours, ends in a crashed machine and a stack in the log, not in a dead
-// host. Waits of the owner for its CPUs are bounded by stopWait.
+// goroutine, locked to its thread, tied to processors through Platform.Pin and bound to
+// its part of the host's time through Platform.CPUs, from start to stop; it runs when
+// told to and reports why it stopped. A panic in it, which is a bug of ours, ends in a
+// crashed machine and a stack in the log, not in a dead host. Waits of the owner for its
+// CPUs are bounded by stopWait: one that has to stop does not compete for a processor
+// meanwhile (Entitlement.Hurry), however little its machine is entitled to.
 //
 // # States
 //
@@ -139,7 +141,8 @@
 //
 //   - TSC and paravirtual clock: one offset and one epoch (machineTime) for all CPUs.
 //     Each on its own would differ by what passes between two reads, and guests see
-//     time go back.
+//     time go back. What the guest hears as stolen is Entitlement.Stolen: ready or
+//     co-stopped, a limit included.
 //
 // # Buttons and devices
 //

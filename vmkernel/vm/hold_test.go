@@ -75,7 +75,7 @@ func TestWorkersArePaused(t *testing.T) {
 	m := newMachine(b.mgr.p, host.Config{ID: "x", CPUs: 1, MemoryMiB: 8})
 	f := &frozen{}
 	var err error
-	if f.b, err = build(b.mgr.p, m.conf, standard(m.conf), false, nil, &m.con, m.ask); err != nil {
+	if f.b, err = build(b.mgr.p, m.conf, nil, standard(m.conf), false, nil, &m.con, m.ask); err != nil {
 		t.Fatal(err)
 	}
 	w = &worker{}

@@ -35,6 +35,7 @@ type Machine struct {
 	last   host.Status // what the machine did until it was last off
 	b      *board      // nil when off
 	cpus   []*cpu
+	share  Entitlement // nil without a CPUScheduler, or when off
 
 	// The owner's.
 	boot    host.Boot

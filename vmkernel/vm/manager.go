@@ -89,6 +89,11 @@ func (t *Manager) Check(c host.Config, b host.Boot) (host.KernelFormat, error) {
 			return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%d wanted, %d are free: %w", c.MemoryMiB, free>>20, host.ErrNoMemory)}
 		}
 	}
+	if t.p.CPUs != nil {
+		if err := t.p.CPUs.Check(c.ID, c.AllCPUs(), entitled(c)); err != nil {
+			return "", &host.ConfigError{Field: "cpu", Err: err}
+		}
+	}
 	return host.KernelFormat(f), nil
 }
 

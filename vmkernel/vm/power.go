@@ -27,7 +27,11 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.last = host.Status{}
 	m.start = time.Now()
 	m.mu.Unlock()
-	bd, err := build(m.p, m.conf, standard(m.conf), false, b.Disks, &m.con, m.ask)
+	share, err := m.admit()
+	var bd *board
+	if err == nil {
+		bd, err = build(m.p, m.conf, share, standard(m.conf), false, b.Disks, &m.con, m.ask)
+	}
 	if err == nil {
 		bd.generation = m.generation
 		m.mu.Lock()
@@ -43,7 +47,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 	m.reports = make(chan stopped, len(bd.cpus))
 	cpus := make([]*cpu, 0, len(bd.cpus))
 	for _, v := range bd.cpus {
-		cpus = append(cpus, newCPU(m.p, m.conf.ID, v, m.reports))
+		cpus = append(cpus, newCPU(m.p, m.conf.ID, share, v, m.reports))
 	}
 	m.mu.Lock()
 	m.cpus = cpus
@@ -56,14 +60,55 @@ func (m *Machine) powerOn(b host.Boot) error {
 	return nil
 }
 
+// cpuShares are the shares of a machine that asks for none, for each processor that it
+// has.
+const cpuShares = 1000
+
+// entitled is what c asks for, with its shares filled in: processors that may come
+// later have theirs from the next start on.
+func entitled(c host.Config) host.CPUSpec {
+	s := c.CPU
+	if s.Shares == 0 {
+		s.Shares = cpuShares * c.CPUs
+	}
+	return s
+}
+
+// admit asks for the processors' time that the machine is to have.
+func (m *Machine) admit() (Entitlement, error) {
+	if m.p.CPUs == nil {
+		return nil, nil
+	}
+	share, err := m.p.CPUs.Admit(m.conf.ID, m.conf.AllCPUs(), entitled(m.conf))
+	if err != nil {
+		return nil, &host.ConfigError{Field: "cpu", Err: err}
+	}
+	m.mu.Lock()
+	m.share = share
+	m.mu.Unlock()
+	return share, nil
+}
+
+// giveBack is the end of admit for a machine whose processors never were.
+func (m *Machine) giveBack() {
+	m.mu.Lock()
+	share := m.share
+	m.share = nil
+	m.mu.Unlock()
+	if share != nil {
+		share.Release()
+	}
+}
+
 // powerOff goes to off from anywhere.
 func (m *Machine) powerOff(reason string) {
 	b := m.b
+	stuck := false
 	if b != nil {
 		if _, err := m.halt(); err != nil {
 			// The thread cannot be taken back: its memory stays with it.
 			m.p.log("vm %s: %v; its memory is kept", m.conf.ID, err)
-			b = nil
+			b, stuck = nil, true
 		}
 		for _, c := range m.cpus {
 			close(c.run)
@@ -85,8 +130,12 @@ func (m *Machine) powerOff(reason string) {
 		m.last = m.counters()
 		m.last.CPUs, m.last.Disks, m.last.NICs = nil, nil, nil
 	}
-	m.b, m.cpus = nil, nil
+	share := m.share
+	m.b, m.cpus, m.share = nil, nil, nil
 	m.mu.Unlock()
+	if share != nil && !stuck { // a thread that cannot be taken back keeps its part, too
+		share.Release()
+	}
 	m.running = 0
 	m.reports = nil // a processor that was stuck reports to nobody
 	m.drain()

@@ -143,8 +143,12 @@ func (m *Machine) take(ctx context.Context, in *checkpoint.Reader, conf host.Con
 	if o.NewGeneration {
 		rand.Read(f.generation[:]) // it never fails
 	}
-	var err error
-	if f.b, err = build(m.p, want, l, o.Unplugged, o.Boot.Disks, &m.con, m.ask); err != nil {
+	share, err := m.admit()
+	if err != nil {
+		return err
+	}
+	if f.b, err = build(m.p, want, share, l, o.Unplugged, o.Boot.Disks, &m.con, m.ask); err != nil {
+		m.giveBack()
 		return translate(err)
 	}
 	f.stopped = m.p.TSC()
@@ -165,6 +169,7 @@ func (m *Machine) take(ctx context.Context, in *checkpoint.Reader, conf host.Con
 		if again := f.b.close(); again != nil {
 			m.p.log("vm %s: restore: %v", m.conf.ID, again)
 		}
+		m.giveBack()
 	}
 	return err
 }
@@ -347,7 +352,7 @@ func (m *Machine) adopt(f *frozen, boot host.Boot) error {
 	m.reports = make(chan stopped, len(f.b.cpus))
 	cpus := make([]*cpu, 0, len(f.b.cpus))
 	for _, v := range f.b.cpus {
-		cpus = append(cpus, newCPU(m.p, m.conf.ID, v, m.reports))
+		cpus = append(cpus, newCPU(m.p, m.conf.ID, m.share, v, m.reports))
 	}
 	m.mu.Lock()
 	m.b, m.cpus, m.generation = f.b, cpus, f.generation

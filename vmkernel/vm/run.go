@@ -22,7 +22,10 @@ func (m *Machine) release() {
 	if m.running == 0 {
 		m.b.time.begin()
 	}
-	for _, c := range m.cpus {
+	for i, c := range m.cpus {
+		if m.share != nil {
+			m.share.Hurry(i, false)
+		}
 		c.v.ClearStop()
 		if !c.running {
 			c.running = true
@@ -41,8 +44,11 @@ func (m *Machine) took(s stopped) {
 // halt makes every processor leave its guest, within stopWait. own is why one of
 // them stopped by itself in the same moment, if one did.
 func (m *Machine) halt() (own vcpu.Stop, err error) {
-	for _, c := range m.cpus {
+	for i, c := range m.cpus {
 		c.v.RequestStop()
+		if m.share != nil {
+			m.share.Hurry(i, true)
+		}
 	}
 	t := time.NewTimer(stopWait)
 	defer t.Stop()

@@ -40,7 +40,12 @@ func (m *Machine) Status() host.Status {
 
 // counters are what the powered machine has counted. m.mu is held.
 func (m *Machine) counters() (s host.Status) {
-	for _, c := range m.cpus {
+	for i, c := range m.cpus {
+		if m.share != nil {
+			s.CPUs = append(s.CPUs, m.share.Times(i))
+			s.CPUTime += s.CPUs[i].Run
+			continue
+		}
 		hi, lo := bits.Mul64(c.v.Stats().Idle(m.p.TSC()), 1e6)
 		idle, _ := bits.Div64(hi%max(m.p.TSCKHz, 1), lo, max(m.p.TSCKHz, 1))
 		wait := time.Duration(idle & math.MaxInt64)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"basalt/boot/config"
+	sched "basalt/vmkernel/cpusched/ring0"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/vcpu"
@@ -36,7 +37,11 @@ func run() error {
 	}
 	fmt.Printf("engine %s mitigations=%v\n", f.Name(), mitigations)
 	set, _ := ring0.Choose(0, f)
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set)
+	cpus, err := sched.New()
+	if err != nil {
+		return err
+	}
+	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set, cpus)
 	if linux.CPUs() == 1 {
 		p.Pin = nil
 	}

@@ -24,6 +24,9 @@ type Host struct {
 	// a guest's extended state in the processor.
 	Unpark func(word *uint32)
 
+	// EnterGuest is called by a run loop whose word says MustEnter, and returns when
+	// this virtual CPU may run, maybe on another processor. W1; interrupts are off.
+	EnterGuest func()
 	// Contended says that a thread waits for a processor. It may err: it is asked
 	// before a processor is kept busy for nothing. W1. Nil: never known, and then
 	// nothing is kept busy.
@@ -39,3 +42,14 @@ type Host struct {
 	// Virt is where the frame at pa can be reached.
 	Virt func(pa uint64) uintptr
 }
+
+// What an engine's word says about its thread. Between InGuest and InGo it belongs to
+// the guest, and the host may keep it off its processor for as long as it likes. The
+// engine writes InGo and InGuest, the host MustEnter in place of InGo. Both do so on
+// the thread's own processor with interrupts off, or for the thread when it does not
+// run: plain stores are enough.
+const (
+	InGo = iota
+	InGuest
+	MustEnter
+)

@@ -13,26 +13,27 @@ import (
 
 // machine is a host of Go memory whose guest is a script.
 type machine struct {
-	t      *testing.T
-	host   hostcpu.Host
-	f      *Factory
-	e      *Engine
-	x      vcpu.Exit
-	fast   fakeFast
-	mem    []byte
-	base   uintptr
-	used   int
-	freed  int
-	cpu    int
-	script []func(v *svm.VMCB)
-	step   int
-	log    []string
-	entry  []entryView // the VMCB at each VMRUN
-	armed  []uint64
-	kicks  []int
-	onPark func()
-	parks  []uint64
-	msrs   map[uint32]uint64
+	entered int // calls of EnterGuest
+	t       *testing.T
+	host    hostcpu.Host
+	f       *Factory
+	e       *Engine
+	x       vcpu.Exit
+	fast    fakeFast
+	mem     []byte
+	base    uintptr
+	used    int
+	freed   int
+	cpu     int
+	script  []func(v *svm.VMCB)
+	step    int
+	log     []string
+	entry   []entryView // the VMCB at each VMRUN
+	armed   []uint64
+	kicks   []int
+	onPark  func()
+	parks   []uint64
+	msrs    map[uint32]uint64
 }
 
 // entryView is what a test looks at in a VMCB that goes in.
@@ -97,11 +98,20 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		SetDeadline: func(d uint64) { m.armed = append(m.armed, d) },
 		Kick:        func(c int) { m.kicks = append(m.kicks, c) },
 		Park: func(w *uint32, val uint32, d uint64) {
+			if m.e.inside != hostcpu.InGuest {
+				t.Error("parked as ordinary Go")
+			}
 			m.parks = append(m.parks, d)
 			m.log = append(m.log, "park")
 			m.onPark()
 		},
 		Unpark: func(*uint32) { m.log = append(m.log, "unpark") },
+		EnterGuest: func() {
+			if m.e.inside != hostcpu.MustEnter {
+				t.Error("EnterGuest without need")
+			}
+			m.entered++
+		},
 		Alloc: func(n, align int) (uint64, bool) {
 			if m.used+n > testFrames {
 				return 0, false
@@ -112,7 +122,12 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		Free: func(pa uint64, n int) { m.freed += n },
 		Virt: func(pa uint64) uintptr { return m.base + uintptr(pa-0x10_0000) },
 	}
-	t.Cleanup(func() { runtime.KeepAlive(m.mem) })
+	t.Cleanup(func() {
+		runtime.KeepAlive(m.mem)
+		if m.e != nil && m.e.inside == hostcpu.InGuest {
+			t.Error("the run loop ended and the thread still belongs to the guest")
+		}
+	})
 	c := Config{
 		Host:  &m.host,
 		Caps:  svm.Caps{Revision: 1, ASIDs: 16, Features: reg.SVM_NP, Page1G: true, XSAVE: true, TSCAUX: true},

@@ -4,6 +4,7 @@ import (
 	"basalt/arch/x86/reg"
 	"basalt/arch/x86/svm"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 )
 
 // quiet are the kinds whose handling by Fast cannot make an interrupt pending on
@@ -15,6 +16,10 @@ const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDT
 // a blocking system call. x is filled with the exit that ends it.
 func (e *Engine) loop(x *vcpu.Exit) {
 	e.ops.cli()
+	if e.inside == hostcpu.MustEnter {
+		e.host.EnterGuest()
+	}
+	e.inside = hostcpu.InGuest
 	e.ask = true
 	e.arrive()
 	c := &e.vmcb.Control
@@ -221,5 +226,6 @@ func (e *Engine) leave() {
 	e.saveState()
 	e.where.Store(0)
 	e.guardReturns()
+	e.inside = hostcpu.InGo
 	e.ops.sti()
 }

@@ -8,6 +8,7 @@ import (
 	"basalt/arch/x86/reg"
 	"basalt/arch/x86/svm"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 	"basalt/vmkernel/vcpu/w1test"
 )
 
@@ -490,5 +491,22 @@ func TestOutAsksInDoesNot(t *testing.T) {
 		if !slices.Equal(m.armed, c.want) {
 			t.Errorf("in %d: armed %v, want %v", c.in, m.armed, c.want)
 		}
+	}
+}
+
+// A thread that belongs to the host asks before its guest runs, once.
+func TestEntersWhenToldTo(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.inside = hostcpu.MustEnter
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+		if m.e.inside != hostcpu.InGuest {
+			t.Error("the guest runs in the host's time")
+		}
+		return vcpu.Return
+	}
+	m.run(exit(svm.VMEXIT_CPUID))
+	m.run(exit(svm.VMEXIT_CPUID))
+	if m.entered != 1 || m.e.inside != hostcpu.InGo {
+		t.Errorf("asked %d times, word %d", m.entered, m.e.inside)
 	}
 }

@@ -53,6 +53,7 @@ type Engine struct {
 
 	where  atomic.Uint32 // CPU + 1 while the guest may run there, else 0
 	kicked atomic.Uint32 // someone wants attention
+	inside uint32        // hostcpu.InGo, InGuest or MustEnter
 	parked atomic.Uint32
 	seen   atomic.Uint64 // generation of the table that has been flushed
 
@@ -265,6 +266,9 @@ func (e *Engine) result(x *vcpu.Exit) error {
 	}
 	return faults[e.fault]
 }
+
+// GuestWord implements vcpu.Guarded.
+func (e *Engine) GuestWord() *uint32 { return &e.inside }
 
 // Kick implements vcpu.Engine. For any goroutine, and W1.
 func (e *Engine) Kick() {

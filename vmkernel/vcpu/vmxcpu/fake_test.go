@@ -14,33 +14,34 @@ import (
 
 // machine is a host of Go memory whose VMCS is a table and whose guest is a script.
 type machine struct {
-	t      *testing.T
-	host   hostcpu.Host
-	f      *Factory
-	tab    vcpu.NestedTable
-	e      *Engine
-	x      vcpu.Exit
-	fast   fakeFast
-	mem    []byte
-	base   uintptr
-	used   int
-	freed  int
-	cpu    int
-	tsc    uint64
-	vmcs   map[uint64]*[1 << 15]uint64 // by physical address
-	now    uint64                      // the current one
-	script []func(*machine)
-	step   int
-	log    []string
-	entry  []entryView
-	armed  []uint64
-	kicks  []int
-	onPark func(*machine)
-	parks  []uint64
-	msrs   map[uint32]uint64
-	writes int // VMWRITEs
-	fail   vmx.Flags
-	quiet  bool // no log, no views: for counting allocations
+	entered int // calls of EnterGuest
+	t       *testing.T
+	host    hostcpu.Host
+	f       *Factory
+	tab     vcpu.NestedTable
+	e       *Engine
+	x       vcpu.Exit
+	fast    fakeFast
+	mem     []byte
+	base    uintptr
+	used    int
+	freed   int
+	cpu     int
+	tsc     uint64
+	vmcs    map[uint64]*[1 << 15]uint64 // by physical address
+	now     uint64                      // the current one
+	script  []func(*machine)
+	step    int
+	log     []string
+	entry   []entryView
+	armed   []uint64
+	kicks   []int
+	onPark  func(*machine)
+	parks   []uint64
+	msrs    map[uint32]uint64
+	writes  int // VMWRITEs
+	fail    vmx.Flags
+	quiet   bool // no log, no views: for counting allocations
 }
 
 // entryView is what a test looks at in a VMCS that goes in.
@@ -125,11 +126,20 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		SetDeadline: func(d uint64) { m.armed = append(m.armed, d) },
 		Kick:        func(c int) { m.kicks = append(m.kicks, c) },
 		Park: func(w *uint32, val uint32, d uint64) {
+			if m.e.inside != hostcpu.InGuest {
+				t.Error("parked as ordinary Go")
+			}
 			m.parks = append(m.parks, d)
 			m.note("park")
 			m.onPark(m)
 		},
 		Unpark: func(*uint32) { m.note("unpark") },
+		EnterGuest: func() {
+			if m.e.inside != hostcpu.MustEnter {
+				t.Error("EnterGuest without need")
+			}
+			m.entered++
+		},
 		Alloc: func(n, align int) (uint64, bool) {
 			if m.used+n > testFrames {
 				return 0, false
@@ -140,7 +150,12 @@ func newMachine(t *testing.T, edit func(*Config)) *machine {
 		Free: func(pa uint64, n int) { m.freed += n },
 		Virt: func(pa uint64) uintptr { return m.base + uintptr(pa-0x10_0000) },
 	}
-	t.Cleanup(func() { runtime.KeepAlive(m.mem) })
+	t.Cleanup(func() {
+		runtime.KeepAlive(m.mem)
+		if m.e != nil && m.e.inside == hostcpu.InGuest {
+			t.Error("the run loop ended and the thread still belongs to the guest")
+		}
+	})
 	c := Config{Host: &m.host, Caps: fullCaps(), XCR0: 7, XSAVESize: 832, RDTSCP: true, INVPCID: true, Leaks: vmx.Leaks{IBRS: true}}
 	if edit != nil {
 		edit(&c)

@@ -4,6 +4,7 @@ import (
 	"basalt/arch/x86/reg"
 	"basalt/arch/x86/vmx"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 )
 
 // quiet are the kinds whose handling by Fast cannot make an interrupt pending on
@@ -16,6 +17,10 @@ const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDT
 func (e *Engine) loop(x *vcpu.Exit) {
 	e.fault, e.ask, e.turns = faultNone, true, guardTurns
 	e.ops.cli()
+	if e.inside == hostcpu.MustEnter {
+		e.host.EnterGuest()
+	}
+	e.inside = hostcpu.InGuest
 	cpu, ok := e.arrive(true)
 	if !ok {
 		e.leave()
@@ -163,24 +168,11 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 	e.fresh = true
 	e.where.Store(uint32(cpu) + 1)
 	pc := &e.f.cpus[cpu]
-	if !pc.on && !e.enable(pc) {
-		e.fault = faultVMXON
-		return cpu, false
-	}
-	if e.active != cpu+1 {
-		if e.active != 0 {
-			e.fault = faultMoved
+	if e.active != cpu+1 || pc.current != e.vmcsPA {
+		if !e.take(cpu) {
 			return cpu, false
 		}
-		if !e.activate(pc, cpu) {
-			return cpu, false
-		}
-	} else if pc.current != e.vmcsPA {
-		if e.ops.vmptrld(e.vmcsPA) != vmx.Succeed {
-			e.fault = faultVMCS
-			return cpu, false
-		}
-		pc.current = e.vmcsPA
+		pc = &e.f.cpus[cpu] // not kept over the call: most exits make none
 	}
 	pc.armed = ^uint64(0) // the host's timer may have fired, or been set anew
 	if pc.owner != e.id {
@@ -198,6 +190,28 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 		}
 	}
 	return cpu, true
+}
+
+// take makes the VMCS current on this processor, where another was.
+//
+//go:noinline
+func (e *Engine) take(cpu int) bool {
+	pc := &e.f.cpus[cpu]
+	switch {
+	case !pc.on && !e.enable(pc):
+		e.fault = faultVMXON
+		return false
+	case e.active == 0:
+		return e.activate(pc, cpu)
+	case e.active != cpu+1:
+		e.fault = faultMoved
+		return false
+	case e.ops.vmptrld(e.vmcsPA) != vmx.Succeed:
+		e.fault = faultVMCS
+		return false
+	}
+	pc.current = e.vmcsPA
+	return true
 }
 
 // enable makes the processor enter VMX operation (SDM Vol. 3C, 24.6, 24.7).
@@ -325,5 +339,6 @@ func (e *Engine) look() bool {
 func (e *Engine) leave() {
 	e.saveState()
 	e.where.Store(0)
+	e.inside = hostcpu.InGo
 	e.ops.sti()
 }

@@ -9,6 +9,7 @@ import (
 	"basalt/arch/x86/reg"
 	"basalt/arch/x86/vmx"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 )
 
 func TestFirstEntryPreparesEverything(t *testing.T) {
@@ -455,5 +456,22 @@ func TestTimerExitsAreCounted(t *testing.T) {
 	m.run(exit(vmx.Exit_PREEMPTION_TIMER), exit(vmx.Exit_HLT))
 	if len(m.fast.kinds) == 0 || m.fast.kinds[0] != vcpu.KindInterrupt {
 		t.Errorf("%v", m.fast.kinds)
+	}
+}
+
+// A thread that belongs to the host asks before its guest runs, once.
+func TestEntersWhenToldTo(t *testing.T) {
+	m := newMachine(t, nil)
+	m.e.inside = hostcpu.MustEnter
+	m.fast.answer = func(*vcpu.Exit) vcpu.Verdict {
+		if m.e.inside != hostcpu.InGuest {
+			t.Error("the guest runs in the host's time")
+		}
+		return vcpu.Return
+	}
+	m.run(exit(vmx.Exit_CPUID))
+	m.run(exit(vmx.Exit_CPUID))
+	if m.entered != 1 || m.e.inside != hostcpu.InGo {
+		t.Errorf("asked %d times, word %d", m.entered, m.e.inside)
 	}
 }

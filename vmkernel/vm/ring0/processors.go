@@ -67,6 +67,34 @@ func emulated(cpuid func(leaf, sub uint32) (a, b, c, d uint32)) bool {
 	return b == tcg0 && c == tcg1 && d == tcg2
 }
 
+// float says that a virtual CPU may go from one of the processors to another while
+// its machine runs: the engine can take it along (a VMCS of VT-x stays active on the
+// processor where it was loaded first, and vmxcpu leaves it there), and all counters
+// agree, because a guest reads its processor's own.
+func (p Processors) float(f vcpu.Factory, skew func(n int) (low, high int64, s linux.TSCState)) bool {
+	if f == nil || f.Name() != "amd-v" {
+		return false
+	}
+	for rest := uint64(p); rest != 0; rest &= rest - 1 {
+		n := bits.TrailingZeros64(rest)
+		if n == 0 {
+			continue // the others are compared with it
+		}
+		if _, _, s := skew(n); s != linux.TSCInStep && s != linux.TSCCorrected {
+			return false
+		}
+	}
+	return true
+}
+
+// together gives what lets the calling thread use all of the processors.
+func (p Processors) together() func(vm string, index int) (undo func()) {
+	return func(string, int) func() {
+		setAffinity(uint64(p))
+		return func() { setAffinity(^uint64(0) >> (64 - linux.CPUs())) }
+	}
+}
+
 // pinner gives what ties the calling thread to one of the processors, in turn.
 func (p Processors) pinner() func(vm string, index int) (undo func()) {
 	var list []int
@@ -79,3 +107,6 @@ func (p Processors) pinner() func(vm string, index int) (undo func()) {
 		return func() { setAffinity(^uint64(0) >> (64 - linux.CPUs())) }
 	}
 }
+
+// Count is how many there are.
+func (p Processors) Count() int { return bits.OnesCount64(uint64(p)) }

@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"strings"
 	"testing"
+
+	"basalt/vmkernel/linux"
+	"basalt/vmkernel/vcpu"
 )
 
 func TestChoose(t *testing.T) {
@@ -53,5 +56,37 @@ func TestEmulated(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%q: %v", c.signature, got)
 		}
+	}
+}
+
+type named struct {
+	vcpu.Factory
+	name string
+}
+
+func (n named) Name() string { return n.name }
+
+func TestFloat(t *testing.T) {
+	state := [4]linux.TSCState{linux.TSCSilent, linux.TSCInStep, linux.TSCCorrected, linux.TSCOffset}
+	skew := func(n int) (low, high int64, s linux.TSCState) { return 0, 0, state[n] }
+	for _, c := range []struct {
+		set    Processors
+		engine string
+		want   bool
+	}{
+		{0b0111, "amd-v", true}, // the first is what the others are compared with
+		{0b0110, "amd-v", true},
+		{0b0110, "vt-x", false},
+		{0b1110, "amd-v", false}, // one is apart
+	} {
+		if got := c.set.float(named{name: c.engine}, skew); got != c.want {
+			t.Errorf("%v with %s: %v", c.set, c.engine, got)
+		}
+	}
+	if Processors(0b110).float(nil, skew) {
+		t.Error("without an engine")
+	}
+	if n := Processors(0b1011).Count(); n != 3 {
+		t.Errorf("%d processors", n)
 	}
 }

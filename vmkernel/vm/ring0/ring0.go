@@ -25,15 +25,19 @@ func tsc() uint64                             { return cpu.RDTSC() }
 
 // Platform is what this host gives to machines. factory is nil when it cannot
 // run any, and reason says why; guests is the memory for all of them in bytes; set
-// are the processors that run them.
+// are the processors that run them, sharing them by the policy of cpus.
 //
 // The runtime gets one processor of its own (P) more than the host has: a virtual CPU
 // keeps one when it enters its guest from ordinary Go, until the runtime's monitor
 // takes it away, 20 microseconds later or more. On a host with one processor nothing
 // else would run meanwhile, the goroutine of a doorbell that was just rung first of all.
-func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors) *vm.Platform {
+func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors, cpus vm.CPUScheduler) *vm.Platform {
 	runtime.GOMAXPROCS(linux.CPUs() + 1)
 	hz, _ := linux.TSCHz()
+	pin := set.pinner()
+	if set.float(factory, linux.TSCSkew) {
+		pin = set.together()
+	}
 	return &vm.Platform{
 		Factory: factory,
 		Reason:  reason,
@@ -42,7 +46,8 @@ func Platform(factory vcpu.Factory, reason string, guests uint64, set Processors
 		CPUID:   cpuid,
 		TSC:     tsc,
 		TSCKHz:  hz / 1000,
-		Pin:     set.pinner(),
+		Pin:     pin,
+		CPUs:    cpus,
 		NewBell: newBell,
 	}
 }

@@ -22,6 +22,7 @@ func Host() *hostcpu.Host {
 		Kick:        linux.KickCPU,
 		Park:        park,
 		Unpark:      linux.Unpark,
+		EnterGuest:  linux.EnterGuest,
 		Contended:   linux.Contended,
 		Yield:       linux.Yield,
 		Alloc: func(n, align int) (uint64, bool) {
