@@ -172,7 +172,9 @@ func suspendDebian(t *testing.T, n *node) {
 	// uptime is hundredths of a second.
 	uptime := func() int {
 		c.send("cat /proc/uptime; echo now-$((6*7))")
-		m := c.expect(`\n(\d+)\.(\d\d) [\d.]+\r?\n[\s\S]*now-42`)
+		// What is typed while a command runs is echoed before the next prompt, which then
+		// stands in front of the answer.
+		m := c.expect(`\b(\d+)\.(\d\d) \d+\.\d\d\r?\n[\s\S]*now-42`)
 		s, _ := strconv.Atoi(m[1] + m[2])
 		return s
 	}

@@ -275,6 +275,9 @@ func systemdPair(t *testing.T, s *systemd) {
 	c1, c4 := one.attach(systemdWait), four.attach(systemdWait)
 	c1.login()
 	c4.login()
+	for _, c := range []*terminal{c1, c4} {
+		c.run("mount -t tmpfs tmpfs /tmp") // iperf3 makes files there
+	}
 	c1.run("iperf3 -s -D")
 	// By the link-local addresses, which need no one to give them.
 	c4.run("ping -c 2 -w 60 fe80::5054:ff:fe00:1%eth0")
