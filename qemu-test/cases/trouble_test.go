@@ -15,7 +15,7 @@ import (
 var troubleRows = []row{
 	{name: "no-virtualisation/qemu", machine: harness.Machine{CPUModel: "qemu64,-svm"}, want: []string{"no VT-x", "no AMD-V"}},
 	{name: "no-npt/qemu", machine: harness.Machine{CPUModel: "EPYC,+svm,-npt"}, want: []string{"no nested paging (NPT)"}},
-	{name: "little-memory/qemu", machine: harness.Machine{MemMiB: 48}, want: []string{"too little memory", "for itself"}},
+	{name: "little-memory/qemu", machine: harness.Machine{MemMiB: 64}, want: []string{"too little memory", "for itself"}},
 	{name: "no-virtualisation/bochs", machine: harness.Machine{Emulator: harness.Bochs, MIPS: 100, Disk: built("basalt.img"), CPUModel: "p4_prescott_celeron_336"}, want: []string{"no VT-x", "no AMD-V"}},
 	{name: "no-ept/bochs", machine: harness.Machine{Emulator: harness.Bochs, MIPS: 100, Disk: built("basalt.img"), CPUModel: "core2_penryn_t9600"}, want: []string{"without EPT"}},
 }
