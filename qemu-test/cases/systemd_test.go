@@ -181,10 +181,10 @@ func systemdLife(t *testing.T, s *systemd) {
 	c := g.attach(systemdWait)
 	c.login()
 	c.healthy(1)
-	c.run("echo before >/root/mark; sync")
+	c.run("echo before >/srv/mark; sync")
 	g.act("reset")
 	c.login()
-	c.has("cat /root/mark; rm /root/mark", `before`)
+	c.has("cat /srv/mark; rm /srv/mark", `before`)
 	c.healthy(1)
 	c.off()
 }
@@ -197,7 +197,7 @@ func systemdPrograms(t *testing.T, s *systemd) {
 	c.login()
 	c.healthy(2)
 	for _, engine := range []string{"sync", "libaio", "io_uring"} {
-		c.has("fio --name=v --filename=/root/data --size=4m --bs=4k --rw=randwrite --direct=1 --iodepth=8 --verify=crc32c --verify_fatal=1 --ioengine="+engine,
+		c.has("fio --name=v --filename=/srv/data --size=4m --bs=4k --rw=randwrite --direct=1 --iodepth=8 --verify=crc32c --verify_fatal=1 --ioengine="+engine,
 			`err= 0:[\s\S]*READ:.*io=4096KiB[\s\S]*WRITE:.*io=4096KiB`)
 	}
 	c.has("stress-ng --verify --cpu 2 --cpu-ops 20 --vm 1 --vm-bytes 16m --vm-ops 20 --timer 1 --timer-ops 200 "+
