@@ -62,6 +62,10 @@ build/nics.img: build/nics.elf deps
 build/basalt: FORCE
 	go build -trimpath -buildvcs=false -ldflags "-s -w -X basalt/mgmt/version.Version=$(VERSION)" -o $@ ./cmd/basalt
 
+# Runs in a Debian guest of the cases.
+build/answer: FORCE
+	GOOS=linux GOARCH=amd64 go build -trimpath -buildvcs=false -ldflags "-s -w" -o $@ ./qemu-test/answer
+
 .PHONY: image
 image: build/basalt.img ## build the GPT disk image for a USB stick or disk
 
@@ -95,8 +99,8 @@ guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (
 	go run ./qemu-test/artefacts/get
 
 .PHONY: cases
-cases: deps guests build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/go127/basalt.elf ## boot the test table in the emulators
-	go test -count=1 -v -parallel 2 -timeout 40m ./qemu-test/cases
+cases: deps guests build/answer build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/go127/basalt.elf ## boot the test table in the emulators
+	go test -count=1 -v -parallel 2 -timeout 60m ./qemu-test/cases
 
 .PHONY: debian
 debian: deps guests build/basalt.elf build/debian.img ## Debian with systemd as a guest on both engines, the slow rows too
@@ -137,7 +141,7 @@ stress: deps build/stress.elf ## the runtime under load in ring 0: TIME=10m CPUS
 	go run ./qemu-test/stress/boot -time $(or $(TIME),10m) -cpus $(or $(CPUS),4) build/stress.elf
 
 .PHONY: cycles
-cycles: deps guests build/basalt.elf build/basalt.img ## suspend, restore and clone a working guest N=200 times: ENGINE=amd-v|vt-x LOAD=micro|debian
+cycles: deps guests build/basalt.elf $(if $(filter debian,$(LOAD)),build/debian.img,build/basalt.img) ## suspend, restore and clone a working guest N=200 times: ENGINE=amd-v|vt-x LOAD=micro|debian
 	go run ./qemu-test/cycles -n $(or $(N),200) -engine $(or $(ENGINE),amd-v) -load $(or $(LOAD),micro) $(ARGS)
 .PHONY: fuzz
 fuzz: build/_overlay/overlay.json ## every fuzz target, TIME=60s each: PKG=./vmkernel/vdev/... RUN=regexp SHARE=10m (all together) ARGS=-h

@@ -64,6 +64,9 @@ func Read(r io.ReaderAt) (*Kernel, error) {
 	}
 	last := k.Segments[len(k.Segments)-1]
 	h.ImageStart, h.ImageEnd = k.Segments[0].Addr, last.Addr+uint64(len(last.Bytes))
+	for _, s := range k.Segments {
+		h.Sum += stub.Sum(s.Bytes)
+	}
 	if k.Blob, err = stub.Build(*h); err != nil {
 		return nil, err
 	}

@@ -41,6 +41,15 @@
 // whole blob is free memory once the kernel has left tables and stack behind
 // and has read the information structure.
 //
+// # A kernel that was written over
+//
+// A loader that puts the kernel into memory before the firmware has run (QEMU's
+// -kernel) does not tell the firmware, which takes memory below the end of RAM:
+// SeaBIOS keeps the topmost 16 MiB for tables and moves its own code right below
+// them, which in a machine of 32 to about 52 MiB is the middle of the kernel. The
+// blob therefore adds up the kernel's segments before it enters them (some 4 million
+// instructions) and, if the sum is not the boot header's, says so on COM1 and stops.
+//
 // # The kernel's BSS
 //
 // The linked kernel has a BSS of tens of MiB that must not cost memory until

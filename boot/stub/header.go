@@ -34,10 +34,10 @@ const (
 const Magic = 0x48_42_54_4c_41_53_41_42
 
 // HeaderVersion counts changes of Header's layout.
-const HeaderVersion = 1
+const HeaderVersion = 2
 
 // HeaderSize is the size of the boot header in bytes.
-const HeaderSize = 14 * 8
+const HeaderSize = 15 * 8
 
 // Header is the boot header at Base+HeaderOff: little-endian 64-bit words in
 // this order. All ranges are physical, [start, end), and exact to the byte.
@@ -54,6 +54,8 @@ type Header struct {
 	DataStart, DataEnd         uint64
 	// BSSStart equals DataEnd. Nobody zeroed [BSSStart, BSSEnd).
 	BSSEnd uint64
+	// Sum is what Sum gives for the segments as they were linked.
+	Sum uint64
 	// Entry is the kernel's entry point.
 	Entry uint64
 }
@@ -63,9 +65,20 @@ func (h Header) Append(b []byte) []byte {
 	for _, v := range [...]uint64{
 		h.Magic, h.Version, h.BlobStart, h.BlobEnd, h.ImageStart, h.ImageEnd,
 		h.TextStart, h.TextEnd, h.ReadOnlyStart, h.ReadOnlyEnd, h.DataStart, h.DataEnd,
-		h.BSSEnd, h.Entry,
+		h.BSSEnd, h.Sum, h.Entry,
 	} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
 	return b
+}
+
+// Sum adds up the segments' little-endian 64-bit words, without the last bytes of
+// a segment that do not fill one. The blob compares it before it enters the kernel.
+func Sum(segments ...[]byte) (sum uint64) {
+	for _, b := range segments {
+		for ; len(b) >= 8; b = b[8:] {
+			sum += binary.LittleEndian.Uint64(b)
+		}
+	}
+	return sum
 }

@@ -37,7 +37,9 @@ func Build(h Header) (*Blob, error) {
 	c.PadTo(HeaderOff)
 	c.Label("header")
 	enc := h.Append(nil)
-	c.Data("boot header", enc[:len(enc)-8]...)
+	c.Data("boot header", enc[:len(enc)-16]...)
+	c.Label("sum")
+	c.Data("Sum", enc[len(enc)-16:len(enc)-8]...)
 	c.Label("entry")
 	c.Data("Entry", enc[len(enc)-8:]...)
 	c.PadTo(noteOff)
@@ -51,6 +53,7 @@ func Build(h Header) (*Blob, error) {
 	longMode(c)
 	pageTables(c)
 	entry64(c)
+	whole(c, h)
 	leave57(c)
 	noLongMode(c)
 	tablesData(c)
@@ -252,10 +255,68 @@ func entry64(c *asm.Code) {
 	c.Raw("RFLAGS = 2", 0x9d)
 	c.Raw("x87 at its defaults", 0xdb, 0xe3)
 	c.LDMXCSR(asm.Ref("mxcsr"), "SSE at its defaults")
+	c.Call("whole", "is the kernel what was loaded? Stops if not")
 	c.Mov(asm.DI, asm.SI, "protocol")
 	c.Mov64(asm.SI, asm.BP, "information")
 	c.MovRA(asm.DX, "header", "boot header")
 	c.JmpMem(asm.Ref("entry"), "the kernel")
+}
+
+// whole adds up the kernel's segments as Sum does and says on COM1 when they are
+// not what was linked: a loader, or firmware that ran after it, wrote over them.
+// Mode 64. Uses RAX RCX RDX R8 R9.
+func whole(c *asm.Code, h Header) {
+	const unit = 8
+	c.SetMode(64)
+	c.Label("whole")
+	c.Raw("the sum", 0x31, 0xc0)
+	for _, s := range [...]struct {
+		name       string
+		start, end uint64
+	}{{"text", h.TextStart, h.TextEnd}, {"read-only", h.ReadOnlyStart, h.ReadOnlyEnd}, {"data", h.DataStart, h.DataEnd}} {
+		words := (s.end - s.start) / unit
+		c.MovRI(asm.R8, uint32(s.start), s.name)
+		c.MovRI(asm.CX, uint32(words/4), "steps of four words")
+		c.MovRI(asm.DX, uint32(words%4), "words behind them")
+		c.Call("addup", "")
+	}
+	c.OpMem64(asm.Cmp, asm.AX, asm.Ref("sum"), "as linked?")
+	c.Jcc(asm.CNE, "damaged", "")
+	c.Raw("", 0xc3)
+
+	c.Label("addup")
+	c.Test64(asm.CX, "")
+	c.Jcc(asm.CE, "addrest", "less than four")
+	c.Label("addfour")
+	for i := range int32(4) {
+		c.OpMem64(asm.Add, asm.AX, asm.At(asm.R8, i*unit), "")
+	}
+	c.OpI64(asm.Add, asm.R8, 4*unit, "")
+	c.OpI64(asm.Sub, asm.CX, 1, "")
+	c.Jcc(asm.CNE, "addfour", "")
+	c.Label("addrest")
+	c.Test64(asm.DX, "")
+	c.Jcc(asm.CE, "added", "")
+	c.OpMem64(asm.Add, asm.AX, asm.At(asm.R8, 0), "")
+	c.OpI64(asm.Add, asm.R8, unit, "")
+	c.OpI64(asm.Sub, asm.DX, 1, "")
+	c.Jmp("addrest", "")
+	c.Label("added")
+	c.Raw("", 0xc3)
+
+	c.Label("damaged")
+	c.MovRA(asm.SI, "damagedtext", "")
+	c.MovRI(asm.DX, com1, "")
+	c.Label("damagednext")
+	c.Raw("", 0xac)
+	c.Raw("the end of the text?", 0x84, 0xc0)
+	c.Jcc(asm.CE, "damagedhalt", "")
+	c.Raw("", 0xee)
+	c.Jmp("damagednext", "")
+	c.Label("damagedhalt")
+	c.Raw("", 0xfa)
+	c.Raw("", 0xf4)
+	c.Jmp("damagedhalt", "")
 }
 
 // leave57 leaves long mode, switches five-level page tables off and goes the way of
@@ -310,6 +371,9 @@ func noLongMode(c *asm.Code) {
 func tablesData(c *asm.Code) {
 	c.Label("nolmtext")
 	c.Data("", []byte("basalt: this processor has no 64-bit mode\r\n\x00")...)
+	c.Label("damagedtext")
+	c.Data("", []byte("basalt: the kernel was written over in memory between its loader and its start "+
+		"(firmware uses memory below the end of RAM): give the machine more memory, or load it anew\r\n\x00")...)
 	c.Align(16)
 	c.Label("gdt")
 	c.Data64("null", 0)

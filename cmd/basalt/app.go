@@ -86,7 +86,7 @@ func (a *app) root() *cobra.Command {
 	f.StringVar(&a.host, "host", os.Getenv("BASALT_HOST"), "`name` or address of the host")
 	f.DurationVar(&a.timeout, "timeout", time.Minute, "longest wait for an answer; streams are not limited")
 	root.RegisterFlagCompletionFunc("host", a.completeHosts)
-	root.AddCommand(a.loginCommand(), a.logoutCommand(), a.hostCommand(), a.fileCommand(), a.vmCommand(), a.networkCommand(), a.eventsCommand(), a.versionCommand())
+	root.AddCommand(a.loginCommand(), a.logoutCommand(), a.hostCommand(), a.fileCommand(), a.vmCommand(), a.networkCommand(), a.poolCommand(), a.eventsCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	return root
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/coder/websocket"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"basalt/mgmt/client"
+	"basalt/mgmt/wire"
 )
 
 // leave is the key that detaches: Ctrl-].
@@ -23,6 +25,26 @@ type consoleFlags struct {
 	until   string
 	wait    time.Duration
 	linger  time.Duration
+	port    string
+	// bytes is set for a port that is no terminal: input goes as it is.
+	bytes bool
+}
+
+// addPort adds --port.
+func (a *app) addPort(c *cobra.Command, port *string) {
+	c.Flags().StringVar(port, "port", "", "serial `port` 1 to 4, or a console port's name (default: 1, the console)")
+	c.RegisterFlagCompletionFunc("port", func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.complete(c, func(ctx context.Context, cl *client.Client) []string {
+			out := []string{"1", "2", "3", "4"}
+			if len(args) == 1 {
+				vm, _ := cl.VM(ctx, args[0])
+				for _, p := range vm.Consoles {
+					out = append(out, p.Name+"\t"+consoleText(p))
+				}
+			}
+			return out
+		})
+	})
 }
 
 func (a *app) vmConsole() *cobra.Command {
@@ -30,18 +52,26 @@ func (a *app) vmConsole() *cobra.Command {
 	c := &cobra.Command{
 		Use: "console VM", Short: "Attach to a machine's console", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeVMs,
 		Long: `Attach the terminal to the machine's serial console, with a bit of what was written before.
-Ctrl-] leaves; the guest goes on. Several people may be attached to one console.
+Ctrl-] leaves; the guest goes on. Several people may be attached to one console. --port
+chooses another of the machine's four serial ports: 2 is what a guest calls COM2 or ttyS1.
+With a name it is one of the console ports that the machine was created with
+(--console-port). One for programs gets input as it is, from a terminal a line at a
+time; Ctrl-D ends it. What the guest has not taken yet waits, up to 4 KiB; of what it writes
+to another port than the first the last 16 KiB are kept.
 
 In scripts, where standard input is no terminal, input is sent as it is, line ends as
 carriage returns. After its end the command goes on until --until was seen; without
 --until it ends when the guest has been silent for --linger.`,
 		Example: `  basalt vm console web
   basalt vm console web --until 'login:' --wait 2m < /dev/null
-  echo 'uname -a' | basalt vm console web`,
+  echo 'uname -a' | basalt vm console web
+  basalt vm console web --port 2
+  echo status | basalt vm console web --port org.example.agent`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return work(func(ctx context.Context, args []string) error { return a.console(ctx, args[0], f) })(c, args)
 		},
 	}
+	a.addPort(c, &f.port)
 	fl := c.Flags()
 	fl.IntVar(&f.backlog, "backlog", 4096, "`bytes` of the past to show first")
 	fl.StringVar(&f.until, "until", "", "end with exit code 0 when the guest wrote `text`")
@@ -60,12 +90,15 @@ func (a *app) console(ctx context.Context, id string, f consoleFlags) error {
 			ctx, cancel = context.WithTimeout(ctx, f.wait)
 			defer cancel()
 		}
-		ws, err := c.Console(ctx, id, f.backlog)
+		ws, err := c.Port(ctx, id, f.port, f.backlog)
 		if err != nil {
 			return err
 		}
 		defer ws.CloseNow()
-		if fd, tty := terminal(a.in); tty {
+		if f.bytes, err = forPrograms(ctx, c, id, f.port); err != nil {
+			return err
+		}
+		if fd, tty := terminal(a.in); tty && !f.bytes {
 			a.note("Attached to %s. Ctrl-] leaves.", id)
 			old, err := term.MakeRaw(fd)
 			if err != nil {
@@ -80,6 +113,16 @@ func (a *app) console(ctx context.Context, id string, f consoleFlags) error {
 		}
 		return f.explain(ctx, a.attach(ctx, ws, f, false))
 	})
+}
+
+// forPrograms says whether a port of a machine is one of the console ports that are no
+// terminals.
+func forPrograms(ctx context.Context, c *client.Client, id, port string) (bool, error) {
+	if port == "" || port[0] <= '9' {
+		return false, nil // a serial port
+	}
+	vm, err := c.VM(ctx, id)
+	return slices.Contains(vm.Consoles, wire.Console{Name: port}), err
 }
 
 // explain turns the end of --wait into a timeout.
@@ -104,7 +147,7 @@ func (a *app) attach(ctx context.Context, ws *websocket.Conn, f consoleFlags, tt
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := sendInput(ctx, ws, a.in, tty); err != nil {
+		if err := sendInput(ctx, ws, a.in, tty, f.bytes); err != nil {
 			cancel(err)
 		}
 	}()
@@ -143,7 +186,7 @@ func (a *app) attach(ctx context.Context, ws *websocket.Conn, f consoleFlags, tt
 	return err
 }
 
-func sendInput(ctx context.Context, ws *websocket.Conn, in io.Reader, tty bool) error {
+func sendInput(ctx context.Context, ws *websocket.Conn, in io.Reader, tty, asIs bool) error {
 	buf := make([]byte, 1024)
 	for {
 		n, err := in.Read(buf)
@@ -153,7 +196,7 @@ func sendInput(ctx context.Context, ws *websocket.Conn, in io.Reader, tty bool) 
 			if i := bytes.IndexByte(p, leave); i >= 0 {
 				p, left = p[:i], true
 			}
-		} else {
+		} else if !asIs {
 			p = bytes.ReplaceAll(p, []byte("\n"), []byte("\r"))
 		}
 		if len(p) > 0 {

@@ -95,8 +95,17 @@ func parseNIC(s string) (n wire.NIC, err error) {
 	return n, nil
 }
 
-// deviceFlags are --disk and --nic of vm create.
-type deviceFlags struct{ disks, nics []string }
+// parseConsole reads NAME with the option terminal behind a comma.
+func parseConsole(s string) (c wire.Console, err error) {
+	name, option, has := strings.Cut(s, ",")
+	if name == "" || has && option != "terminal" {
+		return c, usageError(fmt.Sprintf("console port %q: such as agent or tty,terminal", s))
+	}
+	return wire.Console{Name: name, Terminal: has}, nil
+}
+
+// deviceFlags are --disk, --nic and --console-port of vm create.
+type deviceFlags struct{ disks, nics, consoles []string }
 
 func (f *deviceFlags) fill(in *wire.VMCreate) error {
 	for _, s := range f.disks {
@@ -113,6 +122,13 @@ func (f *deviceFlags) fill(in *wire.VMCreate) error {
 		}
 		in.NICs = append(in.NICs, n)
 	}
+	for _, s := range f.consoles {
+		c, err := parseConsole(s)
+		if err != nil {
+			return err
+		}
+		in.Consoles = append(in.Consoles, c)
+	}
 	return nil
 }
 
@@ -125,6 +141,13 @@ func diskText(d wire.Disk) string {
 		s += ", read-only"
 	}
 	return printable(s)
+}
+
+func consoleText(c wire.Console) string {
+	if c.Terminal {
+		return "a terminal"
+	}
+	return "for programs"
 }
 
 func nicText(n wire.NIC) string {

@@ -14,16 +14,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"basalt/mgmt/client"
+	"basalt/mgmt/wire"
 )
 
 func (a *app) fileCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "file", Aliases: []string{"files"}, Short: "Upload, download, list and remove files of the host", Args: cobra.NoArgs,
+		Use: "file", Aliases: []string{"files"}, Short: "Upload, download, copy, list and remove files of the host", Args: cobra.NoArgs,
 		Long: `The host's file store holds kernels, initial RAM disks and modules that virtual
 machines boot, and the images of their disks. Paths are relative, with slashes, of letters, digits and . _ - + @ = ~.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.filePut(), a.fileCreate(), a.fileGet(), a.fileList(), a.fileRemove())
+	c.AddCommand(a.filePut(), a.fileCreate(), a.fileGet(), a.fileCopy(), a.fileList(), a.fileRemove())
 	return c
 }
 
@@ -196,6 +197,29 @@ func store(name string, r io.Reader) error {
 		os.Remove(t.Name())
 	}
 	return err
+}
+
+func (a *app) fileCopy() *cobra.Command {
+	var in wire.FileCopy
+	c := &cobra.Command{
+		Use: "cp PATH COPY", Aliases: []string{"copy"}, Short: "Copy a file or disk image on the host", Args: cobra.ExactArgs(2), ValidArgsFunction: a.completeFiles,
+		Long: `Copy the file or image PATH to COPY, both in the host's file store; if COPY ends in '/', the last
+part of PATH is added. What the image of a disk leaves empty takes no memory in the copy
+either. COPY appears when all of it is there: a copy that fails, or that Ctrl-C ends, leaves
+what was there before. The host refuses what does not fit into its free memory, and an image
+that a machine may write to: switch the machine off, or suspend or clone it.`,
+		Example: "  basalt file cp debian.img web.img\n  basalt file cp web.state states/ --replace",
+		RunE: work(func(ctx context.Context, args []string) error {
+			if in.From, in.To = args[0], args[1]; strings.HasSuffix(in.To, "/") {
+				in.To += path.Base(in.From)
+			}
+			return longer(ctx, a, in.To, func(ctx context.Context, c *client.Client, p client.Progress) (wire.File, error) {
+				return c.CopyFile(ctx, in, p)
+			}, func(w io.Writer, f wire.File) { fmt.Fprintf(w, "%s: %d bytes\n", f.Path, f.Bytes) })
+		}),
+	}
+	c.Flags().BoolVar(&in.Replace, "replace", false, "replace a file that is there")
+	return c
 }
 
 func (a *app) fileList() *cobra.Command {

@@ -161,6 +161,16 @@ func TestEveryCommand(t *testing.T) {
 		t.Errorf("downloaded %d bytes, %v", len(b), err)
 	}
 	c.expect(exitNotFound, "", words("file get nothing"), "not found")
+	c.expect(exitOK, "", words("file cp debian/initrd i.img"), "i.img: 3145728 bytes")
+	c.expect(exitConflict, "", words("file cp text i.img"), "already exists")
+	c.expect(exitOK, "", words("file cp text i.img --replace --json"), `"path": "i.img"`, `"bytes": 5`)
+	c.expect(exitOK, "", words("file cp debian/initrd copies/"), "copies/initrd: 3145728 bytes")
+	c.expect(exitConflict, "", words("file cp text text"), "copy of itself")
+	c.expect(exitNotFound, "", words("file cp nothing x"), "not found")
+	c.expect(exitUsage, "", words("file cp text ../x"), "not a valid path")
+	c.expect(exitUsage, "", words("file cp text"), "accepts 2 arg")
+	c.expect(exitOK, "", []string{"__complete", "file", "cp", "i"}, "i.img")
+	c.expect(exitOK, "", words("file rm i.img copies/initrd"))
 	c.expect(exitNotFound, "", words("file rm nothing text --json"), "nothing", `"removed": [`, `"text"`)
 	c.expect(exitOK, "", words("file ls"), "!text")
 
@@ -256,7 +266,7 @@ func TestFindHost(t *testing.T) {
 // TestHelp holds every command to a text of its own, examples included.
 func TestHelp(t *testing.T) {
 	c := newTool(t)
-	for _, cmd := range []string{"", "login", "logout", "host", "file", "file put", "file get", "file ls", "file rm", "vm", "vm create", "vm ls", "vm show", "vm start",
+	for _, cmd := range []string{"", "login", "logout", "host", "file", "file put", "file get", "file cp", "file ls", "file rm", "vm", "vm create", "vm ls", "vm show", "vm start",
 		"vm stop", "vm reset", "vm pause", "vm resume", "vm wait", "vm console", "vm log", "vm rm", "vm shutdown", "vm nmi", "vm top", "vm disk", "vm disk add", "vm disk remove", "vm disk resize", "vm disk list",
 		"vm nic", "vm nic add", "vm nic remove", "vm nic list", "vm nic link", "file create", "events", "version", "completion"} {
 		r := c.expect(exitOK, "", append(words(cmd), "--help"), "Usage:", "--json")

@@ -16,15 +16,21 @@ import (
 
 const nicsHelp = `
 A guest reads the addresses of its network adapters once, so a copy cannot be given
-others while it runs: with --nics new its guest finds the adapters pulled out and new
-ones plugged in (Linux does so by itself, and asks for a new address); with
---nics none, or --no-nics, it finds them gone.`
+others while it runs: with --nics new its guest is asked to let the adapters go, which
+Linux does in five seconds, and new ones are plugged in (it asks for a new address then).
+A guest that does not, or that is paused, finds them pulled out. With --nics none, or
+--no-nics, they are only taken out.`
 
 // long runs f, which may take long, with a progress bar and without the time limit.
 func (a *app) long(ctx context.Context, name string, f func(context.Context, *client.Client, client.Progress) (wire.VM, error)) error {
+	return longer(ctx, a, name, f, func(w io.Writer, vm wire.VM) { fmt.Fprintf(w, "%s\t%s\n", vm.Name, vm.State) })
+}
+
+// longer is long for what does not leave a machine.
+func longer[T any](ctx context.Context, a *app, name string, f func(context.Context, *client.Client, client.Progress) (T, error), text func(io.Writer, T)) error {
 	return a.stream(ctx, func(ctx context.Context, c *client.Client) error {
 		p := a.progress(name, 0)
-		vm, err := f(ctx, c, func(done, total uint64) { p.to(int64(done), int64(total)) })
+		made, err := f(ctx, c, func(done, total uint64) { p.to(int64(done), int64(total)) })
 		p.done(err)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return errors.New("interrupted: the host has given it up, and everything is as it was")
@@ -32,7 +38,7 @@ func (a *app) long(ctx context.Context, name string, f func(context.Context, *cl
 		if err != nil {
 			return err
 		}
-		return a.show(vm, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", vm.Name, vm.State) })
+		return a.show(made, func(w io.Writer) { text(w, made) })
 	})
 }
 

@@ -30,7 +30,11 @@ func TestStateCommands(t *testing.T) {
 	c.expect(exitConflict, "", words("vm pause web"), "suspended")
 	c.expect(exitConflict, "", words("vm rm web"), "suspended")
 	c.expect(exitConflict, "", words("file rm d.img"), "web, which is suspended")
-	c.expect(exitOK, "", words("vm state info web.state --check"), "amd-v", "version 1", "64 MiB", "52:54:00:00:00:01", "whole")
+	c.expect(exitConflict, "", words("file cp k web.state --replace"), "web, which is suspended")
+	c.expect(exitOK, "", words("file cp web.state copy.state"), "copy.state")
+	c.expect(exitOK, "", words("vm state info copy.state --check"), "whole")
+	c.expect(exitOK, "", words("file rm copy.state"))
+	c.expect(exitOK, "", words("vm state info web.state --check"), "amd-v", "version 2", "64 MiB", "52:54:00:00:00:01", "whole")
 	var s wire.SavedState
 	if r := c.run("", words("vm state info web.state --json")...); json.Unmarshal([]byte(r.out), &s) != nil || s.Saved == nil || s.Boot.Kernel != "k" || s.Checked {
 		t.Errorf("state info --json: %s", r.out)

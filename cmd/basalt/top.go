@@ -27,7 +27,7 @@ func (a *app) vmTop() *cobra.Command {
 		Long: `Show for each machine, or for those that are named, how its virtual CPUs spend their
 time (run, ready: it waits for a processor, costop: it is held for its siblings), its
 exits by kind, the requests of its disks and the packets of its network adapters, per
-second of the last interval. What the host does not count is not shown. On a terminal
+second of the last interval; above them, unless machines are named, the resource pools. What the host does not count is not shown. On a terminal
 the picture is refreshed in place; Ctrl-C ends it. With --once, and in the first
 picture, the figures are averages since each machine's start. With --json the counters
 themselves are printed, one object per line.`,
@@ -94,7 +94,7 @@ func (a *app) stats(ctx context.Context, c *client.Client, names []string) (wire
 		return s, err
 	}
 	all := s.VMs
-	s.VMs = []wire.VMStats{}
+	s.VMs, s.Pools = []wire.VMStats{}, nil
 	for _, n := range names {
 		i := slices.IndexFunc(all, func(v wire.VMStats) bool { return v.Name == n || v.ID == n })
 		if i < 0 {
@@ -130,11 +130,72 @@ func (r rates) of(was, is float64) float64 {
 
 func (r rates) count(was, is uint64) float64 { return r.of(float64(was), float64(is)) }
 
+// times prints a row of where the time of CPUs went.
+func (r rates) times(w io.Writer, what string, was, is wire.CPUStats) {
+	fmt.Fprintf(w, "%s\trun %.1f%%", what, 100*r.of(was.RunSeconds, is.RunSeconds))
+	part := func(what string, was, is *float64) {
+		if is != nil {
+			if was == nil {
+				was = new(float64)
+			}
+			fmt.Fprintf(w, "\t%s %.1f%%", what, 100*r.of(*was, *is))
+		}
+	}
+	part("ready", was.ReadySeconds, is.ReadySeconds)
+	part("costop", was.CoStopSeconds, is.CoStopSeconds)
+	part("wait", was.WaitSeconds, is.WaitSeconds)
+	fmt.Fprintln(w)
+}
+
+// whole adds up a machine's CPUs.
+func whole(cpus []wire.CPUStats) (all wire.CPUStats) {
+	add := func(to **float64, n *float64) {
+		if n != nil {
+			if *to == nil {
+				*to = new(float64)
+			}
+			**to += *n
+		}
+	}
+	for _, c := range cpus {
+		all.RunSeconds += c.RunSeconds
+		add(&all.ReadySeconds, c.ReadySeconds)
+		add(&all.CoStopSeconds, c.CoStopSeconds)
+		add(&all.WaitSeconds, c.WaitSeconds)
+	}
+	return all
+}
+
+// printPools prints a row for each resource pool, if there is more than the host's own.
+// Before the second picture there is no time to make rates of.
+func printPools(out io.Writer, before, now wire.Stats) {
+	if len(now.Pools) < 2 {
+		return
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w)
+	for _, p := range now.Pools {
+		was := find(before.Pools, func(o wire.Pool) bool { return o.Name == p.Name })
+		limit := "none"
+		if p.Limit != 0 {
+			limit = cpusText(p.Limit)
+		}
+		name := fmt.Sprintf("pool %s\t%d machines\treserved %s\tpromised %s\tlimit %s", printable(p.Name), p.RunningVMs, cpusText(p.Reservation), cpusText(p.Promised), limit)
+		if was.Name == "" || now.HostSeconds <= before.HostSeconds {
+			fmt.Fprintln(w, name)
+			continue
+		}
+		rates{now.HostSeconds - before.HostSeconds, false}.times(w, name, was.Times, p.Times)
+	}
+	w.Flush()
+}
+
 const topKinds = 8 // kinds of exits in a picture
 
 // printTop prints the picture of two sets of counters.
 func printTop(out io.Writer, before, now wire.Stats) {
 	fmt.Fprintf(out, "%s  %d CPUs  %d machines\n", now.At.Local().Format(time.TimeOnly), now.HostCPUs, len(now.VMs))
+	printPools(out, before, now)
 	old := map[string]*wire.VMStats{}
 	for i := range before.VMs {
 		old[before.VMs[i].ID] = &before.VMs[i]
@@ -152,24 +213,15 @@ func printTop(out io.Writer, before, now wire.Stats) {
 		fmt.Fprintf(out, "\n%s  %s  up %s  cpu %.1f%%  exits %.0f/s  memory %s of %s\n", printable(v.Name), printable(v.State), seconds(v.UptimeSeconds),
 			100*r.of(was.CPUSeconds, v.CPUSeconds), r.count(wasExits, exits), size(v.MemoryUsedBytes), size(v.MemoryBytes))
 		w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+		if len(v.CPUs) > 1 {
+			r.times(w, "  all", whole(was.CPUs), whole(v.CPUs))
+		}
 		for i, c := range v.CPUs {
 			o := wire.CPUStats{}
 			if i < len(was.CPUs) {
 				o = was.CPUs[i]
 			}
-			fmt.Fprintf(w, "  cpu%d\trun %.1f%%", i, 100*r.of(o.RunSeconds, c.RunSeconds))
-			part := func(what string, was, is *float64) {
-				if is != nil {
-					if was == nil {
-						was = new(float64)
-					}
-					fmt.Fprintf(w, "\t%s %.1f%%", what, 100*r.of(*was, *is))
-				}
-			}
-			part("ready", o.ReadySeconds, c.ReadySeconds)
-			part("costop", o.CoStopSeconds, c.CoStopSeconds)
-			part("wait", o.WaitSeconds, c.WaitSeconds)
-			fmt.Fprintln(w)
+			r.times(w, fmt.Sprintf("  cpu%d", i), o, c)
 		}
 		for _, d := range v.Disks {
 			o := find(was.Disks, func(x wire.DiskStats) bool { return x.Name == d.Name })

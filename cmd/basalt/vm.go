@@ -31,7 +31,7 @@ func (a *app) vmCommand() *cobra.Command {
 		a.vmAct("resume", "Let held machines go on", "Let paused or suspended guests go on where they were. The state of a suspended one is removed then."),
 		a.vmAct("discard", "Throw the state of suspended machines away", "Throw the saved state of suspended machines away: they are off, as if their power had been cut."),
 		a.vmSuspend(), a.vmClone(), a.vmRestore(), a.vmState(),
-		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove(), a.vmDisk(), a.vmNIC(), a.vmTop())
+		a.vmWait(), a.vmConsole(), a.vmLog(), a.vmRemove(), a.vmDisk(), a.vmNIC(), a.vmSet(), a.vmTop())
 	return c
 }
 
@@ -85,8 +85,28 @@ func printVM(w io.Writer, v wire.VM) {
 	if v.StateFile != "" {
 		row("State in", "%s", v.StateFile)
 	}
-	row("CPUs", "%d", v.CPUs)
-	row("Memory", "%d MiB, %s in use", v.MemoryMiB, size(v.MemoryUsedBytes))
+	cpus := fmt.Sprint(v.CPUs)
+	if v.MaxCPUs != 0 {
+		cpus += fmt.Sprintf(", up to %d", v.MaxCPUs)
+	}
+	row("CPUs", "%s", cpus)
+	if v.APICIDStep > 1 {
+		row("APIC IDs", "%d apart", v.APICIDStep)
+	}
+	row("CPU share", "%s", shareText(v.CPU))
+	memory := fmt.Sprintf("%d MiB", v.MemoryMiB)
+	if v.MaxMemoryMiB != 0 {
+		memory += fmt.Sprintf(", up to %d MiB", v.MaxMemoryMiB)
+	}
+	row("Memory", "%s, %s in use", memory, size(v.MemoryUsedBytes))
+	if v.NUMANodes > 1 {
+		row("NUMA nodes", "%d", v.NUMANodes)
+	}
+	if v.MemoryTargetBytes != 0 && v.MemoryTargetBytes < uint64(v.MemoryMiB)<<20 {
+		row("Balloon", "the guest is to live with %s, and does without %s", size(v.MemoryTargetBytes), size(v.MemoryBalloonBytes))
+	}
+	row("UUID", "%s", printable(v.UUID))
+	row("Hardware", "version %d", v.Hardware)
 	row("Kernel", "%s (%s)", v.Boot.Kernel, v.KernelFormat)
 	if v.Boot.Initrd != "" {
 		row("Initrd", "%s", v.Boot.Initrd)
@@ -100,6 +120,9 @@ func printVM(w io.Writer, v wire.VM) {
 	}
 	if v.VsockCID != 0 {
 		row("Vsock", "%d", v.VsockCID)
+	}
+	for _, p := range v.Consoles {
+		row("Console port "+printable(p.Name), "%s", consoleText(p))
 	}
 	for _, d := range v.Disks {
 		row("Disk "+printable(d.Name), "%s", diskText(d))
@@ -211,12 +234,13 @@ func (a *app) waitFor(ctx context.Context, name, state string, limit time.Durati
 }
 
 func (a *app) vmLog() *cobra.Command {
-	return &cobra.Command{
+	var port string
+	c := &cobra.Command{
 		Use: "log VM", Short: "Print the end of a machine's console", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeVMs,
-		Long: "Print the last 256 KiB that the guest wrote to its serial console, byte for byte.", Example: "  basalt vm log web | tail",
+		Long: "Print the last 256 KiB that the guest wrote to its serial console, byte for byte; with --port the last\n16 KiB of another serial port or of a console port.", Example: "  basalt vm log web | tail\n  basalt vm log web --port org.example.agent",
 		RunE: work(func(ctx context.Context, args []string) error {
 			return a.with(ctx, func(ctx context.Context, c *client.Client) error {
-				b, err := c.ConsoleLog(ctx, args[0])
+				b, err := c.PortLog(ctx, args[0], port)
 				if err != nil {
 					return err
 				}
@@ -228,6 +252,8 @@ func (a *app) vmLog() *cobra.Command {
 			})
 		}),
 	}
+	a.addPort(c, &port)
+	return c
 }
 
 func (a *app) vmRemove() *cobra.Command {

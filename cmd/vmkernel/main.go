@@ -16,6 +16,7 @@ import (
 	"basalt/vmkernel/host/local"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
+	"basalt/vmkernel/vm/ring0"
 )
 
 func main() {
@@ -48,16 +49,17 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	}
 	engine := findEngine(settings, log).within(pmem.Read().Free, leastGuestMiB, log)
 	events := host.NewEventLog(nil)
-	vms, err := newVMs(engine, settings.GuestCPUs, network.Networks, events, log)
+	memory := newBudget()
+	vms, pools, err := newVMs(engine, memory, settings.GuestCPUs, network.Networks, events, log)
 	if err != nil {
 		return err
 	}
 	cpus, minMiB := vms.Limits()
 	h := local.New(local.Config{
 		Hostname: settings.Hostname, Version: version.Version, Engine: engine.name, CannotRun: engine.why, Leaks: engine.leaks,
-		MaxVCPUs: cpus, MinMiB: minMiB, VMs: vms, Networks: network.Networks, Events: events, Addresses: network.Addresses, Reserve: reserve,
+		MaxVCPUs: cpus, MinMiB: minMiB, VMs: vms, Networks: network.Networks, Pools: pools, Events: events, Addresses: network.Addresses, Budget: memory, Frames: ring0.Frames{},
 	})
-	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log, Preload: bringFiles(log)})
+	agent, err := mgmt.New(h, mgmt.Config{Password: string(settings.Password), Reserve: reserve, Log: log, Preload: bringFiles(memory, log)})
 	if err != nil {
 		return err
 	}
@@ -75,5 +77,5 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 // it cannot run guests.
 const leastGuestMiB = 8
 
-// reserve is host memory that neither files nor guests may take.
+// reserve is host memory that is promised to neither files nor guests.
 const reserve = 48 << 20

@@ -7,6 +7,7 @@ import (
 
 	"basalt/boot/cpio"
 	"basalt/boot/info"
+	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
 )
@@ -25,9 +26,9 @@ func moduleView(m *info.Module) []byte {
 func isArchive(b []byte) bool { return bytes.HasPrefix(b, []byte(cpio.Magic)) }
 
 // bringFiles puts the files of every boot module that is a cpio archive into the
-// file store, under their names there, and gives the modules' memory back. What is
-// wrong is logged: the host starts without those files.
-func bringFiles(log *slog.Logger) func(put func(path string, content []byte) error) {
+// file store, under their names there, and gives the modules' memory to the budget. What
+// is wrong is logged: the host starts without those files.
+func bringFiles(memory *gmem.Budget, log *slog.Logger) func(put func(path string, content []byte) error) {
 	return func(put func(path string, content []byte) error) {
 		f := linux.Facts()
 		for i := range f.NumModules {
@@ -56,19 +57,21 @@ func bringFiles(log *slog.Logger) func(put func(path string, content []byte) err
 			if err != nil {
 				log.Warn("a boot module was not read to its end", "module", i+1, "err", err)
 			}
-			giveBack(f, m)
+			memory.Grow(giveBack(f, m))
 		}
 	}
 }
 
 // giveBack frees the whole pages of a module that lies in usable memory, which the
-// frame allocator kept as taken: its ends may share a page with something else.
-func giveBack(f *info.Facts, m *info.Module) {
+// frame allocator kept as taken: its ends may share a page with something else. It returns how many bytes
+// of them may be whole frames.
+func giveBack(f *info.Facts, m *info.Module) uint64 {
 	first, end := (m.Start+pmem.Frame-1)&^(pmem.Frame-1), m.End&^(pmem.Frame-1)
 	for _, r := range f.Regions[:f.NumRegions] {
 		if r.Kind == info.Usable && r.Start <= first && end <= r.End && first < end {
 			pmem.Free(first, int((end-first)/pmem.Frame))
-			return
+			return (end - first) &^ (pmem.Large - 1)
 		}
 	}
+	return 0
 }

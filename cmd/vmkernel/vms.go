@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	sched "basalt/vmkernel/cpusched/ring0"
+	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/hostnet"
 	"basalt/vmkernel/pmem"
@@ -14,36 +15,46 @@ import (
 	"basalt/vmkernel/vm/ring0"
 )
 
-// newVMs makes the table of virtual machines over the engine and this host's free
-// memory, less what the kernel keeps for itself. guestCPUs is the setting.
-func newVMs(e engine, guestCPUs uint64, networks *hostnet.Networks, events *host.EventLog, log *slog.Logger) (*vm.Manager, error) {
-	guests := uint64(0)
-	if free := pmem.Read().Free; free > reserve {
-		guests = free - reserve
-	}
-	keepReserve()
+// newVMs makes the table of virtual machines, and of the resource pools that they can be
+// in, over the engine and this host's memory for them. guestCPUs is the setting.
+func newVMs(e engine, memory *gmem.Budget, guestCPUs uint64, networks *hostnet.Networks, events *host.EventLog, log *slog.Logger) (*vm.Manager, host.Pools, error) {
 	set, why := ring0.Choose(guestCPUs, e.factory)
 	if why != "" {
 		log.Info("processors for virtual machines", "which", set, "why", why)
 	}
 	cpus, err := sched.New()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p := ring0.Platform(e.factory, e.why, guests, set, cpus)
+	p := ring0.Platform(e.factory, e.why, memory, set, cpus)
 	p.Log = func(format string, a ...any) { log.Info(fmt.Sprintf(format, a...)) }
 	p.Switch, p.Forward = networks.Switch, networks.Forward
 	p.Event = func(machine, severity, text string) {
 		events.Append(host.Event{Severity: host.Severity(severity), Kind: "vm", Object: machine, Message: text})
 	}
-	return vm.NewManager(p), nil
+	return vm.NewManager(p), cpus.Pools(), nil
 }
 
-// keepReserve makes the reserve real: nothing but the host's own page faults takes
-// it, and the collector works harder rather than let the heap grow past it. A page
-// fault without a frame would end the host.
+// newBudget is the memory of machines and files: what is free now, less what the kernel
+// keeps for itself.
+func newBudget() *gmem.Budget {
+	keepReserve()
+	return gmem.NewHostBudget(largeFrames(), largeFrames)
+}
+
+// largeFrames is what is free beside the reserve, in bytes of whole frames.
+func largeFrames() uint64 {
+	s := pmem.Read()
+	return min(s.Whole, s.Free-min(s.Free, reserve))
+}
+
+// keepReserve makes the reserve real: the collector works harder rather than let the
+// heap grow by more than three quarters of it. What the host took of it meanwhile would
+// be missing for what was promised to machines, so only the last quarter is out of
+// their reach altogether: for the host's own page faults, which end it when they find
+// no frame.
 func keepReserve() {
-	pmem.SetReserve(reserve)
+	pmem.SetReserve(reserve / 4)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	debug.SetMemoryLimit(int64(m.Sys-m.HeapReleased) + reserve*3/4)

@@ -148,6 +148,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 		status, kind = http.StatusNotImplemented, "unsupported"
 	case errors.Is(err, blockio.ErrReadOnly):
 		status, kind = http.StatusConflict, "read-only"
+	case errors.Is(err, host.ErrNoCPU):
+		status, kind = http.StatusInsufficientStorage, "cpu"
 	case errors.Is(err, files.ErrTooLarge), errors.Is(err, host.ErrNoMemory):
 		status, kind = http.StatusInsufficientStorage, "memory"
 	case errors.Is(err, host.ErrIncompatible):

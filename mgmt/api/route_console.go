@@ -21,12 +21,15 @@ const (
 	consoleBacklog = 4 << 10  // what a new reader sees of the past, unless it asks
 )
 
+const portText = "Serial port 1 to 4, or a console port's name; 1, the console, when left out."
+
 func (s *Server) consoleRoutes(rt *router) {
 	rt.plain(huma.Operation{OperationID: "get-console-log", Method: http.MethodGet, Path: prefix + "/vms/{id}/console/log", Tags: []string{"console"},
-		Summary:   "The last 256 KiB that the guest wrote to its serial console",
-		Responses: map[string]*huma.Response{"200": content("application/octet-stream", "The bytes as written")}}, "",
+		Summary:    "The last 256 KiB that the guest wrote to its serial console, or the last 16 KiB of another port",
+		Parameters: []*huma.Param{query("port", "string", portText)},
+		Responses:  map[string]*huma.Response{"200": content("application/octet-stream", "The bytes as written")}}, "",
 		func(w http.ResponseWriter, r *http.Request) {
-			c, err := s.Inventory.Console(r.PathValue("id"))
+			c, err := s.Inventory.Port(r.PathValue("id"), r.URL.Query().Get("port"))
 			if err != nil {
 				fail(w, r, err)
 				return
@@ -37,9 +40,9 @@ func (s *Server) consoleRoutes(rt *router) {
 			w.Write(log)
 		})
 	rt.plain(huma.Operation{OperationID: "attach-console", Method: http.MethodGet, Path: prefix + "/vms/{id}/console", Tags: []string{"console"},
-		Summary:     "The serial console as a WebSocket (RFC 6455), binary messages both ways",
+		Summary:     "The serial console, or another port, as a WebSocket (RFC 6455), binary messages both ways",
 		Description: "Any number of readers up to 32. A reader that is too slow loses the oldest bytes and is told so in the stream. Input waits until the guest takes it; one that takes nothing for 30 seconds while its queue is full ends the connection.",
-		Parameters:  []*huma.Param{query("backlog", "integer", "Bytes of the past to begin with; 4096 when left out.")},
+		Parameters:  []*huma.Param{query("backlog", "integer", "Bytes of the past to begin with; 4096 when left out."), query("port", "string", portText)},
 		Responses:   map[string]*huma.Response{"101": {Description: "The WebSocket is open"}}}, "", s.attachConsole)
 }
 
@@ -53,7 +56,7 @@ func (s *Server) attachConsole(w http.ResponseWriter, r *http.Request) {
 		}
 		backlog = n
 	}
-	c, err := s.Inventory.Console(r.PathValue("id"))
+	c, err := s.Inventory.Port(r.PathValue("id"), r.URL.Query().Get("port"))
 	if err != nil {
 		fail(w, r, err)
 		return

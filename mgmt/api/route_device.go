@@ -65,6 +65,19 @@ func (s *Server) deviceRoutes(rt *router) {
 		func(ctx context.Context, in *withDevice[wire.Forwards]) (*body[wire.VM], error) {
 			return vm(s.Inventory.SetForwards(ctx, in.ID, in.Name, forwardsOf(in.Body.Forwards), who(ctx).user))
 		})
+	operation(rt, op("set-cpus", http.MethodPut, "/cpus", "Add CPUs, up to maxCPUs"),
+		func(ctx context.Context, in *withMachine[wire.CPUs]) (*body[wire.VM], error) {
+			return vm(s.Inventory.SetCPUs(ctx, in.ID, in.Body.CPUs, who(ctx).user))
+		})
+	operation(rt, op("set-memory", http.MethodPut, "/memory", "Add memory, up to maxMemoryMiB"),
+		func(ctx context.Context, in *withMachine[wire.Memory]) (*body[wire.VM], error) {
+			return vm(s.Inventory.SetMemory(ctx, in.ID, in.Body.MemoryMiB, who(ctx).user))
+		})
+	balloon := op("set-memory-target", http.MethodPut, "/memory-target", "Ask the guest to live with less of its memory, by the balloon")
+	balloon.Description = "Only while the machine runs or is paused, until its next start. The guest takes its time, or does not do it at all: memoryBalloonBytes of the machine tells. What it gives back stays promised to it."
+	operation(rt, balloon, func(ctx context.Context, in *withMachine[wire.MemoryTarget]) (*body[wire.VM], error) {
+		return vm(s.Inventory.SetMemoryTarget(ctx, in.ID, in.Body.MiB, who(ctx).user))
+	})
 	link := op("set-link", http.MethodPatch, "/nics/{name}", "Plug a network adapter's cable in or out")
 	link.Description = "Only while the machine runs or is paused."
 	operation(rt, link, func(ctx context.Context, in *withDevice[wire.NICChange]) (*body[wire.VM], error) {
@@ -78,6 +91,7 @@ func (s *Server) deviceRoutes(rt *router) {
 			for _, v := range s.Inventory.List() {
 				out.VMs = append(out.VMs, wireStats(v))
 			}
+			out.Pools = wirePools(s.Inventory.Pools())
 			return &body[wire.Stats]{out}, nil
 		})
 }
@@ -87,17 +101,12 @@ func diskOf(d wire.Disk) host.DiskConfig { return host.DiskConfig(d) }
 func wireStats(vm inventory.VM) wire.VMStats {
 	st := vm.Status
 	w := wire.VMStats{ID: vm.ID, Name: vm.Spec.Name, State: st.State.String(), UptimeSeconds: st.Uptime.Seconds(),
-		MemoryBytes: uint64(vm.Spec.MemoryMiB) << 20, MemoryUsedBytes: st.MemoryUsed, CPUSeconds: st.CPUTime.Seconds(), Exits: map[string]uint64{}}
+		MemoryBytes: uint64(vm.Spec.MemoryMiB) << 20, MemoryUsedBytes: st.MemoryUsed, CPUSeconds: st.CPUTime.Seconds(), Pool: vm.Spec.CPU.Pool, Exits: map[string]uint64{}}
 	for _, e := range st.Exits {
 		w.Exits[e.Kind] += e.Count
 	}
 	for _, c := range st.CPUs {
-		o := wire.CPUStats{RunSeconds: c.Run.Seconds()}
-		if c.Sched {
-			ready, stop, wait := c.Ready.Seconds(), c.CoStop.Seconds(), c.Wait.Seconds()
-			o.ReadySeconds, o.CoStopSeconds, o.WaitSeconds = &ready, &stop, &wait
-		}
-		w.CPUs = append(w.CPUs, o)
+		w.CPUs = append(w.CPUs, wireTimes(c))
 	}
 	for _, d := range st.Disks {
 		w.Disks = append(w.Disks, wire.DiskStats(d))
@@ -106,4 +115,13 @@ func wireStats(vm inventory.VM) wire.VMStats {
 		w.NICs = append(w.NICs, wire.NICStats(n))
 	}
 	return w
+}
+
+func wireTimes(c host.CPUStats) wire.CPUStats {
+	o := wire.CPUStats{RunSeconds: c.Run.Seconds()}
+	if c.Sched {
+		ready, stop, wait := c.Ready.Seconds(), c.CoStop.Seconds(), c.Wait.Seconds()
+		o.ReadySeconds, o.CoStopSeconds, o.WaitSeconds = &ready, &stop, &wait
+	}
+	return o
 }

@@ -53,7 +53,7 @@ func (s *Server) wireHost() wire.Host {
 		Name: in.Hostname, Product: in.Product, Version: in.Version,
 		Engine: in.Engine, CanRunVMs: in.CannotRun == "", Reason: in.CannotRun,
 		CPUModel: in.CPUModel, CPUs: in.CPUs, MemoryTotalBytes: in.MemoryTotal, MemoryFreeBytes: in.MemoryFree,
-		Leaks: []wire.Leak{}, MaxVCPUs: in.MaxVCPUs, MaxDisks: host.MaxDisks, MaxNICs: host.MaxNICs, CPULevels: host.CPULevels, Addresses: []string{}, Fingerprint: s.Cert.Fingerprint(),
+		Leaks: []wire.Leak{}, MaxVCPUs: in.MaxVCPUs, MaxDisks: host.MaxDisks, MaxNICs: host.MaxNICs, CPULevels: host.CPULevels, HardwareOldest: host.HardwareOldest, HardwareNewest: host.HardwareNewest, Addresses: []string{}, Fingerprint: s.Cert.Fingerprint(),
 		BootTime: in.BootTime.UTC(), UptimeSeconds: in.Uptime.Seconds(), TimeToReadySeconds: in.TimeToReady.Seconds(),
 		FailedLogins: s.Auth.Failures(),
 	}

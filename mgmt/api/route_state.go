@@ -14,6 +14,11 @@ import (
 
 const answersLate = " It answers when that is done; with Prefer: respond-async, or when it takes longer than 30 seconds, with 202 and the task's path in Location. The task counts the bytes of memory, and DELETE ends it."
 
+// late are the answers of an operation that answersLate.
+func late(done string) map[string]*huma.Response {
+	return map[string]*huma.Response{done: {Description: "It is done"}, "202": {Description: "It goes on; Location names its task, and the body has no more than the name"}}
+}
+
 type suspendIn struct {
 	ID     string `path:"id" maxLength:"64" doc:"The machine's id or name."`
 	Prefer string `header:"Prefer" maxLength:"256"`
@@ -38,9 +43,6 @@ type stateIn struct {
 
 func (s *Server) stateRoutes(rt *router) {
 	tags := []string{"states"}
-	late := func(done string) map[string]*huma.Response {
-		return map[string]*huma.Response{done: {Description: "It is done"}, "202": {Description: "It goes on; Location names its task, and the body has no more than the name"}}
-	}
 	operation(rt, huma.Operation{OperationID: "suspend-vm", Method: http.MethodPost, Path: prefix + "/vms/{id}/suspend", Tags: tags, Responses: late("200"),
 		Summary:     "Write a machine's state into a file, and switch it off",
 		Description: "From running or paused to suspended. The images of its disks stay as they are until it goes on or the state is thrown away. 409 with not-savable names a device that cannot be saved." + answersLate},

@@ -11,6 +11,7 @@ import (
 	"basalt/mgmt/inventory"
 	"basalt/mgmt/task"
 	"basalt/mgmt/wire"
+	"basalt/vmkernel/host"
 )
 
 func (s *Server) vmRoutes(rt *router) {
@@ -103,12 +104,19 @@ func waitTask(ctx context.Context, t *task.Task) error {
 
 func specOf(c wire.VMCreate) inventory.Spec {
 	s := inventory.Spec{Name: c.Name, CPUs: c.CPUs, MemoryMiB: c.MemoryMiB, CPULevel: c.CPULevel, Hardware: c.Hardware, VsockCID: c.VsockCID,
-		TestDevice: c.TestDevice, Boot: inventory.Boot(c.Boot)}
+		TestDevice: c.TestDevice, XAPICOnly: c.XAPICOnly, Boot: inventory.Boot(c.Boot), MaxCPUs: c.MaxCPUs, UUID: c.UUID,
+		MaxMemoryMiB: c.MaxMemoryMiB, NUMANodes: c.NUMANodes, APICIDStep: c.APICIDStep}
+	if c.CPU != nil {
+		s.CPU = host.CPUSpec(*c.CPU)
+	}
 	for _, d := range c.Disks {
 		s.Disks = append(s.Disks, diskOf(d))
 	}
 	for _, n := range c.NICs {
 		s.NICs = append(s.NICs, nicOf(n))
+	}
+	for _, p := range c.Consoles {
+		s.Consoles = append(s.Consoles, host.ConsoleConfig(p))
 	}
 	return s
 }
@@ -122,11 +130,18 @@ func wireVM(vm inventory.VM) wire.VM {
 		UptimeSeconds: st.Uptime.Seconds(), CPUTimeSeconds: st.CPUTime.Seconds(), MemoryUsedBytes: st.MemoryUsed,
 		Exits: map[string]uint64{}, CPULevel: vm.Spec.CPULevel, Hardware: vm.Spec.Hardware, VsockCID: vm.Spec.VsockCID, StateFile: vm.StateFile,
 	}
+	w.CPU, w.MaxCPUs, w.UUID = wire.CPU(vm.Spec.CPU), vm.Spec.MaxCPUs, vm.Spec.UUID
+	w.MaxMemoryMiB, w.NUMANodes, w.APICIDStep = vm.Spec.MaxMemoryMiB, vm.Spec.NUMANodes, vm.Spec.APICIDStep
+	w.MemoryHugeBytes = st.MemoryHuge
+	w.MemoryTargetBytes, w.MemoryBalloonBytes, w.MemoryReclaimedBytes = st.MemoryTarget, st.MemoryBalloon, st.MemoryReclaimed
 	for _, d := range vm.Spec.Disks {
 		w.Disks = append(w.Disks, wire.Disk(d))
 	}
 	for _, n := range vm.Spec.NICs {
 		w.NICs = append(w.NICs, wireNIC(n, vm.Addresses[n.MAC]))
+	}
+	for _, p := range vm.Spec.Consoles {
+		w.Consoles = append(w.Consoles, wire.Console(p))
 	}
 	for _, e := range st.Exits {
 		w.Exits[e.Kind] += e.Count

@@ -63,3 +63,21 @@ func (c *Client) Stats(ctx context.Context) (s wire.Stats, err error) {
 	err = c.call(ctx, http.MethodGet, v1+"/stats", nil, &s)
 	return s, err
 }
+
+// SetCPUs gives a machine more virtual CPUs.
+func (c *Client) SetCPUs(ctx context.Context, id string, n int) (vm wire.VM, err error) {
+	err = c.call(ctx, http.MethodPut, vmPath(id)+"/cpus", wire.CPUs{CPUs: n}, &vm)
+	return vm, err
+}
+
+// SetMemory gives a machine more memory: mib is all that it has then.
+func (c *Client) SetMemory(ctx context.Context, id string, mib int) (vm wire.VM, err error) {
+	err = c.call(ctx, http.MethodPut, vmPath(id)+"/memory", wire.Memory{MemoryMiB: mib}, &vm)
+	return vm, err
+}
+
+// SetMemoryTarget asks a machine's guest to live with so many MiB.
+func (c *Client) SetMemoryTarget(ctx context.Context, id string, mib int) (vm wire.VM, err error) {
+	err = c.call(ctx, http.MethodPut, vmPath(id)+"/memory-target", wire.MemoryTarget{MiB: mib}, &vm)
+	return vm, err
+}

@@ -109,6 +109,24 @@ func (c *Client) RemoveFile(ctx context.Context, path string) error {
 	return c.call(ctx, http.MethodDelete, filePath(path), nil, nil)
 }
 
+// CopyFile copies a file or image within the host's file store. When ctx ends the task is
+// cancelled, and to stays as it was. progress may be nil.
+func (c *Client) CopyFile(ctx context.Context, in wire.FileCopy, progress Progress) (f wire.File, err error) {
+	if err := c.follow(ctx, v1+"/copies", in, &f, progress); err != nil {
+		return wire.File{}, err
+	}
+	l, err := c.Files(context.WithoutCancel(ctx), in.To)
+	for _, f := range l.Files {
+		if f.Path == in.To {
+			return f, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("the copy %q was made, and is gone already", in.To)
+	}
+	return wire.File{}, err
+}
+
 // CreateImage makes an empty disk image of size bytes.
 func (c *Client) CreateImage(ctx context.Context, path string, size int64) (f wire.File, err error) {
 	err = c.call(ctx, http.MethodPost, v1+"/images", wire.FileCreate{Path: path, Bytes: size}, &f)
@@ -200,7 +218,12 @@ func (c *Client) finish(ctx context.Context, path string, progress Progress) err
 
 // ConsoleLog gives the last 256 KiB of the console.
 func (c *Client) ConsoleLog(ctx context.Context, id string) ([]byte, error) {
-	req, err := c.request(ctx, http.MethodGet, vmPath(id)+"/console/log", nil)
+	return c.PortLog(ctx, id, "")
+}
+
+// PortLog is ConsoleLog for another port; "" is the console.
+func (c *Client) PortLog(ctx context.Context, id, port string) ([]byte, error) {
+	req, err := c.request(ctx, http.MethodGet, vmPath(id)+"/console/log?port="+url.QueryEscape(port), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +238,11 @@ func (c *Client) ConsoleLog(ctx context.Context, id string) ([]byte, error) {
 // Console attaches to a console, beginning backlog bytes in the past. Messages
 // are binary, both ways.
 func (c *Client) Console(ctx context.Context, id string, backlog int) (*websocket.Conn, error) {
+	return c.Port(ctx, id, "", backlog)
+}
+
+// Port is Console for another port; "" is the console.
+func (c *Client) Port(ctx context.Context, id, port string, backlog int) (*websocket.Conn, error) {
 	h := http.Header{}
 	r, err := c.request(ctx, http.MethodGet, "/", nil)
 	if err != nil {
@@ -225,7 +253,7 @@ func (c *Client) Console(ctx context.Context, id string, backlog int) (*websocke
 			h.Set(k, v)
 		}
 	}
-	ws, res, err := websocket.Dial(ctx, c.base+vmPath(id)+"/console?backlog="+strconv.Itoa(backlog),
+	ws, res, err := websocket.Dial(ctx, c.base+vmPath(id)+"/console?backlog="+strconv.Itoa(backlog)+"&port="+url.QueryEscape(port),
 		&websocket.DialOptions{HTTPClient: c.h1, HTTPHeader: h, CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		if res != nil && res.StatusCode >= 300 {

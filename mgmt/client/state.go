@@ -50,38 +50,42 @@ func (c *Client) CancelTask(ctx context.Context, id string) error {
 // long begins a task, follows it to its end, and gives machine id; without an id the
 // one that the host named.
 func (c *Client) long(ctx context.Context, path string, in any, id string, progress Progress) (vm wire.VM, err error) {
+	if err := c.follow(ctx, path, in, &vm, progress); err != nil {
+		return wire.VM{}, err
+	}
+	if id == "" {
+		id = vm.Name
+	}
+	return c.VM(context.WithoutCancel(ctx), id)
+}
+
+// follow begins a task and follows it to its end. begun is what the host said first. When
+// ctx ends the task is cancelled; it gives nil if that was done before.
+func (c *Client) follow(ctx context.Context, path string, in, begun any, progress Progress) error {
 	b, err := json.Marshal(in)
 	if err != nil {
-		return vm, err
+		return err
 	}
 	r, err := c.request(ctx, http.MethodPost, path, bytes.NewReader(b))
 	if err != nil {
-		return vm, err
+		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Prefer", "respond-async")
 	res, err := c.do(r)
 	if err != nil {
-		return vm, err
+		return err
 	}
-	err = json.NewDecoder(res.Body).Decode(&vm)
+	err = json.NewDecoder(res.Body).Decode(begun)
 	res.Body.Close()
 	if err != nil {
-		return vm, err
-	}
-	if id == "" {
-		id = vm.Name
+		return err
 	}
 	at := res.Header.Get("Location")
-	if err := c.finish(ctx, at, progress); err != nil {
-		if ctx.Err() != nil {
-			err = c.cancel(ctx, at)
-		}
-		if err != nil {
-			return wire.VM{}, err
-		}
+	if err = c.finish(ctx, at, progress); err != nil && ctx.Err() != nil {
+		err = c.cancel(ctx, at)
 	}
-	return c.VM(context.WithoutCancel(ctx), id)
+	return err
 }
 
 // cancel ends the task at path and waits for it. It gives ctx's error, or nil when the

@@ -22,7 +22,8 @@
 // A saved state is written by a Writer: nobody knows its size beforehand, memory comes
 // as it grows, and its name appears in one step at the end, without a SHA-256. A Hold
 // keeps a suspended machine's state and images as they are: they can be read, and opened
-// by the machine itself. Copy copies the pages that an image holds, for a clone.
+// by the machine itself. Copy copies the pages that an image holds, for a clone;
+// CopyFile makes a file of its own of any other that nobody may write to (copy.go).
 //
 // Paths are flat names with slashes. A name cannot be both a file and a folder
 // of others, so that the same tree fits a real file system later.

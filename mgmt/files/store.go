@@ -119,9 +119,19 @@ func (s *Store) Put(path string, r io.Reader, size int64, onlyNew bool) (info In
 
 // enter gives c the name path.
 func (s *Store) enter(path string, c *content, onlyNew bool) (info Info, replaced bool, err error) {
+	return s.enterWith(path, c, onlyNew, func() error { return nil })
+}
+
+// enterWith is enter with more to be done in the same step; with s.mu held, also is called
+// when nothing else can fail any more.
+func (s *Store) enterWith(path string, c *content, onlyNew bool, also func() error) (info Info, replaced bool, err error) {
 	c.mtime = s.now()
 	s.mu.Lock()
-	if err := s.admitLocked(path, onlyNew); err != nil {
+	err = s.admitLocked(path, onlyNew)
+	if err == nil {
+		err = also()
+	}
+	if err != nil {
 		s.mu.Unlock()
 		c.release()
 		return Info{}, false, err

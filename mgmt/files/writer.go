@@ -1,8 +1,6 @@
 package files
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"basalt/drivers/blockio/imagedisk"
@@ -79,37 +77,4 @@ func (s *Store) Used(paths ...string) (sum int64) {
 		}
 	}
 	return sum
-}
-
-// Copy fills the empty image to, of the same size, with what the image from holds.
-// Either may be a machine's disk: nobody may write to them meanwhile. Errors:
-// host.ErrNotFound, ErrTooLarge, those of ctx.
-func (s *Store) Copy(ctx context.Context, from, to string) error {
-	s.mu.Lock()
-	var img [2]*imagedisk.Image
-	for i, p := range []string{from, to} {
-		c, err := s.find(p)
-		if err == nil && c.img == nil {
-			err = fmt.Errorf("file %q is no image", p)
-		}
-		if err != nil {
-			s.mu.Unlock()
-			return err
-		}
-		c.refs.Add(1)
-		defer c.release()
-		img[i] = c.img
-	}
-	s.mu.Unlock()
-	if img[0].Size() != img[1].Size() || img[1].Data() != 0 {
-		return fmt.Errorf("file %q is no empty image of %d bytes", to, img[0].Size())
-	}
-	if need := img[0].Used(); uint64(need) > s.Free() {
-		return fmt.Errorf("a copy of %q of %d bytes %w: %d bytes are free", from, need, ErrTooLarge, s.Free())
-	}
-	err := img[1].CopyFrom(ctx, img[0])
-	if err != nil && !errors.Is(err, ctx.Err()) {
-		err = fmt.Errorf("a copy of %q %w: %d bytes are free (%w)", from, ErrTooLarge, s.Free(), err)
-	}
-	return err
 }

@@ -2,13 +2,11 @@ package files
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"strings"
 	"testing"
 
-	"basalt/drivers/blockio"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/host/fakehost"
 )
@@ -85,18 +83,36 @@ func TestWriter(t *testing.T) {
 func TestHold(t *testing.T) {
 	h := fakehost.New(fakehost.Options{MemoryTotal: 64 << 20})
 	s := New(h.Memory(), 0, nil)
-	for _, p := range []string{"rw", "ro", "state"} {
+	for _, p := range []string{"rw", "ro"} {
 		if _, err := s.Create(p, 1<<20); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Hold("web", Held{"rw", false}, Held{"nope", false}); !errors.Is(err, host.ErrNotFound) {
+	commit := func(others ...Held) (*Hold, error) {
+		w, err := s.NewWriter("state", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write([]byte("state"))
+		_, h, err := w.CommitHeld("web", others...)
+		if _, _, again := w.CommitHeld("web"); !errors.Is(again, host.ErrClosed) {
+			t.Error(again)
+		}
+		return h, err
+	}
+	if _, _, err := s.Put("state", strings.NewReader("old"), 3, true); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := commit(Held{"rw", false}, Held{"nope", false}); !errors.Is(err, host.ErrNotFound) || h != nil {
 		t.Error(err)
+	}
+	if l := s.List("state"); len(l) != 1 || l[0].Bytes != 3 {
+		t.Errorf("after a hold that failed: %+v", l)
 	}
 	if err := s.Resize("rw", 2<<20, false); err != nil {
 		t.Errorf("after a hold that failed: %v", err)
 	}
-	hold, err := s.Hold("web", Held{"rw", false}, Held{"ro", true}, Held{"state", false})
+	hold, err := commit(Held{"rw", false}, Held{"ro", true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,71 +147,18 @@ func TestHold(t *testing.T) {
 	if l := s.List("rw"); len(l[0].Users) != 1 || l[0].Users[0] != "web" {
 		t.Errorf("%+v", l)
 	}
-	hold.Release()
-	hold.Release()
+	if err := hold.Remove("state"); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := s.Put("state", strings.NewReader("other"), 5, true); err != nil {
+		t.Error(err)
+	}
+	if err := hold.Remove("state"); err != nil { // not the other one
+		t.Error(err)
+	}
 	for _, p := range []string{"rw", "ro", "state"} {
 		if err := s.Remove(p); err != nil {
 			t.Error(err)
 		}
 	}
-}
-
-func TestCopy(t *testing.T) {
-	h := fakehost.New(fakehost.Options{MemoryTotal: 32 << 20})
-	s := New(h.Memory(), 0, nil)
-	for _, p := range []string{"a", "b", "c"} {
-		if _, err := s.Create(p, 20<<20); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d, err := s.OpenDisk("a", "disk0", "web", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	data := random(5 << 20)
-	w := blockio.NewWaiter()
-	write := func(at int64, p []byte) {
-		for len(p) > 0 {
-			n := min(len(p), 1<<20)
-			r := blockio.Request{Op: blockio.Write, Offset: at, Length: int64(n), Bufs: [][]byte{p[:n]}}
-			if err := w.Do(d, []*blockio.Request{&r}); err != nil {
-				t.Fatal(err)
-			}
-			at, p = at+int64(n), p[n:]
-		}
-	}
-	write(3<<20, data)
-	if err := s.Copy(t.Context(), "a", "b"); err != nil {
-		t.Fatal(err)
-	}
-	write(3<<20, make([]byte, 4096)) // the copy is a copy
-	f, err := s.Open("b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := io.ReadAll(f.Reader())
-	f.Close()
-	if err != nil || len(got) != 20<<20 || !bytes.Equal(got[3<<20:8<<20], data) || !bytes.Equal(got[:3<<20], make([]byte, 3<<20)) {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
-	if a, b := s.Used("a"), s.Used("b", "nope"); a != b || a == 0 {
-		t.Errorf("%d and %d bytes used", a, b)
-	}
-	if err := s.Copy(t.Context(), "a", "b"); err == nil {
-		t.Error("a copy over data")
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := s.Copy(gone, "a", "c"); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	fill, _ := s.NewWriter("fill", true)
-	for s.Free() > 4<<20 {
-		fill.Write(make([]byte, 2<<20))
-	}
-	if err := s.Copy(t.Context(), "a", "c"); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("no room: %v", err)
-	}
-	fill.Abort()
 }

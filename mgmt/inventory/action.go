@@ -84,14 +84,21 @@ func (v *Inventory) Act(id string, a Action, user string) (*task.Task, error) {
 
 func (v *Inventory) start(ctx context.Context, e *entry) error {
 	// The machine's state is asked first: its error says more than a missing file.
-	if s := e.vm.Status().State; s != host.StateOff && s != host.StateCrashed {
+	s := e.vm.Status().State
+	if s != host.StateOff && s != host.StateCrashed {
 		return &host.StateError{Action: string(Start), State: s}
 	}
 	boot, err := v.openBoot(e.spec.Boot)
 	if err != nil {
 		return err
 	}
-	if boot.Disks, err = v.openDisks(e.vm.Config()); err != nil {
+	if s == host.StateCrashed { // it has its images open
+		err = e.vm.Stop(ctx)
+	}
+	if err == nil {
+		boot.Disks, err = v.openDisks(e.vm.Config())
+	}
+	if err != nil {
 		boot.Close()
 		return err
 	}

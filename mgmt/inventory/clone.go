@@ -88,7 +88,8 @@ func (v *Inventory) clone(ctx context.Context, e *entry, in Clone) (err error) {
 	if err := v.reserve(n); err != nil {
 		return err
 	}
-	m := making{v: v, e: n}
+	v.takePool(c.CPU.Pool)
+	m := making{v: v, e: n, pool: c.CPU.Pool}
 	defer func() { err = m.end(err) }()
 	old := c.Clone()
 	c.ID, c.Name = n.id, in.Name
@@ -137,6 +138,7 @@ type making struct {
 	boot   host.Boot // until restore
 	copies []string  // images that were made for it
 	macs   []host.NICConfig
+	pool   string
 	vm     host.VM
 }
 
@@ -197,11 +199,18 @@ func (m *making) restore(ctx context.Context, r io.Reader, c host.Config, nics N
 	return err
 }
 
-// finish changes the adapters, enters the machine into the table and lets it run.
+// finish changes the adapters, lets the machine run and enters it into the table.
 func (m *making) finish(ctx context.Context, c host.Config, nics NICs, run bool) error {
+	// It runs before the adapters go: they lead nowhere meanwhile, and the guest can let
+	// them go.
+	if run {
+		if err := m.vm.Resume(ctx); err != nil {
+			return err
+		}
+	}
 	if nics != NICsKeep {
 		for _, n := range c.NICs {
-			if err := m.vm.DetachNIC(ctx, n.Name, true); err != nil {
+			if err := m.takeOut(ctx, n.Name, run); err != nil {
 				return err
 			}
 		}
@@ -221,15 +230,26 @@ func (m *making) finish(ctx context.Context, c host.Config, nics NICs, run bool)
 			}
 		}
 	}
-	if run {
-		if err := m.vm.Resume(ctx); err != nil {
-			return err
-		}
-	}
 	m.v.mu.Lock()
 	m.e.vm = m.vm
 	m.v.mu.Unlock()
 	return nil
+}
+
+// takeOut takes an adapter out. A guest that runs is asked to let it go: Linux 6.1 can poll
+// an adapter for ever that is pulled out under traffic (virtnet_poll on a broken queue). One
+// that takes no part, or not in time, sees it pulled out, as does one that is paused.
+func (m *making) takeOut(ctx context.Context, name string, running bool) error {
+	if running {
+		if err := m.vm.DetachNIC(ctx, name, false); !errors.Is(err, host.ErrInUse) {
+			return err
+		}
+	}
+	err := m.vm.DetachNIC(ctx, name, true)
+	if running && errors.Is(err, host.ErrNotFound) { // it has let it go just now
+		return nil
+	}
+	return err
 }
 
 // end takes everything back after an error.
@@ -243,6 +263,7 @@ func (m *making) end(err error) error {
 		err = errors.Join(err, m.vm.Stop(context.Background()), m.v.host.VMs().Delete(m.e.id))
 	}
 	m.v.giveMACs(m.macs)
+	m.v.givePool(m.pool)
 	for _, p := range m.copies {
 		err = errors.Join(err, m.v.files.Remove(p))
 	}
@@ -357,7 +378,15 @@ func (v *Inventory) Restore(in Restore, user string) (string, *task.Task, error)
 		return "", nil, err
 	}
 	t, err := v.long("vm.restore", e, user, "restored from "+in.File, func(ctx context.Context) (err error) {
-		m := making{v: v, e: e}
+		v.takePool(c.CPU.Pool)
+		if _, none := v.host.Pools().Get(c.CPU.Pool); c.CPU.Pool != "" && none != nil {
+			v.givePool(c.CPU.Pool)
+			v.host.Events().Append(host.Event{Severity: host.SeverityWarning, Kind: "vm.restore", Object: e.id, User: user,
+				Message: fmt.Sprintf("machine %s was in resource pool %q, which is not here: it is in none", c.Name, c.CPU.Pool)})
+			c.CPU.Pool = ""
+			v.takePool("")
+		}
+		m := making{v: v, e: e, pool: c.CPU.Pool}
 		defer func() { err = m.end(err) }()
 		if m.boot, err = v.bootOf(e); err != nil {
 			return err

@@ -128,6 +128,7 @@ func (v *Inventory) change(ctx context.Context, id, kind, user, what string, f f
 		if v.suspended(e) != nil {
 			err = &host.StateError{Action: "change the devices of", State: host.StateSuspended}
 		} else {
+			v.tidy(e)
 			err = f(ctx, e)
 		}
 		if err != nil {

@@ -22,9 +22,14 @@
 // of the original's pause, when its devices are at rest. A guest's driver reads an
 // adapter's MAC address once, so another address in the configuration space would not
 // be used and two machines would have one: the adapters of a copy are restored without
-// a network, pulled out, and new ones plugged into other slots, all before it runs.
+// a network; it runs, its guest is asked to let them go, or else sees them pulled out, and
+// new ones are plugged into other slots.
 // A state file brings a configuration from outside: it is checked as a person's is, and
 // an address or image of another machine's is refused.
+//
+// Resource pools (pool.go) are the host's, which knows only the machines that run in
+// them. Those that are off are counted here, from before the host is asked to put them
+// there, so that a pool cannot go while one names it.
 //
 // Not supported: suspending machines with ram disks, whose content is in no file; a
 // clone that shares its images copy-on-write.

@@ -27,12 +27,20 @@ type Spec struct {
 	// Disks and NICs are those of now: what was attached since the creation is
 	// there, what was detached is not. Names and MACs that a person leaves out
 	// are chosen.
-	Disks      []host.DiskConfig
-	NICs       []host.NICConfig
-	CPULevel   string
-	Hardware   int // version of the board; 0: the newest
-	TestDevice bool
-	VsockCID   uint32 // 0: none
+	Disks        []host.DiskConfig
+	NICs         []host.NICConfig
+	CPULevel     string
+	Hardware     int // version of the board; 0: the newest
+	TestDevice   bool
+	XAPICOnly    bool
+	APICIDStep   int    // 0 is 1
+	VsockCID     uint32 // 0: none
+	CPU          host.CPUSpec
+	MaxCPUs      int    // what CPUs can become while it runs; 0: none can come
+	MaxMemoryMiB int    // what MemoryMiB can become while it runs; 0: none can come
+	NUMANodes    int    // 0 is one
+	UUID         string // "": the host makes one
+	Consoles     []host.ConsoleConfig
 }
 
 // Boot names files of the store.
@@ -67,6 +75,8 @@ type Inventory struct {
 	vms   []*entry          // in order of creation
 	macs  map[string]string // who has an address, such as "nic0 of web"
 	ports map[string]string // who has a port of the host
+	// places are how many machines are in a resource pool, or about to be.
+	places map[string]int
 }
 
 type entry struct {
@@ -84,13 +94,14 @@ func New(h host.Host, f *files.Store, t *task.Manager, now func() time.Time) *In
 	if now == nil {
 		now = time.Now
 	}
-	return &Inventory{host: h, files: f, tasks: t, now: now, macs: map[string]string{}}
+	return &Inventory{host: h, files: f, tasks: t, now: now, macs: map[string]string{}, places: map[string]int{}}
 }
 
 // Create checks spec against the host and the files and adds a machine that is
 // off. Errors: host.ConfigError, host.ErrExists, host.ErrTooMany.
 func (v *Inventory) Create(spec Spec, user string) (VM, error) {
 	spec.Boot.Modules, spec.Disks, spec.NICs = slices.Clone(spec.Boot.Modules), slices.Clone(spec.Disks), slices.Clone(spec.NICs)
+	spec.Consoles = slices.Clone(spec.Consoles)
 	if err := checkName(spec.Name); err != nil {
 		return VM{}, &host.ConfigError{Field: "name", Err: err}
 	}
@@ -100,6 +111,7 @@ func (v *Inventory) Create(spec Spec, user string) (VM, error) {
 	if err := v.reserve(e); err != nil {
 		return VM{}, err
 	}
+	v.takePool(spec.CPU.Pool)
 	err := v.takeMACs(e.spec.Name, e.spec.NICs)
 	if err == nil {
 		if err = v.build(e); err != nil {
@@ -107,6 +119,7 @@ func (v *Inventory) Create(spec Spec, user string) (VM, error) {
 		}
 	}
 	if err != nil {
+		v.givePool(spec.CPU.Pool)
 		v.drop(id)
 		return VM{}, err
 	}
@@ -161,7 +174,8 @@ func (v *Inventory) build(e *entry) error {
 func (e *entry) config() host.Config {
 	return host.Config{ID: e.id, Name: e.spec.Name, CPUs: e.spec.CPUs, MemoryMiB: e.spec.MemoryMiB,
 		Disks: e.spec.Disks, NICs: e.spec.NICs, CPULevel: e.spec.CPULevel, Hardware: e.spec.Hardware, VsockCID: e.spec.VsockCID,
-		TestDevice: e.spec.TestDevice}
+		TestDevice: e.spec.TestDevice, XAPICOnly: e.spec.XAPICOnly, CPU: e.spec.CPU, MaxCPUs: e.spec.MaxCPUs, UUID: e.spec.UUID,
+		MaxMemoryMiB: e.spec.MaxMemoryMiB, NUMANodes: e.spec.NUMANodes, APICIDStep: e.spec.APICIDStep, Consoles: e.spec.Consoles}
 }
 
 func (v *Inventory) drop(id string) {
@@ -209,7 +223,11 @@ func (v *Inventory) view(e *entry) (VM, bool) {
 		return VM{}, false
 	}
 	spec, cfg := e.spec, vm.Config()
-	spec.Disks, spec.NICs, spec.Hardware, spec.TestDevice = cfg.Disks, cfg.NICs, cfg.Hardware, cfg.TestDevice
+	spec.Disks, spec.NICs, spec.Hardware, spec.TestDevice, spec.CPU = cfg.Disks, cfg.NICs, cfg.Hardware, cfg.TestDevice, cfg.CPU
+	spec.XAPICOnly, spec.APICIDStep = cfg.XAPICOnly, cfg.APICIDStep
+	spec.CPUs, spec.MaxCPUs, spec.VsockCID, spec.UUID = cfg.CPUs, cfg.MaxCPUs, cfg.VsockCID, host.FormatUUID(cfg.SystemUUID())
+	spec.MemoryMiB, spec.MaxMemoryMiB, spec.NUMANodes = cfg.MemoryMiB, cfg.MaxMemoryMiB, cfg.NUMANodes
+	spec.Consoles = cfg.Consoles
 	out := VM{ID: e.id, Spec: spec, Format: format, Created: e.created, Status: vm.Status()}
 	if asleep != nil && out.Status.State == host.StateOff {
 		out.StateFile = asleep.file
@@ -250,15 +268,6 @@ func (v *Inventory) Get(id string) (VM, error) {
 	return vm, nil
 }
 
-// Console gives the console of a machine. Errors: host.ErrNotFound.
-func (v *Inventory) Console(id string) (*host.Console, error) {
-	e, err := v.find(id)
-	if err != nil {
-		return nil, err
-	}
-	return e.vm.Console(), nil
-}
-
 // Delete removes a machine that does not run. Errors: host.ErrNotFound,
 // host.ErrState, host.ErrBusy.
 func (v *Inventory) Delete(ctx context.Context, id, user string) error {
@@ -270,11 +279,13 @@ func (v *Inventory) Delete(ctx context.Context, id, user string) error {
 		if v.suspended(e) != nil {
 			return &host.StateError{Action: "delete", State: host.StateSuspended}
 		}
-		nics := e.vm.Config().NICs
+		c := e.vm.Config()
 		if err := v.host.VMs().Delete(e.id); err != nil {
 			return err
 		}
-		v.giveMACs(nics)
+		v.tidy(e)
+		v.giveMACs(c.NICs)
+		v.givePool(c.CPU.Pool)
 		v.drop(e.id)
 		v.host.Events().Append(host.Event{Kind: "vm.deleted", Object: e.id, User: user, Message: "machine " + e.spec.Name + " was deleted"})
 		return nil

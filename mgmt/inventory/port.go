@@ -3,7 +3,9 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"basalt/vmkernel/host"
 )
@@ -38,6 +40,24 @@ func (v *Inventory) givePorts(nics []host.NICConfig) {
 			delete(v.ports, portKey(f))
 		}
 	}
+}
+
+// tidy gives back the addresses and ports of adapters that a machine has no more: its
+// guest may let one go long after the request for that has given up. Nothing but the
+// caller's task is under way with the machine.
+func (v *Inventory) tidy(e *entry) {
+	has := map[string]bool{}
+	for _, n := range e.vm.Config().NICs {
+		has[n.MAC] = true
+		for _, f := range n.Forwards {
+			has[portKey(f)] = true
+		}
+	}
+	stale := func(key, who string) bool { return strings.HasSuffix(who, " of "+e.spec.Name) && !has[key] }
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	maps.DeleteFunc(v.macs, stale)
+	maps.DeleteFunc(v.ports, stale)
 }
 
 func portKey(f host.Forward) string { return fmt.Sprintf("%s %d", f.Protocol, f.HostPort) }

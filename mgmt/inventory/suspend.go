@@ -104,8 +104,7 @@ func (v *Inventory) suspend(ctx context.Context, e *entry, s Suspend) error {
 	if st != host.StateRunning && st != host.StatePaused {
 		return &host.StateError{Action: "suspend", State: st}
 	}
-	c := e.vm.Config()
-	if err := savable(c); err != nil {
+	if err := savable(e.vm.Config()); err != nil {
 		return err
 	}
 	w, err := v.files.NewWriter(s.File, !s.Replace)
@@ -127,18 +126,13 @@ func (v *Inventory) suspend(ctx context.Context, e *entry, s Suspend) error {
 	if err := ctx.Err(); err != nil {
 		return back(err)
 	}
-	info, err := w.Commit()
+	c := e.vm.Config() // of the state: a device may have left just before
+	info, hold, err := w.CommitHeld(c.Name, images(c)...)
 	if err != nil {
 		return back(err)
 	}
-	hold, err := v.hold(c, info.Path)
-	if err == nil {
-		if err = e.vm.Stop(context.WithoutCancel(ctx)); err != nil {
-			hold.Release()
-		}
-	}
-	if err != nil {
-		return back(errors.Join(err, v.files.Remove(info.Path)))
+	if err := e.vm.Stop(context.WithoutCancel(ctx)); err != nil {
+		return back(errors.Join(err, hold.Remove(info.Path)))
 	}
 	v.mu.Lock()
 	e.asleep = &suspension{file: info.Path, since: v.now(), hold: hold}
@@ -146,15 +140,14 @@ func (v *Inventory) suspend(ctx context.Context, e *entry, s Suspend) error {
 	return nil
 }
 
-// hold keeps the state and the images behind the disks as they are.
-func (v *Inventory) hold(c host.Config, state string) (*files.Hold, error) {
-	held := []files.Held{{Path: state}}
+// images are the images behind the disks, to be kept as they are with the state.
+func images(c host.Config) (held []files.Held) {
 	for _, d := range c.Disks {
 		if d.Kind == host.DiskImage {
 			held = append(held, files.Held{Path: d.Image, ReadOnly: d.ReadOnly})
 		}
 	}
-	return v.files.Hold(c.Name, held...)
+	return held
 }
 
 // actAsleep does an action on a suspended machine.
@@ -174,12 +167,7 @@ func (v *Inventory) forget(e *entry) error {
 	s := e.asleep
 	e.asleep = nil
 	v.mu.Unlock()
-	s.hold.Release()
-	err := v.files.Remove(s.file)
-	if errors.Is(err, host.ErrNotFound) {
-		err = nil
-	}
-	return err
+	return s.hold.Remove(s.file)
 }
 
 // wake lets a suspended machine go on. The state is thrown away then: going on from it

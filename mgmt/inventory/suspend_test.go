@@ -240,6 +240,10 @@ func TestClone(t *testing.T) {
 		}
 		r.state("web", want)
 		vm := r.state("twin", want)
+		// A guest that runs lets its adapters go.
+		if pulled := r.h.Pulled(); (pulled == 0) != run {
+			t.Errorf("running %v: %d adapters pulled out", run, pulled)
+		}
 		c := vm.Spec
 		if c.Disks[0].Image != "twin.root.img" || c.Disks[1].Image != "tools.img" || c.NICs[0].MAC == "52:54:00:00:00:01" || c.NICs[0].MAC == "" || c.Boot.Kernel != "bz" {
 			t.Errorf("%+v", c)

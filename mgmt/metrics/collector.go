@@ -1,7 +1,10 @@
 package metrics
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,6 +34,15 @@ var (
 	vmMemory     = desc("vm_memory_bytes", "Configured memory.", "id", "name")
 	vmMemoryUsed = desc("vm_memory_used_bytes", "Memory backed by host frames.", "id", "name")
 
+	vmSeconds       = desc("vm_sched_seconds_total", "Times of all virtual CPUs of a machine since its start: run, ready, costop, wait.", "id", "name", "pool", "what")
+	poolSeconds     = desc("pool_sched_seconds_total", "Times of the virtual CPUs of all machines that ran in a resource pool or in those in it: run, ready, costop, wait.", "pool", "what")
+	poolShares      = desc("pool_shares", "Weight of a resource pool against what else is in its parent.", "pool", "parent")
+	poolReservation = desc("pool_reservation_cpus", "Host CPUs that a resource pool gets whenever it wants them.", "pool", "parent")
+	poolLimit       = desc("pool_limit_cpus", "Host CPUs that a resource pool never exceeds for long; left out where there is none.", "pool", "parent")
+	poolPromised    = desc("pool_promised_cpus", "Host CPUs that are promised to what is in a resource pool.", "pool", "parent")
+	poolVMs         = desc("pool_running_vms", "Machines that run in a resource pool or in those in it.", "pool", "parent")
+	cpuMetrics      = []*prometheus.Desc{vmSeconds, poolSeconds, poolShares, poolReservation, poolLimit, poolPromised, poolVMs}
+
 	vcpuSeconds   = desc("vm_vcpu_seconds_total", "Time of a virtual CPU since the machine's start: run, ready, costop, wait.", "id", "name", "cpu", "what")
 	diskRequests  = desc("vm_disk_requests_total", "Completed requests of a disk: read, write, flush, discard.", "id", "name", "disk", "op")
 	diskBytes     = desc("vm_disk_bytes_total", "Bytes of a disk: read, write.", "id", "name", "disk", "op")
@@ -57,7 +69,7 @@ func (c *hostCollector) Describe(ch chan<- *prometheus.Desc) {
 		vmState, vmExits, vmCPU, vmUptime, vmMemory, vmMemoryUsed} {
 		ch <- d
 	}
-	for _, d := range deviceMetrics {
+	for _, d := range append(slices.Clone(cpuMetrics), deviceMetrics...) {
 		ch <- d
 	}
 }
@@ -92,7 +104,37 @@ func (c *hostCollector) Collect(ch chan<- prometheus.Metric) {
 		put(vmUptime, gauge, vm.Status.Uptime.Seconds(), id, name)
 		put(vmMemory, gauge, float64(vm.Spec.MemoryMiB)*(1<<20), id, name)
 		put(vmMemoryUsed, gauge, float64(vm.Status.MemoryUsed), id, name)
+		var all host.CPUStats
+		for _, c := range vm.Status.CPUs {
+			all.Run, all.Ready, all.CoStop, all.Wait, all.Sched = all.Run+c.Run, all.Ready+c.Ready, all.CoStop+c.CoStop, all.Wait+c.Wait, c.Sched
+		}
+		if all.Sched {
+			times(put, vmSeconds, all, id, name, cmp.Or(vm.Spec.CPU.Pool, host.PoolHost))
+		}
 		devices(put, id, name, &vm.Status)
+	}
+	for _, p := range c.host.Pools().List() {
+		in := p.CPU.Pool
+		times(put, poolSeconds, p.Time, p.Name)
+		if p.Name != host.PoolHost {
+			put(poolShares, gauge, float64(p.CPU.Shares), p.Name, in)
+		}
+		put(poolReservation, gauge, float64(p.CPU.Reservation)/1000, p.Name, in)
+		if p.CPU.Limit > 0 {
+			put(poolLimit, gauge, float64(p.CPU.Limit)/1000, p.Name, in)
+		}
+		put(poolPromised, gauge, float64(p.Promised)/1000, p.Name, in)
+		put(poolVMs, gauge, float64(p.Machines), p.Name, in)
+	}
+}
+
+// times puts where the time of virtual CPUs went.
+func times(put func(*prometheus.Desc, prometheus.ValueType, float64, ...string), d *prometheus.Desc, t host.CPUStats, labels ...string) {
+	for _, x := range []struct {
+		what string
+		time time.Duration
+	}{{"run", t.Run}, {"ready", t.Ready}, {"costop", t.CoStop}, {"wait", t.Wait}} {
+		put(d, prometheus.CounterValue, x.time.Seconds(), append(slices.Clone(labels), x.what)...)
 	}
 }
 

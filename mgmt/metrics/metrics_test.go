@@ -42,10 +42,20 @@ func TestDevicesOfMachines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := h.Pools().Create(host.PoolConfig{Name: "prod", CPU: host.CPUSpec{Reservation: 500, Limit: 1000}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := inv.SetCPU(t.Context(), vm.ID, host.CPUSpec{Pool: "prod"}, "root"); err != nil {
+		t.Fatal(err)
+	}
 	on := scrape()
 	for _, want := range []string{
 		`basalt_vm_exits_total{id="` + vm.ID + `",`, `basalt_vm_vcpu_seconds_total{cpu="0",`, `what="costop"`,
 		`basalt_vm_disk_requests_total{disk="disk0",`, `op="read"} 1`, `basalt_vm_disk_bytes_total{disk="disk0",`, `basalt_vm_disk_errors_total{disk="disk0",`,
+		`basalt_vm_sched_seconds_total{id="` + vm.ID + `",name="web",pool="prod",what="ready"}`,
+		`basalt_pool_sched_seconds_total{pool="prod",what="run"}`, `basalt_pool_reservation_cpus{parent="host",pool="prod"} 0.5`,
+		`basalt_pool_limit_cpus{parent="host",pool="prod"} 1`, `basalt_pool_promised_cpus{parent="",pool="host"} 0.75`,
+		`basalt_pool_running_vms{parent="host",pool="prod"} 1`, `basalt_pool_shares{parent="host",pool="prod"} 4000`,
 		`basalt_vm_nic_packets_total{direction="tx",`, `basalt_vm_nic_link_up{`, `basalt_vm_nic_dropped_total{`,
 	} {
 		if !strings.Contains(on, want) {

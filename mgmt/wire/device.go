@@ -35,6 +35,27 @@ type NICChange struct {
 	LinkUp bool `json:"linkUp" doc:"Plug the cable in or out, until the next start."`
 }
 
+// Console is a port of a machine's virtio console device.
+type Console struct {
+	Name     string `json:"name" minLength:"1" maxLength:"64" doc:"Unique among the machine's ports: a letter, then letters, digits, '.', '_' or '-'. Linux has /dev/virtio-ports/NAME."`
+	Terminal bool   `json:"terminal,omitempty" doc:"A terminal, in Linux /dev/hvc0 and so on, instead of a port for programs."`
+}
+
+// CPUs is the body of PUT /api/v1/vms/{id}/cpus.
+type CPUs struct {
+	CPUs int `json:"cpus" minimum:"1" maximum:"64" doc:"How many the machine has from now on: as many as now or more, up to maxCPUs."`
+}
+
+// Memory is the body of PUT /api/v1/vms/{id}/memory.
+type Memory struct {
+	MemoryMiB int `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"How much the machine has from now on: as much as now, or more by a multiple of 128, up to maxMemoryMiB."`
+}
+
+// MemoryTarget is the body of PUT /api/v1/vms/{id}/memory-target.
+type MemoryTarget struct {
+	MiB int `json:"mib" minimum:"1" maximum:"1073741824" doc:"What the guest is to live with; all of the machine's memory lets it take everything back."`
+}
+
 // Stats is GET /api/v1/stats: counters that only grow while a machine runs. Rates
 // come from two answers and the difference of their hostSeconds.
 type Stats struct {
@@ -42,6 +63,7 @@ type Stats struct {
 	HostSeconds float64   `json:"hostSeconds" doc:"The host's uptime: a clock that never jumps."`
 	HostCPUs    int       `json:"hostCPUs"`
 	VMs         []VMStats `json:"vms"`
+	Pools       []Pool    `json:"pools" doc:"The resource pools, each before those in it."`
 }
 
 // VMStats is one machine's counters since its start.
@@ -53,6 +75,7 @@ type VMStats struct {
 	MemoryBytes     uint64            `json:"memoryBytes"`
 	MemoryUsedBytes uint64            `json:"memoryUsedBytes"`
 	CPUSeconds      float64           `json:"cpuSeconds"`
+	Pool            string            `json:"pool,omitempty" doc:"The resource pool that it is in; left out for the host's own."`
 	Exits           map[string]uint64 `json:"exits" doc:"Exits by kind."`
 	CPUs            []CPUStats        `json:"cpus,omitempty" doc:"Left out where the host does not count, as are the next two."`
 	Disks           []DiskStats       `json:"disks,omitempty"`

@@ -18,6 +18,8 @@ type Host struct {
 	MaxVCPUs           int       `json:"maxVCPUs" doc:"Most CPUs of one virtual machine."`
 	MaxDisks           int       `json:"maxDisks" doc:"Most disks of one virtual machine."`
 	MaxNICs            int       `json:"maxNICs" doc:"Most network adapters of one virtual machine."`
+	HardwareOldest     int       `json:"hardwareOldest" doc:"Versions of a machine's board that this host knows."`
+	HardwareNewest     int       `json:"hardwareNewest"`
 	CPULevels          []string  `json:"cpuLevels" doc:"What cpuLevel of a virtual machine can be; this host may lack some."`
 	Addresses          []string  `json:"addresses" doc:"Addresses of the management interface, CIDR notation."`
 	Fingerprint        string    `json:"fingerprint" doc:"SHA-256 fingerprint of the TLS certificate."`
@@ -53,6 +55,13 @@ type FileCreate struct {
 	Bytes int64  `json:"bytes" minimum:"512" doc:"Size, a multiple of 512. The image is all zeroes and takes memory as it is written to."`
 }
 
+// FileCopy is the body of POST /api/v1/copies.
+type FileCopy struct {
+	From    string `json:"from" minLength:"1" maxLength:"255" doc:"The path of the file or image."`
+	To      string `json:"to" minLength:"1" maxLength:"255" doc:"The path of the copy."`
+	Replace bool   `json:"replace,omitempty" doc:"Replace a file that is there."`
+}
+
 // FileList is GET /api/v1/files.
 type FileList struct {
 	Files     []File `json:"files"`
@@ -69,16 +78,24 @@ type Boot struct {
 
 // VMCreate is the body of POST /api/v1/vms.
 type VMCreate struct {
-	Name       string `json:"name" minLength:"1" maxLength:"63" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" patternDescription:"a letter or digit, then letters, digits, '.', '_' or '-'" doc:"Unique on the host."`
-	CPUs       int    `json:"cpus" minimum:"1" doc:"Virtual CPUs."`
-	MemoryMiB  int    `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"Memory in MiB."`
-	Boot       Boot   `json:"boot"`
-	Disks      []Disk `json:"disks,omitempty" maxItems:"1024" doc:"In the order of their places on the bus."`
-	NICs       []NIC  `json:"nics,omitempty" maxItems:"1024"`
-	TestDevice bool   `json:"testDevice,omitempty" doc:"A device for test suites, by which a guest drives its own interrupt lines."`
-	CPULevel   string `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
-	VsockCID   uint32 `json:"vsockCID,omitempty" maximum:"4294967294" doc:"Address of a virtio socket device, 3 or more; none when left out."`
-	Hardware   int    `json:"hardware,omitempty" minimum:"0" maximum:"65535" doc:"Version of the board; 0: the newest that this host knows."`
+	Name         string    `json:"name" minLength:"1" maxLength:"63" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" patternDescription:"a letter or digit, then letters, digits, '.', '_' or '-'" doc:"Unique on the host."`
+	CPUs         int       `json:"cpus" minimum:"1" doc:"Virtual CPUs."`
+	MemoryMiB    int       `json:"memoryMiB" minimum:"1" maximum:"1073741824" doc:"Memory in MiB."`
+	Boot         Boot      `json:"boot"`
+	Disks        []Disk    `json:"disks,omitempty" maxItems:"1024" doc:"In the order of their places on the bus."`
+	NICs         []NIC     `json:"nics,omitempty" maxItems:"1024"`
+	TestDevice   bool      `json:"testDevice,omitempty" doc:"A device for test suites, by which a guest drives its own interrupt lines."`
+	XAPICOnly    bool      `json:"xapicOnly,omitempty" doc:"The CPUs have no x2APIC mode: for guests that do not get along with it, for life."`
+	APICIDStep   int       `json:"apicIDStep,omitempty" minimum:"0" maximum:"16384" doc:"Spreads the APIC IDs: that of CPU n is n times this power of two, for life; 1 when left out."`
+	CPULevel     string    `json:"cpuLevel,omitempty" maxLength:"64" doc:"x86-64-v2, x86-64-v3, x86-64-v4, host or a baseline's name: what the guest's CPUs have, for life. host when left out."`
+	VsockCID     uint32    `json:"vsockCID,omitempty" maximum:"4294967294" doc:"Address of a virtio socket device, 3 or more; none when left out."`
+	Hardware     int       `json:"hardware,omitempty" minimum:"0" maximum:"65535" doc:"Version of the board; 0: the newest that this host knows."`
+	CPU          *CPU      `json:"cpu,omitempty" doc:"Its part of the host's processors."`
+	MaxCPUs      int       `json:"maxCPUs,omitempty" minimum:"0" maximum:"64" doc:"What cpus can become while the machine runs, for life; none can come when left out."`
+	MaxMemoryMiB int       `json:"maxMemoryMiB,omitempty" minimum:"0" maximum:"1073741824" doc:"What memoryMiB can become while the machine runs, for life; none can come when left out."`
+	NUMANodes    int       `json:"numaNodes,omitempty" minimum:"0" maximum:"8" doc:"Divides CPUs and memory evenly among so many NUMA nodes, for life; one when left out."`
+	UUID         string    `json:"uuid,omitempty" maxLength:"36" doc:"Of the machine in SMBIOS; chosen by the host when left out."`
+	Consoles     []Console `json:"consoles,omitempty" maxItems:"1024" doc:"Ports of a virtio console device, for life; no device when left out."`
 }
 
 // VM is one virtual machine.
@@ -103,7 +120,19 @@ type VM struct {
 	CPULevel        string            `json:"cpuLevel,omitempty"`
 	VsockCID        uint32            `json:"vsockCID,omitempty"`
 	Hardware        int               `json:"hardware,omitempty" doc:"Version of the board, for life."`
-	StateFile       string            `json:"stateFile,omitempty" doc:"Where the state of a suspended machine is."`
+	CPU             CPU               `json:"cpu" doc:"Its part of the host's processors."`
+	MaxCPUs         int               `json:"maxCPUs,omitempty"`
+	MaxMemoryMiB    int               `json:"maxMemoryMiB,omitempty"`
+	NUMANodes       int               `json:"numaNodes,omitempty"`
+	APICIDStep      int               `json:"apicIDStep,omitempty"`
+	UUID            string            `json:"uuid" doc:"Of the machine in SMBIOS."`
+	Consoles        []Console         `json:"consoles,omitempty"`
+	MemoryHugeBytes uint64            `json:"memoryHugeBytes,omitempty" doc:"What of memoryUsedBytes is in whole GiB of the host's memory, which one nested mapping covers."`
+	// All three are left out when it is off.
+	MemoryTargetBytes    uint64 `json:"memoryTargetBytes,omitempty" doc:"What the guest was asked to live with."`
+	MemoryBalloonBytes   uint64 `json:"memoryBalloonBytes,omitempty" doc:"What the guest does without now."`
+	MemoryReclaimedBytes uint64 `json:"memoryReclaimedBytes,omitempty" doc:"What came back to the host since the start, by the balloon or as free pages."`
+	StateFile            string `json:"stateFile,omitempty" doc:"Where the state of a suspended machine is."`
 }
 
 // VMList is GET /api/v1/vms.

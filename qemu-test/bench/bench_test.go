@@ -39,8 +39,18 @@ func TestMet(t *testing.T) {
 }
 
 func TestAverage(t *testing.T) {
-	p := average([]string{"mov", "vmrun", "mov", "wrmsr", "vmrun", "wrmsr", "wrmsr", "mov", "vmrun", "xsave"}, expensive[0])
+	var steps []step
+	for i, op := range []string{"mov", "vmrun", "mov", "wrmsr", "vmrun", "wrmsr", "wrmsr", "mov", "vmrun", "xsave"} {
+		steps = append(steps, step{uint64(i), op})
+	}
+	p := average(steps, expensive[0], func(pc uint64) string { return []string{"even", "odd"}[pc%2] })
 	if p.total != 3.5 || p.ops["wrmsr"] != 1.5 || p.ops["vmrun"] != 1 || p.ops["xsave"] != 0 {
+		t.Errorf("%+v", p)
+	}
+	if p.funcs["odd"] != 2 || p.funcs["even"] != 1.5 || len(p.most(0.5)) != 1 || p.most(0.1)[1] != "even" {
+		t.Errorf("%+v", p.funcs)
+	}
+	if p := average(steps[:3], expensive[0], nil); p.total != 0 {
 		t.Errorf("%+v", p)
 	}
 }

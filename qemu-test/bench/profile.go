@@ -3,12 +3,15 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"debug/elf"
+	"debug/gosym"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +24,13 @@ import (
 type profile struct {
 	total float64
 	ops   map[string]float64
+	funcs map[string]float64 // instructions by function
+}
+
+// step is one instruction.
+type step struct {
+	pc uint64
+	op string // "" unless it is an expensive one
 }
 
 // expensive are the mnemonics counted; the first ends and begins an exit.
@@ -47,36 +57,34 @@ func (b *bench) profiles(ctx context.Context, r *report) error {
 	return nil
 }
 
-// average makes a profile from the mnemonics in order of execution.
-func average(ops []string, count []string) profile {
-	p := profile{ops: map[string]float64{}}
-	exits, start := 0, -1
-	pending := map[string]int{}
-	for i, op := range ops {
-		if op == count[0] {
-			if start >= 0 {
+// average makes a profile from the instructions in order of execution.
+func average(steps []step, count []string, function func(pc uint64) string) profile {
+	p := profile{ops: map[string]float64{}, funcs: map[string]float64{}}
+	exits, first, last := 0, -1, -1
+	for i, s := range steps {
+		if s.op == count[0] {
+			if first < 0 {
+				first = i
+			} else {
 				exits++
-				for k, n := range pending {
-					p.ops[k] += float64(n)
-				}
-				p.total += float64(i - start)
 			}
-			start = i
-			clear(pending)
-		}
-		if start >= 0 {
-			pending[op]++
+			last = i
 		}
 	}
-	for k := range p.ops {
-		p.ops[k] /= float64(max(exits, 1))
+	if exits == 0 {
+		return p
 	}
-	p.total /= float64(max(exits, 1))
+	each := 1 / float64(exits)
+	for _, s := range steps[first:last] {
+		p.ops[s.op] += each
+		p.funcs[function(s.pc)] += each
+	}
+	p.total = float64(last-first) * each
 	return p
 }
 
 // bochsStep is one line of the debugger's trace.
-var bochsStep = regexp.MustCompile(`^\(0\)\.\[\d+\] \[\S+\] \S+ \([^)]*\): ([a-z0-9]+)`)
+var bochsStep = regexp.MustCompile(`^\(0\)\.\[\d+\] \[\S+\] [0-9a-f]+:([0-9a-f]+) \([^)]*\): ([a-z0-9]+)`)
 
 func (b *bench) profileBochs(ctx context.Context, guest string) (profile, error) {
 	disk, err := b.disk(ctx, "guest="+guest)
@@ -98,13 +106,18 @@ func (b *bench) profileBochs(ctx context.Context, guest string) (profile, error)
 		return profile{}, err
 	}
 	defer f.Close()
-	var ops []string
+	function, err := b.functions()
+	if err != nil {
+		return profile{}, err
+	}
+	var steps []step
 	for in := bufio.NewScanner(f); in.Scan(); {
 		if m := bochsStep.FindSubmatch(in.Bytes()); m != nil {
-			ops = append(ops, string(m[1]))
+			pc, _ := strconv.ParseUint(string(m[1]), 16, 64)
+			steps = append(steps, step{pc, string(m[2])})
 		}
 	}
-	return average(ops, expensive[1]), nil
+	return average(steps, expensive[1], function), nil
 }
 
 // qemuStep is one line of QEMU's execution log with one instruction a block.
@@ -121,12 +134,32 @@ func (b *bench) profileQEMU(ctx context.Context, guest string) (profile, error) 
 	if _, err := r.WaitFor(ctx, "looping"); err != nil {
 		return profile{}, err
 	}
-	for _, items := range []string{"exec,nochain", "none"} {
-		if _, err := r.QMP("human-monitor-command", map[string]any{"command-line": "log " + items}); err != nil {
+	logging := func(items string) error {
+		_, err := r.QMP("human-monitor-command", map[string]any{"command-line": "log " + items})
+		return err
+	}
+	if err := logging("exec,nochain"); err != nil {
+		return profile{}, err
+	}
+	// Long enough is when there are many exits in it, however slow the computer is; the
+	// log is cut to whole ones.
+	const enough = 64 << 20
+	for size := int64(0); size < enough; {
+		select {
+		case <-ctx.Done():
+			return profile{}, ctx.Err()
+		case <-r.Exited():
+			return profile{}, fmt.Errorf("%s: the machine ended while it was traced", guest)
+		case <-time.After(50 * time.Millisecond):
+		}
+		st, err := os.Stat(log)
+		if err != nil {
 			return profile{}, err
 		}
-		// How long does not matter: the log is cut to whole exits.
-		time.Sleep(300 * time.Millisecond)
+		size = st.Size()
+	}
+	if err := logging("none"); err != nil {
+		return profile{}, err
 	}
 	r.Stop()
 	f, err := os.Open(log)
@@ -138,14 +171,18 @@ func (b *bench) profileQEMU(ctx context.Context, guest string) (profile, error) 
 	if err != nil {
 		return profile{}, err
 	}
-	var ops []string
+	function, err := b.functions()
+	if err != nil {
+		return profile{}, err
+	}
+	var steps []step
 	for in := bufio.NewScanner(f); in.Scan(); {
 		if m := qemuStep.FindSubmatch(in.Bytes()); m != nil {
 			pc, _ := strconv.ParseUint(string(m[1]), 16, 64)
-			ops = append(ops, names(pc))
+			steps = append(steps, step{pc, names(pc)})
 		}
 	}
-	return average(ops, expensive[0]), nil
+	return average(steps, expensive[0], function), nil
 }
 
 // encodings are the expensive instructions as they stand in our assembly.
@@ -182,6 +219,47 @@ func (b *bench) mnemonics() (func(pc uint64) string, error) {
 		}
 		return ""
 	}, nil
+}
+
+// functions names the kernel's function at an address, by the tables that Go's
+// runtime has for its traces.
+func (b *bench) functions() (func(pc uint64) string, error) {
+	f, err := elf.Open(filepath.Join(b.build, "bench.linked"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines, text := f.Section(".gopclntab"), f.Section(".text")
+	if lines == nil || text == nil {
+		return nil, fmt.Errorf("bench.linked has no table of functions")
+	}
+	data, err := lines.Data()
+	if err != nil {
+		return nil, err
+	}
+	t, err := gosym.NewTable(nil, gosym.NewLineTable(data, text.Addr))
+	if err != nil {
+		return nil, err
+	}
+	return func(pc uint64) string {
+		if fn := t.PCToFunc(pc); fn != nil {
+			return fn.Name
+		}
+		return "the guest"
+	}, nil
+}
+
+// most is the functions with at least part of an exit's instructions, the largest first.
+func (p profile) most(part float64) (names []string) {
+	for name, n := range p.funcs {
+		if n >= part*p.total {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.funcs[b], p.funcs[a]), strings.Compare(a, b))
+	})
+	return names
 }
 
 // list is the counts in a fixed order.

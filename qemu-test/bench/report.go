@@ -34,6 +34,20 @@ func (r *report) markdown() string {
 		}
 		b.WriteString("\n")
 	}
+	for k, g := range loops {
+		if g != "loop-mmio" {
+			continue
+		}
+		for i, name := range engines {
+			if p := r.profiles[i][k]; p.total > 0 {
+				fmt.Fprintf(&b, "## Where an MMIO read goes, %s\n\n| function | instructions |\n| --- | ---: |\n", name)
+				for _, f := range p.most(0.01) {
+					fmt.Fprintf(&b, "| `%s` | %.0f |\n", f, p.funcs[f])
+				}
+				b.WriteString("\n")
+			}
+		}
+	}
 	if r.linux > 0 || r.whole != nil {
 		fmt.Fprintf(&b, "## The host as a whole\n\n| what | ours | limit | |\n| --- | ---: | ---: | --- |\n")
 		if r.linux > 0 {

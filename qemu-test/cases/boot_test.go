@@ -27,6 +27,7 @@ var bootRows = []row{
 }
 
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	for _, c := range bootRows {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

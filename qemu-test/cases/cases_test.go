@@ -28,9 +28,13 @@ var rows = []row{
 	{name: "stress/qemu/cpus=2", machine: harness.Machine{Kernel: built("stress.elf"), CPUs: 2, Append: "-- -time 5s"}, want: []string{`on 2 CPUs`, `stress: PASS`}},
 	{name: "stress/qemu/cpus=4", machine: harness.Machine{Kernel: built("stress.elf"), CPUs: 4, Append: "-- -time 5s"}, want: []string{`on 4 CPUs`, `stress: PASS`}},
 	{name: "stress/qemu/no-legacy", machine: harness.Machine{Kernel: built("stress.elf"), Type: "microvm,pit=off,pic=off,rtc=off,isa-serial=on", NIC: "none", CPUs: 2, Append: "-- -time 5s"}, want: []string{`on 2 CPUs`, `stress: PASS`}},
+	// QEMU only: Bochs loads through GRUB, after the firmware. SeaBIOS puts its own code
+	// at 32 MiB, over the kernel that -kernel put there before.
+	{name: "written-over/qemu", machine: harness.Machine{Kernel: built("basalt.elf"), MemMiB: 48}, want: []string{`basalt: the kernel was written over in memory .*give the machine more memory`}},
 }
 
 func TestCases(t *testing.T) {
+	t.Parallel()
 	for _, c := range rows {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,7 +57,7 @@ func start(t *testing.T, m harness.Machine) (*harness.Running, context.Context) 
 	if m.Limit == 0 {
 		m.Limit = 2 * time.Minute
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), max(15*time.Minute, m.Limit))
 	t.Cleanup(cancel)
 	r, err := m.Start(ctx)
 	if err != nil {

@@ -31,6 +31,7 @@ var crashRows = []row{
 
 // TestCrash: the purple screen has the report, and so has the serial line.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	for _, c := range crashRows {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -25,6 +25,7 @@ var fairRows = []struct {
 }
 
 func TestFair(t *testing.T) {
+	t.Parallel()
 	for _, c := range fairRows {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

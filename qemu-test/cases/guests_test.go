@@ -39,6 +39,7 @@ var guestRows = []struct {
 	run  func(t *testing.T, n *node)
 }{
 	{name: "multiboot", run: multibootGuest},
+	{name: "firmware", run: says(`master 000000fa\r?\nslave 000000ff\r?\nticks 3\r?\ndone`)},
 	{name: "hello", run: says(`hello from the guest\r?\ndone`)},
 	{name: "triple", run: tripleGuest},
 	{name: "virt", run: says(fmt.Sprintf(`^ud %d\r?\ndone`, 15))},
@@ -66,6 +67,7 @@ var guestRows = []struct {
 	{name: "smp-2", run: smpGuest(2)},
 	{name: "smp-4", run: smpGuest(4)},
 	{name: "smp-8", run: smpGuest(8)},
+	{name: "smp-wide", run: smpWideGuest},
 	{name: "smp-reset", run: smpResets},
 	{name: "smp-triple", run: smpTriples},
 	{name: "smp-storm", run: smpStorms},
@@ -77,11 +79,13 @@ var guestRows = []struct {
 	{name: "debian", run: debianGuest},
 	{name: "debian-2", run: debianSMPGuest(2)},
 	{name: "debian-4", run: debianSMPGuest(4)},
+	{name: "debian-wide", run: debianWideGuest},
 	// Two kernels at once take a Bochs too long.
 	{name: "debian-twice", only: "amd-v/cpus=3", run: debianTwice},
 }
 
 func TestGuests(t *testing.T) {
+	t.Parallel()
 	for _, h := range guestHosts {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
@@ -383,10 +387,7 @@ func debianGuest(t *testing.T, n *node) {
 		t.Errorf("%+v", vm)
 	}
 	g.clean()
-	c.send("shutdown")
-	if vm := g.state("off", "crashed"); vm.State != "off" || !strings.Contains(vm.Reason, "powered off by the guest") {
-		t.Errorf("state %s, %q", vm.State, vm.Reason)
-	}
+	c.shutdown()
 }
 
 // debianTwice runs two of them at once.

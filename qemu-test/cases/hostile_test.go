@@ -49,6 +49,7 @@ var hostileHosts = []struct {
 // and go. The attacker may end itself: it starts again with the next seed. The host and
 // the neighbour may notice nothing, and all that was taken has to come back.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	for _, h := range hostileHosts {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
@@ -144,7 +145,7 @@ func (n *node) attack(t *testing.T, all *harm, end time.Time) {
 	vm, err := n.api.CreateVM(n.ctx, wire.VMCreate{Name: fmt.Sprintf("chaos-%d", all.last), CPUs: 2, MemoryMiB: guests.ChaosMiB,
 		Boot:  wire.Boot{Kernel: "chaos", Cmdline: fmt.Sprintf("seed=%d", all.last)},
 		Disks: []wire.Disk{{Kind: "ram", SizeMiB: 8}, {Kind: "null", SizeMiB: 64}, {Kind: "image", Image: "image"}},
-		NICs:  []wire.NIC{{Network: "nat"}, {Network: "nat"}}})
+		NICs:  []wire.NIC{{Network: "nat"}, {Network: "nat"}}, Consoles: []wire.Console{{Name: "tty", Terminal: true}, {Name: "agent"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

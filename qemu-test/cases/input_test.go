@@ -393,6 +393,7 @@ func wrongPassword(t *testing.T, n *node) {
 // TestNICGoesAway pulls the cable of the host's only NIC and puts it back: nobody
 // can ask the host in between, its guest runs on, and then it answers again.
 func TestNICGoesAway(t *testing.T) {
+	t.Parallel()
 	for _, nic := range []string{"virtio-net-pci", "e1000e"} {
 		t.Run(nic, func(t *testing.T) {
 			t.Parallel()

@@ -15,6 +15,7 @@ import (
 // A boot module that is a cpio archive fills the file store. PVH carries one module
 // from QEMU; GRUB's and UEFI's modules come the same way into boot/info.
 func TestBootFiles(t *testing.T) {
+	t.Parallel()
 	big := bytes.Repeat([]byte("0123456789abcdef"), 3<<20/16)
 	archive := func(cut int) string {
 		b := cpio.Append(nil, cpio.Entry{Name: "sub", Mode: cpio.KindDir | 0o755})

@@ -19,6 +19,7 @@ func nics(devices ...string) (args []string) {
 // TestNICs boots qemu-test/nics: every host driver on every machine talks to the
 // emulator's user network.
 func TestNICs(t *testing.T) {
+	t.Parallel()
 	elf := built("nics.elf")
 	var rows []row
 	for _, typ := range []string{"pc", "q35"} {

@@ -21,6 +21,7 @@ var troubleRows = []row{
 }
 
 func TestTrouble(t *testing.T) {
+	t.Parallel()
 	for _, c := range troubleRows {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -68,7 +69,7 @@ func (n *node) create(t *testing.T, in wire.VMCreate) *guest {
 	g := &guest{node: n, t: t, id: vm.ID}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("console of %s ends with:\n%s", in.Name, harness.Tail(g.log(), 30))
+			g.evidence(in.Name)
 		}
 		if vm, err := n.api.VM(n.ctx, g.id); err == nil && vm.State != "off" {
 			if _, err := n.api.Act(n.ctx, g.id, "stop"); err != nil {
@@ -82,18 +83,54 @@ func (n *node) create(t *testing.T, in wire.VMCreate) *guest {
 	return g
 }
 
+// evidence keeps what there is to know of a machine whose test has failed: the end of
+// its console, what it and the host count, a second apart, and the host's goroutines.
+func (g *guest) evidence(name string) {
+	g.t.Logf("console of %s ends with:\n%s", name, harness.Tail(g.log(), 30))
+	select {
+	case <-g.Exited():
+		return
+	default:
+	}
+	var text strings.Builder
+	for range 2 {
+		for _, page := range []string{"/api/v1/vms/" + g.id, "/api/v1/stats"} {
+			fmt.Fprintf(&text, "%s\n%s\n", page, g.get(g.t, page))
+		}
+		select {
+		case <-g.Exited():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+	text.WriteString(g.get(g.t, "/debug/pprof/goroutine?debug=2"))
+	file := filepath.Join(g.Dir, "evidence-"+name+".txt")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		g.t.Error(err)
+	}
+	g.t.Logf("counters and goroutines are in %s", file)
+}
+
 // micro creates and starts one of the micro guests.
 func (n *node) micro(t *testing.T, name string) *guest { return n.microSMP(t, name, 1) }
 
 // microSMP is micro with several CPUs.
 func (n *node) microSMP(t *testing.T, name string, cpus int) *guest {
 	t.Helper()
+	return n.microOf(t, wire.VMCreate{Name: name, CPUs: cpus})
+}
+
+// microOf is micro on such a machine; its name is the guest's.
+func (n *node) microOf(t *testing.T, c wire.VMCreate) *guest {
+	t.Helper()
+	name := c.Name
 	image := guests.Build(name)
 	if image == nil {
 		t.Fatalf("no guest %s", name)
 	}
 	n.put(t, "micro/"+name, image)
-	g := n.create(t, wire.VMCreate{Name: name, CPUs: cpus, MemoryMiB: 32, Boot: wire.Boot{Kernel: "micro/" + name}})
+	c.MemoryMiB, c.Boot = 32, wire.Boot{Kernel: "micro/" + name}
+	g := n.create(t, c)
 	g.act("start")
 	return g
 }
@@ -170,23 +207,27 @@ func (g *guest) progress(before uint64) uint64 {
 // console attaches to the console from its beginning.
 func (g *guest) console() *terminal { return g.attach(guestWait) }
 
-// attach is console for everything that is expected within a time.
-func (g *guest) attach(wait time.Duration) *terminal {
+// attach is console with a time for each thing that is expected.
+func (g *guest) attach(wait time.Duration) *terminal { return g.attachPort("", wait) }
+
+// attachPort is attach for another port than the console.
+func (g *guest) attachPort(port string, wait time.Duration) *terminal {
 	g.t.Helper()
 	ctx, cancel := context.WithCancelCause(g.ctx)
 	g.t.Cleanup(func() { cancel(nil) })
-	go g.watch(ctx, cancel, wait)
-	ws, err := g.api.Console(ctx, g.id, 256<<10)
+	met := make(chan struct{}, 1)
+	go g.watch(ctx, cancel, wait, met)
+	ws, err := g.api.Port(ctx, g.id, port, 256<<10)
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { ws.CloseNow() })
-	return &terminal{g: g, ctx: ctx, ws: ws}
+	return &terminal{g: g, ctx: ctx, ws: ws, met: met}
 }
 
-// watch ends the wait for a console whose machine has crashed, and every wait
-// after its time.
-func (g *guest) watch(ctx context.Context, cancel context.CancelCauseFunc, wait time.Duration) {
+// watch ends the wait for a console whose machine has crashed, and a wait that takes
+// longer than its time: met says that the last one is over.
+func (g *guest) watch(ctx context.Context, cancel context.CancelCauseFunc, wait time.Duration, met <-chan struct{}) {
 	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	over := time.After(wait)
@@ -195,6 +236,9 @@ func (g *guest) watch(ctx context.Context, cancel context.CancelCauseFunc, wait 
 		select {
 		case <-ctx.Done():
 			return
+		case <-met:
+			over = time.After(wait)
+			continue
 		case <-over:
 			cancel(errors.New("time is over"))
 			return
@@ -222,7 +266,8 @@ type terminal struct {
 	g    *guest
 	ctx  context.Context
 	ws   socket
-	seen []byte // not matched yet
+	seen []byte          // not matched yet
+	met  chan<- struct{} // something that was expected has come
 }
 
 // expect waits for a pattern after the last match, and gives its groups.
@@ -236,6 +281,10 @@ func (c *terminal) expect(pattern string) []string {
 				out = append(out, string(c.seen[m[i]:m[i+1]]))
 			}
 			c.seen = c.seen[m[1]:]
+			select {
+			case c.met <- struct{}{}:
+			default:
+			}
 			return out
 		}
 		_, r, err := c.ws.Reader(c.ctx)
@@ -267,6 +316,12 @@ func (n *node) debian(t *testing.T, name string) *guest { return n.debianSMP(t, 
 // debianSMP is debian with several CPUs.
 func (n *node) debianSMP(t *testing.T, name string, cpus int) *guest {
 	t.Helper()
+	return n.debianOf(t, wire.VMCreate{Name: name, CPUs: cpus})
+}
+
+// debianOf is debian on such a machine.
+func (n *node) debianOf(t *testing.T, c wire.VMCreate) *guest {
+	t.Helper()
 	files, err := n.api.Files(n.ctx, "debian/")
 	if err != nil {
 		t.Fatal(err)
@@ -275,8 +330,8 @@ func (n *node) debianSMP(t *testing.T, name string, cpus int) *guest {
 		n.upload(t, "debian/vmlinuz", built("guests/vmlinuz"))
 		n.upload(t, "debian/initramfs", built("guests/"+artefacts.InitramfsName))
 	}
-	g := n.create(t, wire.VMCreate{Name: name, CPUs: cpus, MemoryMiB: 192, Boot: wire.Boot{
-		Kernel: "debian/vmlinuz", Initrd: "debian/initramfs", Cmdline: "console=ttyS0"}})
+	c.MemoryMiB, c.Boot = 192, wire.Boot{Kernel: "debian/vmlinuz", Initrd: "debian/initramfs", Cmdline: "console=ttyS0"}
+	g := n.create(t, c)
 	if vm := g.show(); vm.KernelFormat != "bzimage" {
 		t.Errorf("format %q", vm.KernelFormat)
 	}
@@ -296,6 +351,34 @@ func (c *terminal) shell(token string) {
 	c.send(fmt.Sprintf("echo %s-$((6*7)); uname -r", token))
 	c.expect(token + `-42`)
 	c.expect(`6\.[0-9.]+-[0-9]+-cloud-amd64`)
+}
+
+// shutdown has the shell switch the machine off.
+func (c *terminal) shutdown() {
+	c.g.t.Helper()
+	c.send("shutdown")
+	if vm := c.g.state("off", "crashed"); vm.State != "off" || !strings.Contains(vm.Reason, "powered off by the guest") {
+		c.g.t.Errorf("state %s, %q", vm.State, vm.Reason)
+	}
+}
+
+// logHas and logLacks look for texts in the log of the guest's console.
+func (g *guest) logHas(texts ...string) {
+	g.t.Helper()
+	for _, s := range texts {
+		if !strings.Contains(string(g.log()), s) {
+			g.t.Errorf("the guest does not say %q", s)
+		}
+	}
+}
+
+func (g *guest) logLacks(texts ...string) {
+	g.t.Helper()
+	for _, s := range texts {
+		if strings.Contains(string(g.log()), s) {
+			g.t.Errorf("the guest says %q", s)
+		}
+	}
 }
 
 // clean says that Linux saw nothing wrong with its machine.

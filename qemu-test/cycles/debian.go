@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -39,9 +38,9 @@ func (l *debian) archive(ctx context.Context) (string, error) {
 	return out, artefacts.Archive(out, l.system.Kernel, l.system.Initrd, l.system.Disk)
 }
 
-// clocks exits when a clock goes back: CLOCK_REALTIME, MONOTONIC, MONOTONIC_RAW and
-// BOOTTIME (numbers 0, 1, 4, 7 of system call 228).
-const clocks = `perl -e '@c=(0,1,4,7);$b="\0"x16;while(1){for(@c){syscall(228,$_,$b);($s,$n)=unpack("qq",$b);$t=$s*1e9+$n;if($t<$l{$_}){print "CLOCK $_ went back from $l{$_} to $t\n";exit 1}$l{$_}=$t}select(undef,undef,undef,0.001) if !(++$i%200)}' >/tmp/clocks 2>&1`
+// clocks exits when a clock goes back: CLOCK_REALTIME by bash, CLOCK_BOOTTIME by
+// /proc/uptime, and CLOCK_MONOTONIC by /proc/timer_list now and then.
+const clocks = `r=0 u=0 m=0 i=0; back() { echo "CLOCK $1 went back from $2 to $3"; exit 1; }; while :; do t=${EPOCHREALTIME/./}; [ $t -ge $r ] || back realtime $r $t; r=$t; read -r t x </proc/uptime; t=${t/./}; [ $t -ge $u ] || back boottime $u $t; u=$t; i=$((i+1)); [ $((i%50)) = 0 ] || continue; while read -r a b t x; do [ "$a $b" = "now at" ] && break; done </proc/timer_list; [ $t -ge $m ] || back monotonic $m $t; m=$t; sleep 0.02; done >/tmp/clocks 2>&1`
 
 // stream numbers lines and wants each back.
 const stream = `exec 3<>/dev/tcp/10.0.2.2/%d; i=0; while :; do i=$((i+1)); echo $i >&3 || break; read -r x <&3 || break; [ "$x" = $i ] || { echo "got $x for $i"; break; }; done >/tmp/stream 2>&1; echo broken >>/tmp/stream`
@@ -57,7 +56,7 @@ func (l *debian) create(ctx context.Context, n *node) (vm wire.VM, err error) {
 		return vm, err
 	}
 	if vm, err = n.CreateVM(ctx, wire.VMCreate{Name: "m", CPUs: 2, MemoryMiB: 320,
-		Boot:  wire.Boot{Kernel: filepath.Base(l.system.Kernel), Initrd: filepath.Base(l.system.Initrd), Cmdline: "console=ttyS0 root=/dev/vda rw quiet"},
+		Boot:  wire.Boot{Kernel: filepath.Base(l.system.Kernel), Initrd: filepath.Base(l.system.Initrd), Cmdline: "console=ttyS0 root=/dev/vda rw net.ifnames=0"},
 		Disks: []wire.Disk{{Kind: "image", Image: filepath.Base(l.system.Disk)}, {Kind: "image", Image: "data.img"}}, NICs: []wire.NIC{{Network: "nat"}}}); err != nil {
 		return vm, err
 	}
@@ -69,22 +68,31 @@ func (l *debian) create(ctx context.Context, n *node) (vm wire.VM, err error) {
 	if vm, err = n.Act(ctx, vm.ID, "start"); err != nil {
 		return vm, err
 	}
-	if _, err = c.expect(ctx, 2*step, `login: `); err != nil {
+	if _, err = c.expect(ctx, 2*n.step, `login: `); err != nil {
 		return vm, err
 	}
+	fmt.Println("the guest has a login prompt")
 	if err = c.send(ctx, "root"); err != nil {
 		return vm, err
 	}
-	if _, err = c.expect(ctx, step, `# `); err != nil {
+	if _, err = c.expect(ctx, n.step, `# `); err != nil {
 		return vm, err
 	}
+	out, err := l.ask(ctx, c, "for i in $(seq 120); do ip -4 -o addr show scope global | grep -o 'inet .*' && break; sleep 1; done; [ $i -lt 120 ] || { ip addr; networkctl | cat; }")
+	if err == nil && !strings.Contains(out, "inet 192.168.") {
+		err = fmt.Errorf("the guest has no address: %s", out)
+	}
+	if err != nil {
+		return vm, err
+	}
+	fmt.Println("the guest has an address")
 	for _, cmd := range []string{
-		"until ip -4 -o addr show scope global | grep -q inet; do sleep 1; done",
 		"(" + clocks + ") & CLOCKS=$!; disown", "(" + fmt.Sprintf(stream, l.ln.Addr().(*net.TCPAddr).Port) + ") & disown", "(" + disk + ") & disown",
 	} {
 		if _, err = l.ask(ctx, c, cmd); err != nil {
 			return vm, err
 		}
+		fmt.Printf("the guest has done: %.60s\n", cmd)
 	}
 	return vm, l.check(ctx, n, vm, false)
 }
@@ -95,7 +103,7 @@ func (l *debian) ask(ctx context.Context, c *terminal, cmd string) (string, erro
 	if err := c.send(ctx, fmt.Sprintf("%s\recho; echo end-$((%d+1))-", cmd, 100*l.asked)); err != nil {
 		return "", err
 	}
-	m, err := c.expect(ctx, step, fmt.Sprintf(`([\s\S]*)\nend-%d-`, 100*l.asked+1))
+	m, err := c.expect(ctx, c.step, fmt.Sprintf(`([\s\S]*)\nend-%d-`, 100*l.asked+1))
 	if err != nil {
 		return "", err
 	}
@@ -145,13 +153,27 @@ func (l *debian) check(ctx context.Context, n *node, vm wire.VM, clone bool) err
 	if clone {
 		return nil
 	}
-	if s, ok := l.lost.Load().(string); ok {
-		return errors.New("TCP: " + s)
+	// The guest's side of a connection that has ended says more.
+	broken := func() error {
+		s, ok := l.lost.Load().(string)
+		if !ok {
+			return nil
+		}
+		out, _ := l.ask(ctx, c, "cat /tmp/stream; ip -br addr")
+		return fmt.Errorf("TCP: %s; the guest says %q", s, out)
+	}
+	if err := broken(); err != nil {
+		return err
 	}
 	// The connection goes on: some lines more than at the last check.
-	for end := l.last + 3; l.lines.Load() < end; {
-		if s, ok := l.lost.Load().(string); ok {
-			return errors.New("TCP: " + s)
+	const tries = 60
+	for i, end := 0, l.last+3; l.lines.Load() < end; i++ {
+		if err := broken(); err != nil {
+			return err
+		}
+		if i == tries {
+			out, _ := l.ask(ctx, c, "ss -tino; ip -s link show eth0; grep virtio /proc/interrupts; ip neigh; ping -c 2 -W 2 10.0.2.2; cat /tmp/stream")
+			return fmt.Errorf("TCP: %d lines, and no more; the guest says %q", l.lines.Load(), out)
 		}
 		if _, err := l.ask(ctx, c, "sleep 1"); err != nil {
 			return err

@@ -34,7 +34,7 @@ func (l *micro) check(ctx context.Context, n *node, vm wire.VM, clone bool) erro
 	}
 	defer c.close()
 	for range 2 {
-		m, err := c.expect(ctx, step, `(?m)^(round|lost|counter) ([^\r\n]*)\r?\n`)
+		m, err := c.expect(ctx, n.step, `(?m)^(round|lost|counter) ([^\r\n]*)\r?\n`)
 		if err != nil {
 			return err
 		}
@@ -50,5 +50,5 @@ func (l *micro) check(ctx context.Context, n *node, vm wire.VM, clone bool) erro
 }
 
 func (l *micro) finish(context.Context, *node, wire.VM) (string, error) {
-	return fmt.Sprintf("the guest has verified its memory %d times", l.round), nil
+	return fmt.Sprintf("the guest has verified %d MiB of memory in %d rounds, without a step back of its counter", l.round/2, l.round), nil
 }

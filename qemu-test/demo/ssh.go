@@ -49,20 +49,17 @@ func newKey(comment string) (ssh.Signer, []byte, error) {
 
 // initramfs joins what is kept and what is new into a file in dir.
 func (k keys) initramfs(dir string, parts ...string) (string, error) {
-	var all []byte
+	var all [][]byte
 	for _, p := range parts {
 		b, err := os.ReadFile(p)
 		if err != nil {
 			return "", err
 		}
-		all = append(all, b...)
-		for len(all)%4 != 0 {
-			all = append(all, 0)
-		}
+		all = append(all, b)
 	}
-	all = append(all, artefacts.NetworkKeys(k.serverFile, ssh.MarshalAuthorizedKey(k.client.PublicKey()))...)
+	all = append(all, artefacts.NetworkKeys(k.serverFile, ssh.MarshalAuthorizedKey(k.client.PublicKey())))
 	out := filepath.Join(dir, "initramfs.cpio")
-	return out, os.WriteFile(out, all, 0o600)
+	return out, os.WriteFile(out, artefacts.Join(all...), 0o600)
 }
 
 // files writes what ssh needs into dir, and gives the command for a person.

@@ -12,6 +12,7 @@ import (
 
 	"basalt/qemu-test/guests"
 	sched "basalt/vmkernel/cpusched/ring0"
+	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
@@ -42,7 +43,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set, cpus)
+	p := ring0.Platform(f, "", gmem.NewBudget(pmem.Read().Free-64<<20), set, cpus)
 	b := &bench{m: vm.NewManager(p), cpus: set.Count()}
 	fmt.Printf("fair: engine %s, guests on processors %v of %d\n", f.Name(), set, linux.CPUs())
 	agent := startAgent()
@@ -387,8 +388,7 @@ func (b *bench) refused() error {
 		return err
 	}
 	err = v.Start(context.Background(), host.Boot{Kernel: image{bytes.NewReader(guests.Build("spin")), "spin"}})
-	var refused *host.ConfigError
-	if !errors.As(err, &refused) || refused.Field != "cpu" {
+	if !errors.Is(err, host.ErrNoCPU) {
 		return fmt.Errorf("a reservation of the whole host: %v", err)
 	}
 	fmt.Println("fair: refused:", err)

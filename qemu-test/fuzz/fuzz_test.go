@@ -99,3 +99,23 @@ func TestRead(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// The go command's own deadline is no finding; everything else is.
+func TestTimeIsUp(t *testing.T) {
+	const end = "--- FAIL: FuzzX (60.10s)\n    context deadline exceeded\nFAIL\nexit status 1\nFAIL\tm/sub\t60.1s\n"
+	for _, c := range []struct {
+		out  string
+		want bool
+	}{
+		{"fuzz: elapsed: 1m0s, execs: 12 (0/sec)\n" + end, true},
+		{end, false}, // it never ran
+		{"fuzz: elapsed: 1m0s, execs: 12 (0/sec)\n--- FAIL: FuzzX (60.10s)\n    --- FAIL: FuzzX (0.00s)\n        x_test.go:7: context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzX/12\n" + end, false},
+		{"fuzz: elapsed: 1m0s, execs: 12 (0/sec)\n--- FAIL: FuzzX (60.10s)\n    fuzzing process hung or terminated unexpectedly: exit status 2\n" + end, false},
+		{"fuzz: elapsed: 1m0s, execs: 12 (0/sec)\n", false},
+	} {
+		r := result{target: target{"sub", "FuzzX"}}
+		if r.read(bufio.NewScanner(strings.NewReader(c.out))); r.timeIsUp() != c.want {
+			t.Errorf("%q: %v", c.out, !c.want)
+		}
+	}
+}

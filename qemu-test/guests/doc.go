@@ -6,10 +6,12 @@
 //	elf.go    the Multiboot1 ELF file around the code
 //	lib.go    printing, interrupt tables, timing loops
 //	list.go   the guests by name
+//	firmware.go  the one that looks at what a BIOS leaves
 //	smplib.go   what guests with several processors share
 //	smp.go      those guests
 //	hostile.go  those that try to do harm
 //	chaos*.go  one that attacks every device at random, by a seed
+//	gib.go      uses a whole GiB, which a host may have mapped at once
 //	witness.go  its neighbour, which hashes its memory again and again
 //	emul*.go  every instruction that is emulated, executed natively
 //	bench.go  the guest that times every kind of exit

@@ -1,9 +1,11 @@
 package guests
 
-// COM1 and the Bochs debug port.
+// COM1, the Bochs debug port, the interrupt controllers.
 const (
 	com1      = 0x3F8
 	debugPort = 0xE9
+	picMaster = 0x21 // masks
+	picSlave  = 0xA1
 )
 
 // Program is a guest under construction: code first, then the library's routines
@@ -12,6 +14,7 @@ type Program struct {
 	*Asm
 	strings []text
 	handler map[uint8]string
+	idShift uint8 // of x2APIC IDs against the processors' numbers; see smplib.go
 }
 
 type text struct{ label, s string }
@@ -32,6 +35,13 @@ func newProgram() *Program {
 	p.LIDT("idtr")
 	p.Call("serialInit")
 	return p
+}
+
+// maskPIC keeps the timer and all else that a firmware may have left running away.
+func (p *Program) maskPIC() {
+	p.Mov(EAX, 0xFF)
+	p.OutB(picMaster)
+	p.OutB(picSlave)
 }
 
 // Print prints a constant string.

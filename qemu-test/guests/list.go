@@ -19,13 +19,19 @@ func Build(name string) []byte {
 		return nil
 	}
 	p := newProgram()
+	if name != "firmware" { // which looks at what the loader left
+		p.maskPIC()
+	}
 	b(p)
 	return p.finish()
 }
 
 var builders = map[string]func(*Program){
-	"hello":  hello,
-	"boot":   bootInfo,
+	"hello": hello,
+	"boot":  bootInfo,
+	// What a BIOS leaves; see firmware.go.
+	"firmware": firmware,
+
 	"triple": triple,
 	"spin":   spin,
 	"virt":   virt,
@@ -64,8 +70,12 @@ var builders = map[string]func(*Program){
 	"chaos":   chaos,
 	"witness": witness,
 
+	// Memory that one entry can map; see gib.go.
+	"gib": gib,
+
 	// Several processors; see smp.go.
 	"smp":        smp,
+	"smp-wide":   smpWide,
 	"smp-reset":  smpReset,
 	"smp-triple": smpTriple,
 	"smp-storm":  smpStorm,

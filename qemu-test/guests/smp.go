@@ -62,6 +62,9 @@ func smp(p *Program) {
 	p.Clear(EBX)
 	p.fact("nmis", func() { p.CmpOf(EBX, "smp.nmis", EDI) }) // none to the sender
 
+	if p.idShift != 0 {
+		p.wideIDs()
+	}
 	p.shootdown()
 	p.hog()
 	p.restart()
@@ -73,6 +76,26 @@ func smp(p *Program) {
 	p.Done()
 
 	p.ring()
+}
+
+// smpWide is smp on processors with the IDs 0, 256, 512 and so on.
+func smpWide(p *Program) {
+	p.idShift = 8
+	smp(p)
+}
+
+// wideIDs: CPUID tells of them, and the logical IDs reach them too.
+func (p *Program) wideIDs() {
+	p.Mov(EAX, 0xB)
+	p.Clear(ECX)
+	p.Op("cpuid")
+	p.fact("shift", func() { p.CmpImm(EAX, uint32(p.idShift)) })
+	p.Mov(EAX, 0x4000_0001)
+	p.Op("cpuid")
+	p.AndImm(EAX, 1<<15)
+	p.fact("messages", func() { p.CmpImm(EAX, 1<<15) })
+	p.eachOther(0, func() { p.pingBy(p.sendCluster, vecCount, "smp.counts") })
+	p.Print("clusters ok\n")
 }
 
 // ring is what every processor does: when its turn comes it interrupts each of the
@@ -278,8 +301,7 @@ func (p *Program) levelLine() {
 	p.Pushad()
 	p.Mov(EDX, com1+2)
 	p.InDX(1) // reading IIR takes the request back
-	p.Mov(ECX, msrX2APICID)
-	p.Op("rdmsr")
+	p.number()
 	p.LockIncOf("level.counts", EAX)
 	p.wrmsr(msrEOI, 0)
 	p.Popad()
@@ -295,7 +317,8 @@ func (p *Program) levelLine() {
 	p.AndImm(EAX, 0x7FFF_FFFF)
 	p.ToCR(0)
 	const pin, select_, win = 4, ioapic, ioapic + 0x10
-	for _, w := range [][2]uint32{{0x10 + 2*pin + 1, 1 << 24}, {0x10 + 2*pin, 1<<15 | vecLevel}} {
+	id := uint32(1) << p.idShift // the upper bits of a wide one are below the lower ones
+	for _, w := range [][2]uint32{{0x10 + 2*pin + 1, id&0xFF<<24 | id>>8<<17}, {0x10 + 2*pin, 1<<15 | vecLevel}} {
 		p.Mov(EAX, w[0])
 		p.StoreAbs(select_, EAX)
 		p.Mov(EAX, w[1])

@@ -1,7 +1,7 @@
 package guests
 
-// What guests with several processors share. EBP is the number of the processor, its
-// x2APIC ID, in all code but handlers.
+// What guests with several processors share. EBP is the number of the processor in all
+// code but handlers: its x2APIC ID, shifted by Program.idShift.
 
 const (
 	msrX2APICID = 0x802
@@ -9,6 +9,7 @@ const (
 	apPage = 8 // start-up vector: real mode at 0x8000
 
 	icrOthers  = 3 << 18
+	icrLogical = 1 << 11
 	icrNMI     = 0x4400
 	icrINIT    = 0x4500
 	icrStartUp = 0x4600
@@ -38,8 +39,7 @@ func (p *Program) processors() {
 	p.Op("rdmsr")
 	p.OrImm(EAX, 0xC00)
 	p.Op("wrmsr")
-	p.Mov(ECX, msrX2APICID)
-	p.Op("rdmsr")
+	p.number()
 	p.MovReg(EBP, EAX)
 	p.Shl(EAX, 12)
 	p.Mov(ESP, stackTop)
@@ -71,8 +71,7 @@ func (p *Program) processors() {
 	}{{"smp.nmi", "smp.nmis", false}, {"smp.count", "smp.counts", true}, {"smp.wake", "smp.wakes", true}} {
 		p.Label(h.label)
 		p.Pushad()
-		p.Mov(ECX, msrX2APICID)
-		p.Op("rdmsr")
+		p.number()
 		p.LockIncOf(h.counter, EAX)
 		if h.eoi {
 			p.wrmsr(msrEOI, 0)
@@ -95,10 +94,16 @@ func (p *Program) processors() {
 	}
 
 	p.Label(over)
-	p.Mov(EAX, 1)
-	p.Op("cpuid")
-	p.Shr(EBX, 16)
-	p.AndImm(EBX, 0xFF)
+	if p.idShift == 0 {
+		p.Mov(EAX, 1)
+		p.Op("cpuid")
+		p.Shr(EBX, 16)
+		p.AndImm(EBX, 0xFF)
+	} else { // which counts IDs there
+		p.Mov(EAX, 0xB)
+		p.Mov(ECX, 1)
+		p.Op("cpuid")
+	}
 	p.StoreAt("smp.ncpu", EBX)
 	p.x2APIC()
 	p.copyTrampoline(size)
@@ -135,12 +140,41 @@ func (p *Program) copyTrampoline(size uint32) {
 	p.Bytes(0xF3, 0xA4) // rep movsb
 }
 
+// number has the processor's own number in EAX. It changes ECX and EDX.
+func (p *Program) number() {
+	p.Mov(ECX, msrX2APICID)
+	p.Op("rdmsr")
+	if p.idShift != 0 {
+		p.Shr(EAX, p.idShift)
+	}
+}
+
 // send writes the ICR: low to the processor whose number is in EDX. It changes EAX and
 // ECX.
 func (p *Program) send(low uint32) {
+	if p.idShift != 0 {
+		p.Push(EDX)
+		p.Shl(EDX, p.idShift)
+	}
+	p.icr(low)
+	if p.idShift != 0 {
+		p.Pop(EDX)
+	}
+}
+
+// icr is send to the destination in EDX.
+func (p *Program) icr(low uint32) {
 	p.Mov(ECX, msrICR)
 	p.Mov(EAX, low)
 	p.Op("wrmsr")
+}
+
+// sendCluster is send by the logical ID, of processors whose IDs are in clusters of their
+// own.
+func (p *Program) sendCluster(low uint32) {
+	p.Shl(EDX, p.idShift-4+16)
+	p.OrImm(EDX, 1)
+	p.icr(low | icrLogical)
 }
 
 // sendOthers is send to all others.
@@ -187,11 +221,14 @@ func (p *Program) run(routine, by string) {
 }
 
 // ping sends low to the processor in EDI and waits until counter[EDI] moves.
-func (p *Program) ping(low uint32, counter string) {
+func (p *Program) ping(low uint32, counter string) { p.pingBy(p.send, low, counter) }
+
+// pingBy is ping by send or sendCluster.
+func (p *Program) pingBy(send func(uint32), low uint32, counter string) {
 	again, end := p.Local("ping"), p.Local("pong")
 	p.LoadOf(EBX, counter, EDI)
 	p.MovReg(EDX, EDI)
-	p.send(low)
+	send(low)
 	p.Label(again)
 	p.CmpOf(EBX, counter, EDI)
 	p.If(NotEqual, end)

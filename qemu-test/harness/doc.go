@@ -34,6 +34,28 @@
 //	           processor of several, so a host with three runs them on two.
 //	QEMU 7.2   aborts when a guest writes CR8 while V_IRQ is pending (svmcpu
 //	           intercepts it), and in the guest db-stack, which has no AMD-V row.
+//	QEMU       does not load the interrupt shadow of the VMCB at VMRUN (helper_vmrun,
+//	           target/i386/tcg/sysemu/svm_helper.c): where an exit comes behind STI and
+//	           another one before the next instruction, the second has no shadow, and an
+//	           NMI that waits is let in. nmi-after-sti in apic of kvm-unit-tests fails.
+//	           An interrupt came between STI and HLT, and the guest slept: smp-2 on
+//	           amd-v/cpus=3 hung in 5 of 6 runs. svmcpu keeps the shadow itself
+//	           (keepShadow), and vcpu ends the HLT.
+//	QEMU       gives a guest an interrupt twice: VMRUN with an interrupt in EVENTINJ
+//	           leaves its vector in exception_index (helper_vmrun), and where the
+//	           thread is called away before the next #VMEXIT or exception
+//	           (cpu_handle_interrupt), it is delivered again there, whatever IF is.
+//	           With a thread for each processor that happens when the buffer of
+//	           translations is full, and a machine restored in other memory needs new
+//	           ones: "make cycles LOAD=debian" on three processors ended after 41 cycles
+//	           with a double fault on the first instruction behind SYSCALL, IF clear,
+//	           and after 29 with a guest that stood still. With tb-size=32 a guest hung
+//	           in the third: handle_edge_irq, IF clear, interrupted by its own vector.
+//	           The buffer is as large as can be, and long runs have one processor,
+//	           where the thread itself ends its translations.
+//	QEMU 7.2   pushes the flags of a fault without RF. Directly on it, without Basalt,
+//	           the check of #UD in idt_test of kvm-unit-tests fails, and that of #GP
+//	           comes to no end: MOV to CR4 of all ones is taken.
 //	QEMU 7.2   has no VM_CR: AMD-V locked off by the firmware has no row.
 //	Bochs 2.7  does not end a guest that has cleared IF for an external interrupt:
 //	           vmxcpu bounds each stay by the preemption timer and lets interrupts in

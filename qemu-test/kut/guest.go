@@ -1,80 +1,68 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
-	"basalt/mgmt/client"
 	"basalt/mgmt/wire"
-)
-
-// The verdicts of the suite (its scripts/runtime.bash), and "hangs".
-const (
-	pass = "PASS"
-	fail = "FAIL"
-	skip = "SKIP"
-)
-
-type result struct{ verdict, note string }
-
-var (
-	done    = regexp.MustCompile(`--- DONE: (-?\d+) ---`)
-	summary = regexp.MustCompile(`(?m)^SUMMARY: [^\r\n]*`)
-	failing = regexp.MustCompile(`(?m)^FAIL: [^\r\n]*`)
 )
 
 // guest runs one test in a machine of its own. The error is that of the host, not of
 // the test.
-func (s *suite) guest(ctx context.Context, c *client.Client, engine string, t test) (result, error) {
+func (s *suite) guest(ctx context.Context, n *node, engine string, t test, image []byte) (result, error) {
 	cpus, mem := max(t.cpus, 1), t.memory
 	if mem == 0 {
 		mem = 256
 	}
 	env := fmt.Sprintf("BOOTLOADER=1\nTEST_DEVICE=0\nNR_CPUS=%d\nMEMSIZE=%d\n", cpus, mem)
-	if _, err := c.PutFile(ctx, "env", strings.NewReader(env), int64(len(env)), false); err != nil {
+	if _, err := n.api.PutFile(ctx, "env", strings.NewReader(env), int64(len(env)), false); err != nil {
 		return result{}, err
 	}
-	vm, err := c.CreateVM(ctx, wire.VMCreate{Name: t.name, CPUs: cpus, MemoryMiB: mem,
-		TestDevice: true, CPULevel: t.level, Boot: wire.Boot{Kernel: t.image, Cmdline: t.args, Modules: []string{"env"}}})
+	if err := n.send(ctx, t.image, image); err != nil {
+		return result{}, err
+	}
+	vm, err := n.api.CreateVM(ctx, wire.VMCreate{Name: t.name, CPUs: cpus, MemoryMiB: mem,
+		TestDevice: true, CPULevel: t.level, XAPICOnly: t.xapic, Boot: wire.Boot{Kernel: t.image, Cmdline: t.args, Modules: []string{"env"}}})
 	if err != nil {
 		return result{fail, err.Error()}, nil
 	}
-	defer func() {
-		_, _ = c.Act(context.WithoutCancel(ctx), vm.ID, "stop") // an error says that it is off
-		_ = c.DeleteVM(context.WithoutCancel(ctx), vm.ID)
-	}()
-	if _, err := c.Act(ctx, vm.ID, "start"); err != nil {
+	if _, err := n.api.Act(ctx, vm.ID, "start"); err != nil {
 		return result{fail, err.Error()}, nil
 	}
-	log, state, err := s.watch(ctx, c, vm.ID)
+	log, state, err := s.watch(ctx, n, vm.ID, max(t.limit, s.limit))
 	if err != nil {
 		return result{}, err
 	}
-	if err := os.WriteFile(filepath.Join(s.keep, engine, t.name+".log"), log, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(n.dir, t.name+".log"), log, 0o644); err != nil {
 		return result{}, err
 	}
-	return judge(log, state), nil
+	_, _ = n.api.Act(ctx, vm.ID, "stop") // an error says that it is off
+	if err := n.api.DeleteVM(ctx, vm.ID); err != nil {
+		return result{}, err
+	}
+	return t.judge(engine, log, state), nil
 }
+
+// over is the state of a machine whose time is over.
+const over = "still running after "
 
 // watch waits until the guest says that it is done, stops or its time is over, and
 // gives what it wrote; state is what the machine was then, if it was not running.
-func (s *suite) watch(ctx context.Context, c *client.Client, id string) (log []byte, state string, err error) {
-	over := time.NewTimer(s.limit)
-	defer over.Stop()
-	tick := time.NewTicker(200 * time.Millisecond)
+func (s *suite) watch(ctx context.Context, n *node, id string, limit time.Duration) (log []byte, state string, err error) {
+	end := time.NewTimer(limit)
+	defer end.Stop()
+	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		vm, err := c.VM(ctx, id)
+		vm, err := n.api.VM(ctx, id)
 		if err != nil {
 			return log, "", err
 		}
-		if log, err = c.ConsoleLog(ctx, id); err != nil {
+		if log, err = n.api.ConsoleLog(ctx, id); err != nil {
 			return log, "", err
 		}
 		switch {
@@ -85,33 +73,10 @@ func (s *suite) watch(ctx context.Context, c *client.Client, id string) (log []b
 		}
 		select {
 		case <-tick.C:
-		case <-over.C:
-			return log, "still running after " + s.limit.String(), nil
+		case <-end.C:
+			return log, over + limit.String(), nil
 		case <-ctx.Done():
 			return log, "", ctx.Err()
 		}
 	}
-}
-
-// judge reads the verdict off the console. The exit code is the suite's: 0 for pass,
-// 77 when nothing was tested.
-func judge(log []byte, state string) result {
-	note := string(summary.Find(log))
-	if f := failing.Find(log); f != nil {
-		note = strings.TrimSpace(note + " " + string(f))
-	}
-	m := done.FindSubmatch(log)
-	switch {
-	case m == nil:
-		last := bytes.TrimSpace(log)
-		if i := bytes.LastIndexByte(last, '\n'); i >= 0 {
-			last = last[i+1:]
-		}
-		return result{fail, fmt.Sprintf("%s; the last line is %q", state, last)}
-	case string(m[1]) == "0":
-		return result{pass, note}
-	case string(m[1]) == "77":
-		return result{skip, note}
-	}
-	return result{fail, strings.TrimSpace(note + " exit code " + string(m[1]))}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"basalt/qemu-test/guests"
+	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
@@ -63,7 +64,7 @@ func main() {
 		os.Exit(1)
 	}
 	set, _ := ring0.Choose(0, f)
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set, nil)
+	p := ring0.Platform(f, "", gmem.NewBudget(pmem.Read().Free-64<<20), set, nil)
 	if args["pin"] == "no" {
 		p.Pin = nil
 	}

@@ -25,7 +25,7 @@ const (
 // Limits of what a stream may hold, in bytes or pieces.
 const (
 	MaxHeader   = 128 << 10 // the header's payload
-	MaxSection  = 1 << 20   // one section
+	MaxSection  = 17 << 20  // one section; the longest is that of a balloon (virtio)
 	MaxSections = 4096      // sections of one stream
 	MaxTotal    = 64 << 20  // all sections together
 	MaxName     = 64

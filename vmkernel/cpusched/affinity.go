@@ -59,7 +59,7 @@ func (s *Scheduler) place(i int32) {
 	for rest := n.affinity &^ s.kicked; rest != 0; rest &= rest - 1 {
 		cpu := bits.TrailingZeros64(rest)
 		r := s.cpus[cpu].running
-		if r == nobody || s.now-s.nodes[r].since < s.gran {
+		if r == nobody || s.nodes[r].slice > 0 && s.now-s.nodes[r].since < s.gran {
 			continue
 		}
 		if by := s.claim(i, r); by > most {

@@ -81,11 +81,11 @@ func TestAdmission(t *testing.T) {
 		err  error
 		want string
 	}{
-		{second(s.AddVM(prod, "db", Spec{Reservation: 1600})), `cpusched: "db" asks for 1600 thousandths of a CPU: "prod" has 2000 and has promised 500 of them ("web" 500)`},
-		{second(s.AddVM(s.Root(), "x", Spec{Reservation: 1751})), `cpusched: "x" asks for 1751 thousandths of a CPU: "host" has 4000 and has promised 2250 of them ("prod" 2000, "agent" 250)`},
-		{s.Set(prod, 0, Spec{Reservation: 400}), `cpusched: "prod" cannot have a reservation of 400 thousandths of a CPU: it has promised 500 ("web" 500)`},
+		{second(s.AddVM(prod, "db", Spec{Reservation: 1600})), `"db" asks for 1600 thousandths of a CPU: "prod" has 2000 and has promised 500 of them ("web" 500)`},
+		{second(s.AddVM(s.Root(), "x", Spec{Reservation: 1751})), `"x" asks for 1751 thousandths of a CPU: "host" has 4000 and has promised 2250 of them ("prod" 2000, "agent" 250)`},
+		{s.Set(prod, 0, Spec{Reservation: 400}), `"prod" cannot have a reservation of 400 thousandths of a CPU: it has promised 500 ("web" 500)`},
 		{s.Set(web, 0, Spec{Reservation: 500, Limit: 400}), `cpusched: "web" has a reservation of 500 and a limit of only 400 thousandths of a CPU`},
-		{s.Set(web, 0, Spec{Reservation: 1 << 62}), `cpusched: "web" asks for 4611686018427387904 thousandths of a CPU: "prod" has 2000 and has promised 0 of them (nobody else)`},
+		{s.Set(web, 0, Spec{Reservation: 1 << 62}), `"web" asks for 4611686018427387904 thousandths of a CPU: "prod" has 2000 and has promised 0 of them (nobody else)`},
 		{s.Set(web, 0, Spec{Shares: -1}), `cpusched: "web" asks for -1 shares: 1 to 100000 are possible`},
 		{second(s.AddVM(web, "in a machine", Spec{})), ErrUnknown.Error()},
 		{second(s.AddVCPU(prod, 0, 0)), ErrUnknown.Error()},

@@ -52,3 +52,34 @@ func TestSlept(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A limit that is set while a machine runs alone, for which nobody ends its slice, has
+// its processor ask again.
+func TestSetAsksAgain(t *testing.T) {
+	s, err := New(Config{CPUs: 2, Nodes: 10, TicksPerMS: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm, err := s.AddVM(s.Root(), "vm", Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.AddVCPU(vm, 1<<1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Wake(v, 1)
+	if d := s.Pick(1, 1); d.VCPU != v || d.Bounded {
+		t.Fatalf("%+v", d)
+	}
+	s.Kicks()
+	if err := s.Set(vm, 2, Spec{Limit: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if k := s.Kicks(); k != 1<<1 {
+		t.Fatalf("kicks %#x", k)
+	}
+	if d := s.Pick(1, 3); d.VCPU != v || !d.Bounded {
+		t.Fatalf("%+v", d)
+	}
+}

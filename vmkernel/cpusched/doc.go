@@ -19,7 +19,9 @@
 // (time had, divided by shares) goes next. A grant counts from the moment when it is
 // made, so that one group cannot take many processors at once. A sleeper comes back
 // at most one slice behind its siblings; a group that has all that it wants is owed
-// four at most.
+// four at most. What was had past the end of a slice while nobody waited is settled
+// before the first who waits does: it costs no reservation, and puts nobody back by more
+// than a slice. A new specification, or place, of a group counts from that moment on.
 //
 // A limit is a bucket of time that fills at the limit's rate: a group runs until it
 // is nearly empty, then nothing below it runs until there are two milliseconds for
@@ -47,15 +49,15 @@
 // test looks at the object code), need 420 bytes of stack, do not recurse and are not
 // marked nosplit. Nodes are in one array without pointers, made and touched by New.
 //
-// The calls that change the tree (Add*, Set, Remove, SetAffinity) are W2, made one at a
+// The calls that change the tree (Add*, Set, Move, Remove, SetAffinity) are W2, made one at a
 // time: they check and format errors on their own, since nothing else changes what
 // they look at, and give what they change to Config.Exclusive, which takes the lock in
 // the way that the lock's world allows. That part is W1.
 //
 // Work, with d levels (at most 9), k children in a group, r groups with a
 // reservation, t throttled groups, P processors: Pick O(d*(k+P) + r*d + t*(k+d*P)),
-// Wake the same and O(P*d) to find a processor, Ran and Block O(d*(k+P) + t*(k+d*P)) and,
-// for each sibling that a co-stop lets go, the work of a Wake.
+// Wake the same, O(P*d) to find a processor and O(d*k) for each that ran past its
+// slice, Ran and Block O(d*(k+P) + t*(k+d*P)) and, for each sibling that a co-stop lets go, the work of a Wake.
 //
 // # Not supported
 //
@@ -68,7 +70,8 @@
 // members of a machine are held together. The next longest, 900 ms and less, were
 // virtual CPUs of 31 in a machine with a limit of 0.7 processors.
 //
-// Reservations that borrow from the parent's parent (expandable ones); NUMA, hyper-
+// Reservations that borrow from the parent's parent (expandable ones); pools that move
+// below another one; NUMA, hyper-
 // threads and cache warmth: a virtual CPU goes to whichever processor asks; more than
 // 64 processors; processors that come and go. Admission does not look at affinity:
 // two reservations tied to one processor are both accepted, nor at how many virtual

@@ -16,6 +16,16 @@ type Spec struct {
 // ErrInUse says that a group still has children, or is one that always exists.
 var ErrInUse = errors.New("cpusched: the group has children or belongs to the host")
 
+// ErrPromised says that a reservation cannot be backed, or is less than what was
+// promised out of it. The error's own text says by whom and to whom.
+var ErrPromised = errors.New("cpusched: the reservation cannot be kept")
+
+// promised is an ErrPromised with its text.
+type promised string
+
+func (e promised) Error() string        { return string(e) }
+func (e promised) Is(target error) bool { return target == ErrPromised }
+
 // AddPool makes a pool below the root or another pool. The error is ErrUnknown,
 // ErrFull or says why the specification is refused.
 func (s *Scheduler) AddPool(parent ID, name string, p Spec) (ID, error) {
@@ -78,6 +88,7 @@ func (s *Scheduler) Set(id ID, now int64, p Spec) error {
 func (s *Scheduler) set(i int32, now int64, p Spec) {
 	s.advance(now)
 	n := &s.nodes[i]
+	s.soFar(i, false)
 	s.settle(n)
 	had := n.limit
 	s.apply(i, p)
@@ -89,6 +100,74 @@ func (s *Scheduler) set(i int32, now int64, p Spec) {
 	s.rebase(i)
 	s.checkLimit(i)
 	s.release()
+	// What runs there has a grant by the old specification, maybe without an end.
+	for cpu := 0; cpu < s.ncpu; cpu++ {
+		if r := s.cpus[cpu].running; r != nobody && s.below(r, i) {
+			s.kick(cpu)
+		}
+	}
+}
+
+// Move puts a virtual machine, which may run, below another pool, with a new
+// specification; where it is already it is Set. In its new place it begins level with
+// whoever had least there. now is in ticks. Errors are those of AddPool; then nothing
+// changed.
+func (s *Scheduler) Move(id ID, now int64, parent ID, p Spec) error {
+	i, to := s.at(id), s.at(parent)
+	if i == nobody || s.nodes[i].kind != kindVM || to == nobody || s.nodes[to].kind != kindPool {
+		return ErrUnknown
+	}
+	if s.nodes[i].parent == to {
+		return s.Set(id, now, p)
+	}
+	if err := s.admit(to, nobody, s.names[i], &p); err != nil {
+		return err
+	}
+	done := p // admitted; nobody writes it any more
+	s.exclusive(func() { s.move(i, now, to, done) })
+	return nil
+}
+
+// move is Move for an admitted specification. A pool is never so deep that nothing
+// fits below it.
+func (s *Scheduler) move(i int32, now int64, to int32, p Spec) {
+	s.advance(now)
+	n := &s.nodes[i]
+	s.soFar(i, false)
+	s.above(i, -1)
+	s.unlink(i)
+	s.link(i, to)
+	s.above(i, 1)
+	if h := s.hindmost(i); h != nobody {
+		n.vtime = s.nodes[h].vtime
+	}
+	for up := to; up != nobody; up = s.nodes[up].parent {
+		s.checkLimit(up)
+	}
+	s.set(i, now, p)
+	if s.hidden(i) {
+		return
+	}
+	for cpu := 0; cpu < s.ncpu; cpu++ { // a limit may have held it back where it was
+		if n.eligible(cpu) {
+			s.kickIdle(1<<cpu, 1)
+		}
+	}
+}
+
+// above counts what waits and runs in the group i in all groups above it, or no more.
+func (s *Scheduler) above(i int32, by int32) {
+	g := &s.nodes[i]
+	if !g.throttled {
+		s.hide(i, by)
+	}
+	for up := g.parent; up != nobody; up = s.nodes[up].parent {
+		n := &s.nodes[up]
+		before := n.contends()
+		n.running += by * g.running
+		n.inflight += int64(by) * g.inflight
+		s.changed(up, before)
+	}
 }
 
 // Remove takes away an empty group, or a virtual CPU in any state: the processor on
@@ -159,14 +238,14 @@ func (s *Scheduler) admit(parent, i int32, name string, p *Spec) error {
 	if i != nobody {
 		below, names := s.promised(i, nobody)
 		if p.Reservation < below {
-			return fmt.Errorf("cpusched: %q cannot have a reservation of %d thousandths of a CPU: it has promised %d (%s)", name, p.Reservation, below, names)
+			return promised(fmt.Sprintf("%q cannot have a reservation of %d thousandths of a CPU: it has promised %d (%s)", name, p.Reservation, below, names))
 		}
 	}
 	others, names := s.promised(parent, i)
 	up := &s.nodes[parent]
 	if p.Reservation > up.reservation-others {
-		return fmt.Errorf("cpusched: %q asks for %d thousandths of a CPU: %q has %d and has promised %d of them (%s)",
-			name, p.Reservation, s.names[parent], up.reservation, others, names)
+		return promised(fmt.Sprintf("%q asks for %d thousandths of a CPU: %q has %d and has promised %d of them (%s)",
+			name, p.Reservation, s.names[parent], up.reservation, others, names))
 	}
 	return nil
 }
@@ -184,4 +263,14 @@ func (s *Scheduler) promised(i, except int32) (sum int64, names string) {
 		return 0, "nobody else"
 	}
 	return sum, strings.Join(list, ", ")
+}
+
+// Promised is the sum of the reservations below the group id; 0 for an unknown one.
+func (s *Scheduler) Promised(id ID) int {
+	i := s.at(id)
+	if i == nobody {
+		return 0
+	}
+	sum, _ := s.promised(i, nobody)
+	return int(sum)
 }

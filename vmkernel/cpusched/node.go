@@ -95,21 +95,33 @@ func (s *Scheduler) take(k kind, parent int32) int32 {
 		creditAt: s.now, tokensAt: s.now,
 	}
 	if parent != nobody {
-		n.next = s.nodes[parent].first
-		s.nodes[parent].first = i
+		s.link(i, parent)
 	}
 	return i
+}
+
+// link hangs i below parent.
+func (s *Scheduler) link(i, parent int32) {
+	n := &s.nodes[i]
+	n.parent, n.next = parent, s.nodes[parent].first
+	s.nodes[parent].first = i
+}
+
+// unlink takes i from its parent.
+func (s *Scheduler) unlink(i int32) {
+	n := &s.nodes[i]
+	for at := &s.nodes[n.parent].first; ; at = &s.nodes[*at].next {
+		if *at == i {
+			*at = n.next
+			return
+		}
+	}
 }
 
 // drop gives a node without children back.
 func (s *Scheduler) drop(i int32) {
 	n := &s.nodes[i]
-	for at := &s.nodes[n.parent].first; ; at = &s.nodes[*at].next {
-		if *at == i {
-			*at = n.next
-			break
-		}
-	}
+	s.unlink(i)
 	n.kind = kindFree
 	n.next = s.free
 	s.free = i

@@ -95,14 +95,9 @@ func (s *Scheduler) finish(i int32, ran int64, to State) {
 	n.progress += ran
 	s.cpus[n.cpu].running = nobody
 	s.cpus[n.cpu].last = i
-	charged := min(ran, s.long)
-	for up := i; up != nobody; up = s.nodes[up].parent {
-		s.spend(&s.nodes[up], charged, n.reserved)
-		if n.reserved {
-			s.bound(up, -1, aheadMost)
-		}
-	}
+	s.pay(i, ran)
 	if to == Ready {
+		s.overrun()
 		s.addReady(i, 1)
 	}
 	s.addRunning(i, -1, n.slice)

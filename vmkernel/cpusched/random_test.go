@@ -73,6 +73,38 @@ func TestRandomHosts(t *testing.T) {
 	t.Logf("nobody waited more than %d ms", worst/ms)
 }
 
+// Machines that are put from pool to pool all the time: every sum stays right, and
+// nobody starves.
+func TestRandomMoves(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		m := newSim(t, 1+r.IntN(4), Spec{})
+		pools := []ID{m.s.Root()}
+		for i := range 4 {
+			pools = append(pools, m.pool(pools[r.IntN(len(pools))], fmt.Sprint("pool", i), Spec{Shares: 500 + r.Int64N(1000)}))
+		}
+		var vms []ID
+		for i := range 5 {
+			id := must(t)(m.s.AddVM(pools[r.IntN(len(pools))], fmt.Sprint("vm", i), Spec{}))
+			m.add(id, 0, 0, 0)
+			m.add(id, 0, 1+r.Int64N(20*ms), r.Int64N(20*ms))
+			vms = append(vms, id)
+		}
+		for range 100 {
+			m.run(20 * ms)
+			if err := m.s.Move(vms[r.IntN(len(vms))], m.now, pools[r.IntN(len(pools))], Spec{Shares: 500 + r.Int64N(1000)}); err != nil {
+				t.Fatal(err)
+			}
+			consistent(t, m.s)
+		}
+		for _, k := range m.tasks {
+			if k.longestGap > 500*ms {
+				t.Errorf("seed %d: %v waited %d ms", seed, k.id, k.longestGap/ms)
+			}
+		}
+	}
+}
+
 // The same calls give the same decisions.
 func TestDeterministic(t *testing.T) {
 	var want []int64
@@ -132,7 +164,7 @@ func FuzzEvents(f *testing.F) {
 				now += x * ms / 16
 			}
 			b = b[6:]
-			switch op % 14 {
+			switch op % 15 {
 			case 0:
 				keep(s.AddPool(id, "p", Spec{x * y, z * 10, y * 20}))
 			case 1:
@@ -161,6 +193,9 @@ func FuzzEvents(f *testing.F) {
 				s.Block(id, now)
 			case 8, 9:
 				s.Wake(id, now)
+			case 10:
+				// Whether it is allowed does not matter.
+				_ = s.Move(id, now, ids[int(x)%len(ids)], Spec{y * z, z, y * 8})
 			default:
 				cpu := int(x%5) - 1
 				d := s.Pick(cpu, now)

@@ -1,6 +1,7 @@
 package cpusched
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -65,6 +66,50 @@ func TestSharesChangeWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	near(t, "a beside a limit", m.gain(5000*ms, a)[0], 1.5, .05)
+}
+
+// A machine that runs is put into another pool: from then on it has its part there, is
+// under the limit there and no more under the old one, and what was promised moves too.
+func TestMove(t *testing.T) {
+	m := newSim(t, 2, Spec{})
+	slow := m.pool(m.s.Root(), "slow", Spec{Limit: 300, Reservation: 100})
+	fast := m.pool(m.s.Root(), "fast", Spec{Shares: 3000, Reservation: 500})
+	deep := m.pool(fast, "deep", Spec{Limit: 1000})
+	a := m.vm(slow, "a", 2, Spec{Reservation: 100})
+	b := m.vm(m.s.Root(), "b", 2, Spec{})
+	near(t, "a behind the old limit", m.gain(5000*ms, a)[0], .3, .05)
+	move := func(to ID, p Spec, want error) {
+		t.Helper()
+		if err := m.s.Move(a, m.now, to, p); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+		m.kicks()
+		consistent(t, m.s)
+	}
+	move(fast, Spec{Reservation: 501}, ErrPromised)
+	move(b, Spec{}, ErrUnknown)
+	move(None, Spec{}, ErrUnknown)
+	move(m.s.Agent(), Spec{}, ErrUnknown)
+	move(fast, Spec{Reservation: 500}, nil)
+	near(t, "a in the fast pool", m.gain(5000*ms, a)[0], 1.5, .05)
+	if err := m.s.Set(slow, m.now, Spec{}); err != nil {
+		t.Errorf("what it was promised is still taken there: %v", err)
+	}
+	if err := m.s.Set(fast, m.now, Spec{Reservation: 499}); !errors.Is(err, ErrPromised) {
+		t.Errorf("what it is promised is not taken here: %v", err)
+	}
+	move(deep, Spec{}, nil)
+	near(t, "a behind the new limit", m.gain(5000*ms, a)[0], 1, .05)
+	move(deep, Spec{Limit: 500}, nil) // where it is already
+	near(t, "a behind its own limit", m.gain(5000*ms, a)[0], .5, .05)
+	move(m.s.Root(), Spec{Shares: 3000}, nil)
+	near(t, "a below the host", m.gain(5000*ms, a)[0], 1.5, .05)
+	if err := m.s.Move(slow, m.now, fast, Spec{}); err != ErrUnknown {
+		t.Errorf("a pool moved: %v", err)
+	}
+	if m.s.Remove(deep, m.now) != nil || m.s.Remove(slow, m.now) != nil {
+		t.Error("pools that it left are not empty")
+	}
 }
 
 func TestHotAddAndRemove(t *testing.T) {

@@ -81,6 +81,87 @@ func (s *Scheduler) Slept(v ID, now, d int64) {
 	}
 }
 
+// Lent says that v, which does not run, had a processor for the last d ticks, or for
+// as many before now: that of somebody who did not use it, while nobody else wanted
+// it. They count as run and are paid for. Nothing happens if v runs. What d says too
+// much is cut.
+func (s *Scheduler) Lent(v ID, now, d int64) {
+	s.advance(now)
+	i := s.vcpuAt(v)
+	if i == nobody || s.nodes[i].state == Running {
+		return
+	}
+	n := &s.nodes[i]
+	d = min(max(d, 0), s.now-n.since)
+	n.since += d
+	n.times.Run += d
+	n.progress += d
+	charged := min(d, s.long)
+	for up := i; up != nobody; up = s.nodes[up].parent {
+		s.spend(&s.nodes[up], charged, false)
+	}
+	for up := n.parent; up != nobody; up = s.nodes[up].parent {
+		s.checkLimit(up)
+	}
+}
+
+// soFar ends the account of what runs in the group i and goes on with a new one: what
+// changes now does not count for the time before. With over, only of what ran past its
+// slice.
+func (s *Scheduler) soFar(i int32, over bool) {
+	for cpu := 0; cpu < s.ncpu; cpu++ {
+		r := s.cpus[cpu].running
+		if r == nobody || !s.below(r, i) {
+			continue
+		}
+		n := &s.nodes[r]
+		d := s.now - n.since
+		if over && d <= n.slice {
+			continue
+		}
+		n.since = s.now
+		n.times.Run += d
+		n.progress += d
+		s.pay(r, d)
+		for up := r; up != nobody; up = s.nodes[up].parent {
+			s.nodes[up].inflight -= n.slice // it is used up
+		}
+		n.slice = 0
+	}
+}
+
+// overrun is called before something becomes ready: if that is the first, all that ran
+// past its slice until now had what nobody else wanted.
+func (s *Scheduler) overrun() {
+	if s.nodes[root].ready == 0 {
+		s.soFar(root, true)
+	}
+}
+
+// pay charges i, which runs, for ran ticks, and all groups above. What ran past its
+// slice while nobody waited had what nobody else wanted: that costs no reservation, and
+// who comes next is not owed more than a slice for it.
+func (s *Scheduler) pay(i int32, ran int64) {
+	n := &s.nodes[i]
+	free := ran > n.slice && s.nodes[root].ready == 0
+	for up := i; up != nobody; up = s.nodes[up].parent {
+		s.spend(&s.nodes[up], min(ran, s.long), n.reserved && !free)
+		switch {
+		case free:
+			s.bound(up, -1, behindAwake)
+		case n.reserved:
+			s.bound(up, -1, aheadMost)
+		}
+	}
+}
+
+// below says that i is in the group, or is it.
+func (s *Scheduler) below(i, group int32) bool {
+	for ; i != nobody && i != group; i = s.nodes[i].parent {
+	}
+	return i == group
+}
+
 // Block says that v waits for an event. If it runs, that ends as by Ran with all of
 // its time; if it blocks on another processor than its own, that one is kicked.
 // Nothing happens if it waits already. now is in ticks.
@@ -103,6 +184,7 @@ func (s *Scheduler) Wake(v ID, now int64) {
 		return
 	}
 	s.release()
+	s.overrun()
 	s.catchUp(i)
 	s.enter(i, Ready)
 	s.addReady(i, 1)

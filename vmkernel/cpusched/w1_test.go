@@ -1,6 +1,7 @@
 package cpusched
 
 import (
+	"errors"
 	"testing"
 
 	"basalt/vmkernel/vcpu/w1test"
@@ -10,7 +11,7 @@ import (
 // and neither does what the other calls change under its lock.
 func TestHandlerCalls(t *testing.T) {
 	w1test.NoAlloc(t, (*Scheduler).Pick, (*Scheduler).Ran, (*Scheduler).Block, (*Scheduler).Wake, (*Scheduler).Kicks, (*Scheduler).Times, (*Scheduler).Stolen, (*Scheduler).Slept,
-		(*Scheduler).take, (*Scheduler).apply, (*Scheduler).set, (*Scheduler).remove, (*Scheduler).setAffinity)
+		(*Scheduler).take, (*Scheduler).apply, (*Scheduler).set, (*Scheduler).remove, (*Scheduler).setAffinity, (*Scheduler).move)
 }
 
 // What Exclusive is given writes no variable of its caller's: that may be fresh memory
@@ -22,6 +23,10 @@ func TestExclusiveWritesTheSchedulerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	vm, err := s.AddVM(s.Root(), "a", Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := s.AddPool(s.Root(), "p", Spec{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +42,7 @@ func TestExclusiveWritesTheSchedulerOnly(t *testing.T) {
 			}
 			return err
 		}, 2},
+		{"Move there and back", func() error { return errors.Join(s.Move(vm, 0, pool, Spec{}), s.Move(vm, 0, s.Root(), Spec{})) }, 2},
 		{"SetAffinity", func() error { _ = s.SetAffinity(vm, 0, 1); return nil }, 1},
 	} {
 		if n := testing.AllocsPerRun(20, func() {

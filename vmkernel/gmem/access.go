@@ -43,7 +43,7 @@ func (m *Memory) each(gpa, n uint64, fill bool, f func(b []byte, n uint64)) erro
 		step := min(n, FrameSize-gpa%FrameSize)
 		fr, b := m.piece(gpa, step)
 		for fr == nil && fill { // again only if it was reclaimed in between
-			if err := m.back(m.lookup(gpa)); err != nil {
+			if err := m.back(gpa, m.lookup(gpa)); err != nil {
 				return err
 			}
 			fr, b = m.piece(gpa, step)
@@ -270,7 +270,7 @@ func (m *Memory) PinInto(w *Window, gpa, n uint64) error {
 	}
 	m.pins.Add(1)
 	for !f.enter() { // again only if it is absent, or was reclaimed in between
-		if err := m.back(f); err != nil {
+		if err := m.back(gpa, f); err != nil {
 			m.pins.Add(-1)
 			return err
 		}

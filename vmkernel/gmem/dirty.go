@@ -31,13 +31,15 @@ func (m *Memory) StartDirty() error {
 	if m.closed || m.dirty.Load() != nil {
 		return ErrTracking
 	}
-	d := &dirtyMap{regions: make([][]atomic.Uint64, len(m.regions))}
-	for i := range m.regions {
-		d.regions[i] = make([]atomic.Uint64, len(m.regions[i].frames)*wordsPerFrame)
+	d := &dirtyMap{}
+	for _, r := range m.all() {
+		d.regions = append(d.regions, newWords(r))
 	}
 	m.dirty.Store(d)
 	return nil
 }
+
+func newWords(r region) []atomic.Uint64 { return make([]atomic.Uint64, len(r.frames)*wordsPerFrame) }
 
 // CollectDirty calls f for each frame with pages that were written since the last
 // call, in ascending order, and takes them as clean before f sees them: a write that
@@ -50,7 +52,8 @@ func (m *Memory) CollectDirty(f func(gpa uint64, pages *Pages) error) error {
 		return ErrTracking
 	}
 	var p Pages
-	for i, words := range d.regions {
+	all := m.all()
+	for i, words := range d.regions[:min(len(d.regions), len(all))] { // Grow makes the words first
 		for w := 0; w < len(words); w += wordsPerFrame {
 			p = Pages{}
 			any := uint64(0)
@@ -63,7 +66,7 @@ func (m *Memory) CollectDirty(f func(gpa uint64, pages *Pages) error) error {
 			if any == 0 {
 				continue
 			}
-			if err := f(m.regions[i].Start+uint64(w/wordsPerFrame)*FrameSize, &p); err != nil {
+			if err := f(all[i].Start+uint64(w/wordsPerFrame)*FrameSize, &p); err != nil {
 				for j := range p {
 					words[w+j].Or(p[j])
 				}
@@ -101,8 +104,9 @@ func (m *Memory) mark(gpa, n uint64) {
 	if last < gpa {
 		last = ^uint64(0)
 	}
-	for i := range d.regions {
-		r := &m.regions[i]
+	all := m.all()
+	for i := range min(len(d.regions), len(all)) {
+		r := &all[i]
 		if last < r.Start || gpa >= r.End() {
 			continue
 		}

@@ -3,7 +3,10 @@
 // Guest-physical memory is made of 2 MiB frames that live outside the Go heap
 // and hold no Go pointers. A frame is taken when somebody, the guest or a
 // device, first touches it; the whole size is reserved in a Budget before that,
-// so a touch never fails for want of memory that was promised to the machine.
+// so a touch never fails for want of memory that was promised to the machine. The
+// budget counts what is promised, and of that what has its frames, because the rest is
+// free as the host's allocator sees it and must not be given to anybody else: whoever
+// takes frames for something large beside machines (files) reserves them in it too.
 // Frames are zero before a guest sees them. They go back as they are: whoever takes
 // one of the host's frames gets it cleared, so clearing them here would only make the
 // end of a machine twice as long.
@@ -18,6 +21,12 @@
 //
 // Place in the data path: vcpu and devices -> gmem -> frames of pmem through
 // the direct map. The engine's nested tables map the same frames.
+//
+// Memory can grow while the machine runs (Grow): the list of regions is replaced, and
+// what was there stays where it is.
+//
+// A GiB that is wholly memory gets frames that are next to each other in the host, if
+// there are (run.go): so that one entry of a nested table can map it in the end.
 //
 // Locking: frames are published with an atomic store and never move until
 // Close. Two processors that write the same guest bytes race as they do on
@@ -44,5 +53,5 @@
 // The bits here and the rights there are joined by one rule: mark first, then let
 // the write happen.
 //
-// Not supported yet: sharing of frames, memory that is added while the machine runs.
+// Not supported yet: sharing of frames, memory that is taken away from a machine.
 package gmem

@@ -3,6 +3,7 @@ package gmem
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,16 @@ type Frames interface {
 	Alloc2M() (hpa uint64, ok bool)
 	Free2M(hpa uint64)
 	Bytes(hpa uint64, n int) []byte
+}
+
+// Runs is what a Frames can be besides: one that has aligned runs of RunSize, so that the
+// nested table can map them with one entry.
+type Runs interface {
+	// FreeRun gives the address of a run all of which is free. Nobody is kept from taking
+	// frames of it.
+	FreeRun() (hpa uint64, ok bool)
+	// Alloc2MAt gives the frame at hpa, which reads as zeros, if it is free.
+	Alloc2MAt(hpa uint64) bool
 }
 
 // Range is [Start, Start+Size) of guest-physical memory, in bytes.
@@ -59,20 +70,23 @@ type frame struct {
 type region struct {
 	Range
 	frames []frame
+	runs   []run // by RunSize, from the first that begins in the region
 }
 
 // Memory is the memory of one virtual machine.
 type Memory struct {
 	src     Frames
+	huge    Runs // nil: src is none
 	budget  *Budget
-	size    uint64
-	regions []region
+	size    atomic.Uint64
+	regions atomic.Pointer[[]region] // replaced by Grow, never changed
 	holes   []Range
 	above   uint64 // the end of the last hole
 
 	mu      sync.Mutex // allocation of frames, Close
 	closed  bool
 	present atomic.Int64
+	whole   atomic.Int64 // runs that are complete
 	pins    atomic.Int64
 	dirty   atomic.Pointer[dirtyMap] // nil: nobody tracks
 }
@@ -81,16 +95,17 @@ type Memory struct {
 // with a plain error for a malformed configuration.
 func New(c Config) (*Memory, error) {
 	m := &Memory{src: c.Frames, budget: c.Budget, holes: slices.Clone(c.Holes)}
+	m.huge, _ = c.Frames.(Runs)
 	for _, h := range m.holes {
 		m.above = max(m.above, h.End())
 	}
-	last := uint64(0)
+	last, size := uint64(0), uint64(0)
 	for _, r := range c.Regions {
 		if r.Start%FrameSize != 0 || r.Size%FrameSize != 0 || r.Size == 0 || r.End() < r.Start || r.Start < last {
 			return nil, fmt.Errorf("gmem: bad region %#x size %#x", r.Start, r.Size)
 		}
 		last = r.End()
-		m.size += r.Size
+		size += r.Size
 	}
 	for _, h := range c.Holes {
 		if h.Start%pageSize != 0 || h.Size%pageSize != 0 || h.End() < h.Start {
@@ -98,27 +113,34 @@ func New(c Config) (*Memory, error) {
 		}
 	}
 	if m.budget != nil {
-		if err := m.budget.Reserve(m.size); err != nil {
+		if err := m.budget.Reserve(size); err != nil {
 			return nil, err
 		}
 	}
+	var regions []region
 	for _, r := range c.Regions {
-		m.regions = append(m.regions, region{Range: r, frames: make([]frame, r.Size/FrameSize)})
+		regions = append(regions, m.newRegion(r))
 	}
+	m.size.Store(size)
+	m.regions.Store(&regions)
 	return m, nil
 }
 
+// all are the regions at this moment.
+func (m *Memory) all() []region { return *m.regions.Load() }
+
 // Size is the reserved memory in bytes, Resident what is backed by frames now.
-func (m *Memory) Size() uint64 { return m.size }
+func (m *Memory) Size() uint64 { return m.size.Load() }
 
 // Resident is the memory that is backed by frames, in bytes.
 func (m *Memory) Resident() uint64 { return uint64(m.present.Load()) * FrameSize }
 
 // Regions are the ranges of memory, without the holes taken out.
 func (m *Memory) Regions() []Range {
-	out := make([]Range, len(m.regions))
-	for i := range m.regions {
-		out[i] = m.regions[i].Range
+	all := m.all()
+	out := make([]Range, len(all))
+	for i := range all {
+		out[i] = all[i].Range
 	}
 	return out
 }
@@ -132,8 +154,9 @@ func (m *Memory) Contains(gpa, n uint64) bool {
 	if m.inHole(gpa, n) {
 		return false
 	}
-	for i := range m.regions {
-		r := &m.regions[i]
+	all := m.all()
+	for i := range all {
+		r := &all[i]
 		if gpa >= r.Start && gpa < r.End() {
 			if end <= r.End() {
 				return true
@@ -146,8 +169,9 @@ func (m *Memory) Contains(gpa, n uint64) bool {
 
 // lookup finds the frame of gpa; it does not look at holes.
 func (m *Memory) lookup(gpa uint64) *frame {
-	for i := range m.regions {
-		r := &m.regions[i]
+	all := m.all()
+	for i := range all {
+		r := &all[i]
 		if off := gpa - r.Start; gpa >= r.Start && off < r.Size {
 			return &r.frames[off/FrameSize]
 		}
@@ -166,8 +190,8 @@ func (m *Memory) meetsHole(gpa, n uint64) bool {
 	return false
 }
 
-// back makes the frame present.
-func (m *Memory) back(f *frame) error {
+// back makes the frame of gpa present.
+func (m *Memory) back(gpa uint64, f *frame) error {
 	if f.hpa.Load() != 0 {
 		return nil
 	}
@@ -179,14 +203,26 @@ func (m *Memory) back(f *frame) error {
 	if m.closed {
 		return ErrNotMemory
 	}
-	hpa, ok := m.src.Alloc2M()
+	hpa, ok := m.take(gpa)
 	if !ok {
 		return fmt.Errorf("gmem: a frame: %w", ErrNoMemory)
 	}
 	f.bytes = m.src.Bytes(hpa, FrameSize)
-	m.present.Add(1)
+	m.count(1)
 	f.hpa.Store(hpa)
 	return nil
+}
+
+// count notes that n frames came, or are about to go.
+func (m *Memory) count(n int64) {
+	m.present.Add(n)
+	switch {
+	case m.budget == nil:
+	case n > 0:
+		m.budget.Back(uint64(n) * FrameSize)
+	default:
+		m.budget.Unback(uint64(-n) * FrameSize)
+	}
 }
 
 // Touch makes the frame of gpa present and appends to out the pieces of it
@@ -196,7 +232,7 @@ func (m *Memory) Touch(gpa uint64, out []Mapping) ([]Mapping, error) {
 	if f == nil || m.inHole(gpa, 1) {
 		return out, ErrNotMemory
 	}
-	if err := m.back(f); err != nil {
+	if err := m.back(gpa, f); err != nil {
 		return out, err
 	}
 	base := gpa &^ (FrameSize - 1)
@@ -227,19 +263,19 @@ func (m *Memory) Touch(gpa uint64, out []Mapping) ([]Mapping, error) {
 func (m *Memory) Clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := range m.regions {
-		for j := range m.regions[i].frames {
-			if f := &m.regions[i].frames[j]; f.hpa.Load() != 0 {
+	for _, r := range m.all() {
+		for j := range r.frames {
+			if f := &r.frames[j]; f.hpa.Load() != 0 {
 				clear(f.bytes)
-				m.mark(m.regions[i].Start+uint64(j)*FrameSize, FrameSize)
+				m.mark(r.Start+uint64(j)*FrameSize, FrameSize)
 			}
 		}
 	}
 }
 
-// Close gives every frame back and releases the budget. The caller
-// has stopped the guest and its devices: with windows still pinned nothing
-// happens and the error is ErrPinned.
+// Close gives every frame back and releases the budget. The caller has stopped the guest
+// and its devices. What touches memory all the same finds none: Close waits for accesses
+// in progress, and with windows still pinned nothing happens and the error is ErrPinned.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -249,22 +285,51 @@ func (m *Memory) Close() error {
 	if n := m.pins.Load(); n != 0 {
 		return fmt.Errorf("gmem: %d: %w", n, ErrPinned)
 	}
-	m.closed = true
-	m.dirty.Store(nil)
-	for i := range m.regions {
-		for j := range m.regions[i].frames {
-			f := &m.regions[i].frames[j]
-			hpa := f.hpa.Swap(0)
-			if hpa == 0 {
-				continue
-			}
-			f.bytes = nil
-			m.src.Free2M(hpa)
+	var taken []uint64
+	m.each2M(func(f *frame) { // from here on nobody begins an access, or pins
+		if hpa := f.hpa.Swap(0); hpa != 0 {
+			taken = append(taken, hpa)
 		}
+	})
+	pinned := int32(0)
+	m.each2M(func(f *frame) {
+		for f.users.Load() != 0 {
+			runtime.Gosched()
+		}
+		pinned += f.pins.Load()
+	})
+	next := 0
+	if pinned != 0 { // one came in between
+		m.each2M(func(f *frame) {
+			if f.bytes != nil {
+				f.hpa.Store(taken[next])
+				next++
+			}
+		})
+		return fmt.Errorf("gmem: %d: %w", pinned, ErrPinned)
 	}
-	m.present.Store(0)
+	m.closed = true
+	m.whole.Store(0)
+	m.dirty.Store(nil)
+	m.each2M(func(f *frame) {
+		if f.bytes != nil {
+			f.bytes = nil
+			m.count(-1)
+			m.src.Free2M(taken[next])
+			next++
+		}
+	})
 	if m.budget != nil {
-		m.budget.Release(m.size)
+		m.budget.Release(m.size.Load())
 	}
 	return nil
+}
+
+// each2M calls f for every frame, in ascending order.
+func (m *Memory) each2M(f func(*frame)) {
+	for _, r := range m.all() {
+		for j := range r.frames {
+			f(&r.frames[j])
+		}
+	}
 }

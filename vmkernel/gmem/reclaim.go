@@ -31,8 +31,9 @@ func (m *Memory) Reclaim(gpa uint64, unmap func() error) (taken bool) {
 	}
 	clear(f.bytes)
 	f.bytes = nil
+	m.count(-1)
+	m.leaves(gpa, hpa)
 	m.src.Free2M(hpa)
-	m.present.Add(-1)
 	m.MarkDirty(gpa, FrameSize)
 	return true
 }

@@ -5,8 +5,7 @@ package gmem
 // itself: f only reads them and keeps nothing. The caller has paused the guest, or
 // tracks what is written meanwhile. An error of f ends the walk.
 func (m *Memory) Frames(f func(gpa uint64, b []byte, pages *Pages) error) error {
-	for i := range m.regions {
-		r := &m.regions[i]
+	for _, r := range m.all() {
 		for j := range r.frames {
 			if r.frames[j].hpa.Load() == 0 {
 				continue

@@ -15,6 +15,10 @@ const (
 	MaxDeviceName = 20       // bytes; a virtio disk's serial number has room for as many
 	MaxDiskMiB    = 16 << 20 // 16 TiB
 	MaxVLAN       = 4094
+	// MaxConsoles is what virtio consoles are tested for, MaxConsoleName what a
+	// message with a port's name has room for, in bytes.
+	MaxConsoles    = 16
+	MaxConsoleName = 64
 )
 
 // CPULevels are the values of Config.CPULevel, beside "", which is "host". What they
@@ -32,6 +36,15 @@ func (c *Config) CheckDevices() error {
 			return &ConfigError{"uuid", err}
 		}
 	}
+	if err := c.CPU.Check(); err != nil {
+		return err
+	}
+	if err := c.checkMemory(); err != nil {
+		return err
+	}
+	if err := c.checkAPICIDs(); err != nil {
+		return err
+	}
 	if c.CPULevel != "" && !slices.Contains(CPULevels, c.CPULevel) {
 		return &ConfigError{"cpuLevel", fmt.Errorf("unknown level %q, known are %s", c.CPULevel, strings.Join(CPULevels, ", "))}
 	}
@@ -46,6 +59,9 @@ func (c *Config) CheckDevices() error {
 	}
 	if n := len(c.NICs); n > MaxNICs {
 		return &ConfigError{"nics", fmt.Errorf("%w: %d network adapters, a machine can have %d", ErrTooMany, n, MaxNICs)}
+	}
+	if err := c.checkConsoles(); err != nil {
+		return err
 	}
 	names := map[string]bool{}
 	name := func(n string) error {
@@ -101,6 +117,37 @@ func checkDeviceName(n string) error {
 	for i, c := range []byte(n) {
 		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || i > 0 && c == '-') {
 			return fmt.Errorf("the character %q is not allowed in a device's name at position %d", c, i+1)
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkConsoles() error {
+	if n := len(c.Consoles); n > MaxConsoles {
+		return &ConfigError{"consoles", fmt.Errorf("%w: %d console ports, a machine can have %d", ErrTooMany, n, MaxConsoles)}
+	}
+	for i, p := range c.Consoles {
+		err := checkConsoleName(p.Name)
+		if err == nil && slices.ContainsFunc(c.Consoles[:i], func(o ConsoleConfig) bool { return o.Name == p.Name }) {
+			err = fmt.Errorf("a console port with the name %q %w", p.Name, ErrExists)
+		}
+		if err != nil {
+			return &ConfigError{fmt.Sprintf("consoles[%d].name", i), err}
+		}
+	}
+	return nil
+}
+
+// checkConsoleName: no name looks like a serial port's number, nor, in a guest's /dev,
+// like a path.
+func checkConsoleName(n string) error {
+	if n == "" || len(n) > MaxConsoleName {
+		return fmt.Errorf("1 to %d characters are needed", MaxConsoleName)
+	}
+	for i, c := range []byte(n) {
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || i > 0 && (c >= '0' && c <= '9' || strings.IndexByte("._-", c) >= 0)
+		if !ok {
+			return fmt.Errorf("the character %q is not allowed in a console port's name at position %d", c, i+1)
 		}
 	}
 	return nil

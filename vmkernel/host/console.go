@@ -11,11 +11,12 @@ const (
 	ConsoleLogSize    = 256 << 10
 	ConsoleInputSize  = 4 << 10
 	MaxConsoleReaders = 32
-	SerialLogSize     = 16 << 10 // of the serial ports after the first
+	SerialLogSize     = 16 << 10 // of the serial ports after the first, and of console ports
 	NumSerial         = 4        // serial ports of a machine
 )
 
-// Console is a virtual machine's serial console: a ring of what the guest wrote,
+// Console is what stands behind a virtual machine's serial console, another of its
+// serial ports or a console port: a ring of what the guest wrote,
 // any number up to MaxConsoleReaders of readers with a cursor each, and a bounded
 // queue of input. A slow reader loses the oldest bytes, is told how many, and
 // never slows the guest. The device calls Write, Receive and OnInput; management
@@ -35,8 +36,8 @@ type Console struct {
 // NewConsole returns an empty console with a ring of ConsoleLogSize bytes.
 func NewConsole() *Console { return newConsole(ConsoleLogSize) }
 
-// NewSerial is NewConsole for a serial port after the first, with a ring of
-// SerialLogSize bytes.
+// NewSerial is NewConsole for a serial port after the first or a console port, with a
+// ring of SerialLogSize bytes.
 func NewSerial() *Console { return newConsole(SerialLogSize) }
 
 func newConsole(size int) *Console {

@@ -37,6 +37,16 @@ type NICConfig struct {
 	Forwards []Forward
 }
 
+// ConsoleConfig is a port of a machine's virtio console device.
+type ConsoleConfig struct {
+	// Name is unique among the ports: 1 to MaxConsoleName letters, digits, '.', '_' and
+	// '-', the first a letter. The guest is told: Linux has /dev/virtio-ports/NAME.
+	Name string
+	// Terminal makes it a terminal, which Linux has as /dev/hvc0, hvc1 and so on in
+	// the order of the ports; otherwise it carries bytes for programs.
+	Terminal bool `json:",omitempty"`
+}
+
 // Disk is what stands behind a virtual disk. A machine closes the disks that it
 // was given; Close of an image's disk ends the machine's use of the image.
 type Disk interface {

@@ -20,6 +20,9 @@ var (
 	ErrBusy = errors.New("another action is under way")
 	// ErrNoMemory: the host has not enough free memory.
 	ErrNoMemory = errors.New("not enough free memory")
+	// ErrNoCPU: the processors' time that was asked for is promised to others; the text
+	// says to whom.
+	ErrNoCPU = errors.New("not enough CPU time that is not reserved")
 	// ErrNoEngine: this host cannot run virtual machines; Info.CannotRun says why.
 	ErrNoEngine = errors.New("this host cannot run virtual machines")
 	// ErrBadImage: the content of a boot image is not what it has to be.

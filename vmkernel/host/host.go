@@ -20,6 +20,8 @@ type Host interface {
 	VMs() VMs
 	// Networks are what adapters of machines can be on.
 	Networks() Networks
+	// Pools are the resource pools that machines can be in.
+	Pools() Pools
 	// Memory gives management memory outside of the Go heap.
 	Memory() Memory
 	// Events is the host's event log; management appends to it too.

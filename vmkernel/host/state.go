@@ -18,7 +18,7 @@ var (
 // devices it has where. A state is restored onto the board that it was saved on.
 const (
 	HardwareOldest = 1
-	HardwareNewest = 1
+	HardwareNewest = 2
 )
 
 // AfterSave is what becomes of a machine once its state is written.

@@ -52,6 +52,12 @@ type Config struct {
 	// can come. It is fixed for the machine's life.
 	MaxCPUs   int `json:",omitempty"`
 	MemoryMiB int
+	// MaxMemoryMiB is how much AddMemory can make of MemoryMiB while the machine runs; 0:
+	// none can come. It is fixed for the machine's life.
+	MaxMemoryMiB int `json:",omitempty"`
+	// NUMANodes divides CPUs and memory evenly among so many nodes, 1 to MaxNUMANodes; 0
+	// is one. Memory that comes is in the last.
+	NUMANodes int          `json:",omitempty"`
 	CPU       CPUSpec      // its part of the host's processors
 	Disks     []DiskConfig // in the order of their places on the bus
 	NICs      []NICConfig
@@ -63,6 +69,9 @@ type Config struct {
 	// VsockCID gives the machine a virtio socket device with this address, 3 to
 	// MaxVsockCID; 0: none. Machines may have the same: no guest reaches another.
 	VsockCID uint32
+	// Consoles are the ports of a virtio console device, for the machine's life; none:
+	// it has no such device.
+	Consoles []ConsoleConfig `json:",omitempty"`
 	// Hardware is the version of the board, for the machine's life: HardwareOldest to
 	// HardwareNewest. 0 is the newest for a machine that is created, and 1 in a saved
 	// state, where it is older than the field.
@@ -70,6 +79,13 @@ type Config struct {
 	// TestDevice gives the machine the device of package vdev/testdev, for test suites
 	// only.
 	TestDevice bool
+	// XAPICOnly takes x2APIC mode away from the processors, for guests that do not
+	// get along with it.
+	XAPICOnly bool `json:",omitempty"`
+	// APICIDStep spreads the APIC IDs: that of CPU n is n*APICIDStep. A power of two, for
+	// the machine's life; 0 is 1. No ID may be over MaxAPICID, or MaxXAPICID with
+	// XAPICOnly, of CPUs that can come either.
+	APICIDStep int `json:",omitempty"`
 }
 
 // MinVsockCID and MaxVsockCID are the least and the greatest address of a guest
@@ -81,7 +97,7 @@ const (
 
 // Clone is a copy that shares nothing with c.
 func (c Config) Clone() Config {
-	c.Disks, c.NICs = slices.Clone(c.Disks), slices.Clone(c.NICs)
+	c.Disks, c.NICs, c.Consoles = slices.Clone(c.Disks), slices.Clone(c.NICs), slices.Clone(c.Consoles)
 	for i := range c.NICs {
 		c.NICs[i].Forwards = slices.Clone(c.NICs[i].Forwards)
 	}
@@ -180,6 +196,9 @@ type VM interface {
 	// is Console. What a guest writes to the others is kept in a smaller ring. nil
 	// for other numbers.
 	Serial(n int) *Console
+	// Port is what stands behind the port of Config.Consoles with this name, as Serial
+	// is behind a serial port; nil when there is none.
+	Port(name string) *Console
 
 	// Start loads the images and runs the guest from off or crashed. It returns
 	// when the guest runs. The machine owns the images from the call on, whatever
@@ -200,6 +219,16 @@ type VM interface {
 	// is told and decides when it uses them. They stay. Errors: StateError, ErrBusy,
 	// ConfigError with ErrTooMany.
 	AddCPUs(ctx context.Context, n int) error
+	// SetCPU changes what the machine is entitled to of the host's processors, and its
+	// pool: of one that runs or is paused at once. Errors: StateError, ErrBusy,
+	// ConfigError, ErrNoCPU, ErrUnsupported where the host shares nothing out; then it
+	// has what it had.
+	SetCPU(ctx context.Context, s CPUSpec) error
+	// AddMemory adds mib MiB of memory, a multiple of MemoryStepMiB, up to
+	// Config.MaxMemoryMiB in all: to the configuration of a machine that is off, and to
+	// one that runs or is paused at once; its guest is told and decides when it uses it.
+	// It stays. Errors: StateError, ErrBusy, ErrNoMemory, ConfigError with ErrTooMany.
+	AddMemory(ctx context.Context, mib int) error
 	// SetMemoryTarget asks the guest of a machine that runs or is paused to live with
 	// so many bytes of its memory, and to give the rest back to the host; a number as
 	// large as its memory lets it take all again. The guest takes its time, or does
@@ -232,6 +261,9 @@ type Status struct {
 	Exits   []ExitCount   // only kinds that happened, in the exit table's order
 	// MemoryUsed is guest memory backed by host frames now, in bytes.
 	MemoryUsed uint64
+	// MemoryHuge is what of it has its frames next to each other in the host, a GiB at a
+	// time, so that one entry of the nested table maps it where the processor has such.
+	MemoryHuge uint64
 	// MemoryTarget is what the guest was asked to live with, MemoryBalloon what it
 	// does without now, and MemoryReclaimed what came back to the host from it since
 	// the start, by the balloon or as free pages that it reported, in bytes. All are

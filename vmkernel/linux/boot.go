@@ -40,6 +40,7 @@ type bootHeader struct {
 	ReadOnlyStart, ReadOnlyEnd uint64
 	DataStart, DataEnd         uint64
 	BSSEnd                     uint64
+	Sum                        uint64
 	Entry                      uint64
 }
 

@@ -50,6 +50,8 @@ func initClock() {
 	wallBase = rtcSeconds() * 1e9
 	sliceTicks = nsToTicks(4e6)
 	minSlice = nsToTicks(1e5)
+	graceTicks = nsToTicks(1e6)
+	quickTicks = nsToTicks(1e5)
 	lineTicks = nsToTicks(1e6)
 }
 

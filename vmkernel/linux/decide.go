@@ -6,28 +6,24 @@ import "basalt/arch/x86/apic"
 func (c *cpuState) decide(t *thread) *thread {
 	s, p := &sched, policy
 	now := c.now()
-	if c.halted != 0 {
-		if c.wakes() {
-			t := threadAt(c.halted)
-			s.woken = queue{}
-			p.Slept(t.tid, now, now-c.haltAt)
-			c.halted, c.gone, c.resched, c.bounded = 0, 0, 0, 0
-			return t
-		}
-		if s.woken.head == 0 && c.look == 0 && s.waiting == 0 && !s.has(c) {
-			c.gone, c.resched, c.bounded = 0, 0, 0
-			return threadAt(c.idle)
-		}
-		c.settle(now)
-	}
-	s.admitWoken(now)
 	stays := c.gone == 0 && t.self != c.idle
 	yields := c.resched == yielding
 	c.gone, c.resched = 0, 0
-	s.passKicks(c)
-
+	if n := c.lend(t, now, stays, yields); n != nil {
+		return n
+	}
+	c.close(t, now, stays)
+	s.admitWoken(now)
 	agent := AgentName(int(c.id))
 	guest := stays && t.inGuest()
+	if guest && c.agent == 0 && s.has(c) {
+		c.agent = 1
+		p.Wake(agent, now)
+		// If it does not come first, it may soon: what runs here began a moment ago.
+		c.sliceEnd = min(c.sliceEnd, now+graceTicks)
+	}
+	s.passKicks(c)
+
 	waited := s.queued > 0 || s.waiting > 0
 	over := c.look != 0 || now >= c.sliceEnd && (waited || c.bounded != 0) || guest && yields && waited
 	if !over && c.who == t.tid && t.word != 0 && stays && (guest || !yields) {
@@ -60,12 +56,13 @@ func (c *cpuState) decide(t *thread) *thread {
 		s.waiting++
 		if c.who == t.tid {
 			p.Ran(t.tid, now)
-			c.who = 0
+			c.granted(0)
 		} else {
+			s.release(t, now)
 			p.Wake(t.tid, now)
 		}
 	case stays:
-		c.off(t)
+		c.off(t, now)
 		s.enqueue(t)
 	}
 	n := c.ask(now)
@@ -89,6 +86,8 @@ func (s *scheduler) wakeIdle(t, n *thread) {
 }
 
 // interrupt makes a processor look at what it runs.
+//
+//go:nosplit
 func (c *cpuState) interrupt() {
 	if c.kicked++; c.online != 0 {
 		apic.Send(c.apicID, vectorKick)
@@ -115,7 +114,9 @@ func (c *cpuState) ask(now uint64) *thread {
 	if slice != 0 && slice < minSlice {
 		slice = minSlice
 	}
-	c.who, c.sliceEnd, c.bounded, c.limited = who, now+slice, 0, 0
+	c.granted(who)
+	c.use, c.useAt = who, now
+	c.sliceEnd, c.bounded, c.limited = now+slice, 0, 0
 	if bounded {
 		c.limited = 1
 	}
@@ -127,6 +128,9 @@ func (c *cpuState) ask(now uint64) *thread {
 	case who <= MaxThreads:
 		n = threadAt(s.threads[who-1])
 		s.waiting--
+		if n.free = s.epoch + 1; bounded {
+			n.free = 0
+		}
 	}
 	if n == nil || n.self != c.idle && n.state != stateRunnable {
 		die("scheduler: the policy names a thread that does not wait", nil)
@@ -150,17 +154,25 @@ func (c *cpuState) bound(waited bool) {
 		o := cpuAt(s.cpus[n])
 		switch {
 		case o == c:
-		case o.halted != 0: // it is free
-			o.look = 1
-			o.interrupt()
+		case o.rests():
+			// It is free for whom the policy picks; what is queued had an idle processor
+			// told when it began to wait.
+			if s.waiting > 0 {
+				o.look = 1
+				o.interrupt()
+			}
 		case o.bounded == 0 && s.idleSet>>n&1 == 0:
 			o.interrupt()
 		}
 	}
 }
 
-// passKicks interrupts the processors that the policy wants to be asked about.
+// passKicks interrupts the processors that the policy wants to be asked about, once
+// there is one.
 func (s *scheduler) passKicks(c *cpuState) {
+	if policy == nil {
+		return
+	}
 	k := policy.Kicks()
 	for n := uint32(0); k != 0 && n < s.ncpu; n++ {
 		if k>>n&1 == 0 {

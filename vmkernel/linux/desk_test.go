@@ -44,7 +44,12 @@ func newDesk(t *testing.T, cpus, threads int) *desk {
 			d.cpus = append(d.cpus, c)
 			sched.cpus[i] = c.self
 			sched.idleSet |= 1 << i
-			d.know(s.Agent(), 1<<i, AgentName(i))
+			// As package cpusched/ring0 does it.
+			agent, err := s.AddVM(s.Root(), "agent", cpusched.Spec{Shares: 4000, Reservation: int64(max(250/cpus, 100))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.know(agent, 1<<i, AgentName(i))
 		}
 	}
 	d.pool = d.pool[cpus:]
@@ -58,6 +63,7 @@ func newDesk(t *testing.T, cpus, threads int) *desk {
 		},
 		Ran:   func(who uint32, now uint64) { note("ran"); s.Ran(d.ids[who], int64(now), 1<<62) },
 		Slept: func(who uint32, now, n uint64) { note("slept"); s.Slept(d.ids[who], int64(now), int64(n)) },
+		Lent:  func(who uint32, now, n uint64) { note("lent"); s.Lent(d.ids[who], int64(now), int64(n)) },
 		Block: func(who uint32, now uint64) { note("block"); s.Block(d.ids[who], int64(now)) },
 		Wake:  func(who uint32, now uint64) { note("wake"); s.Wake(d.ids[who], int64(now)) },
 		Kicks: s.Kicks,
@@ -81,11 +87,22 @@ func (d *desk) know(group cpusched.ID, affinity uint64, name uint32) {
 // vcpu makes thread i the virtual CPU of a machine, which waits.
 func (d *desk) vcpu(i int, p cpusched.Spec) *thread {
 	d.t.Helper()
-	t := d.pool[i]
+	return d.member(i, d.machine(p))
+}
+
+func (d *desk) machine(p cpusched.Spec) cpusched.ID {
+	d.t.Helper()
 	vm, err := d.s.AddVM(d.s.Root(), "vm", p)
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	return vm
+}
+
+// member makes thread i a virtual CPU of vm, which waits.
+func (d *desk) member(i int, vm cpusched.ID) *thread {
+	d.t.Helper()
+	t := d.pool[i]
 	d.know(vm, 0, t.tid)
 	t.state = stateBlocked
 	t.word = uintptr(unsafe.Pointer(&t.sigxs)) // free here
@@ -113,6 +130,9 @@ func (d *desk) look(c *cpuState) *thread {
 	} else {
 		sched.idleSet &^= 1 << c.id
 	}
+	if t.self != c.cur {
+		t.started = c.now()
+	}
 	c.cur, t.cpu = t.self, c.id
 	return t
 }
@@ -122,6 +142,7 @@ func (d *desk) hurry(t *thread, on bool) {
 	if sched.hurry(t, on, d.cpus[0].now()) {
 		d.wake(t)
 	}
+	sched.passKicks(d.cpus[0])
 }
 
 // over lets time pass until c's slice has ended, whatever it was.

@@ -71,6 +71,8 @@ type threadHeader struct {
 	clearTID uintptr
 	word     uintptr // of its run loop: it is a virtual CPU. See Govern
 	hurry    uint32  // the policy does not rule over it all the same
+	held     uint32  // processor plus one on which the policy believes it to run
+	free     uint64  // epoch plus one in which no limit held it
 }
 
 const threadFrames = 2 // of 4 KiB
@@ -119,14 +121,18 @@ type cpuState struct {
 	tscLow    int64
 	tscHigh   int64
 	tscState  uint32
-	who       uint32  // what the policy believes to run here; 0: nobody
-	look      uint32  // the policy wants to be asked
-	bounded   uint32  // the end of the slice matters
-	limited   uint32  // and does so whoever waits
-	agent     uint32  // the policy believes that the agent wants to run here
-	halted    uintptr // virtual CPU that rests here
-	haltAt    uint64
-	kicked    uint64 // interrupts sent because of the policy
+	who       uint32 // what the policy believes to run here; 0: nobody
+	look      uint32 // the policy wants to be asked
+	bounded   uint32 // the end of the slice matters
+	limited   uint32 // and does so whoever waits
+	agent     uint32 // the policy believes that the agent wants to run here
+	use       uint32 // whose time it is in fact, see lend; 0: nobody's
+	loans     uint32 // lent is not empty
+	useAt     uint64 // since when
+	graceEnd  uint64 // when the policy has to hear of those that woke; 0: nobody did
+	unused    uint64 // ticks of the grant that nobody had
+	lent      [maxLoans]loan
+	kicked    uint64 // interrupts sent to have it look
 }
 
 const (

@@ -51,6 +51,7 @@ func (c *cpuState) hurry(name uint64, on bool) int64 {
 	if t := threadAt(s.threads[name-1]); t.word != 0 && s.hurry(t, on, c.now()) {
 		s.ready(t)
 	}
+	s.passKicks(c)
 	c.resched = max(c.resched, 1)
 	s.lock.Unlock()
 	return 0
@@ -62,11 +63,8 @@ func (s *scheduler) hurry(t *thread, on bool, now uint64) (moved bool) {
 	switch waits := t.state == stateRunnable && t.inGuest(); {
 	case on == (t.hurry != 0):
 	case on:
-		// Its next processor may be another, and asks nobody about it.
-		for n := uint32(0); n < s.ncpu; n++ {
-			if o := cpuAt(s.cpus[n]); o.halted == t.self {
-				o.settle(now)
-			}
+		if t.state != stateRunning || t.held != t.cpu+1 {
+			s.release(t, now) // its next processor may be another, and asks nobody about it
 		}
 		t.hurry = 1
 		if waits && !s.woken.remove(t) {
@@ -94,43 +92,26 @@ func (c *cpuState) enterGuest(t *thread) {
 	c.resched = 1
 }
 
-// off ends the running thread's time as a virtual CPU, if it runs as one. It is
-// called in the same stretch of the lock in which the thread may be woken again, or
-// the policy would hear of that first. The lock is held.
-func (c *cpuState) off(t *thread) {
-	if t.word != 0 && c.who == t.tid {
-		policy.Block(t.tid, c.now())
-		c.who = 0
-		if *t.guest() == InGo {
-			*t.guest() = MustEnter
-		}
-	}
-}
-
-// rest is off for a virtual CPU that halts where nobody else wants to run: the policy
-// goes on believing that it runs, and if it is the next to run here nobody has to be
-// asked. settle tells the policy what was. The lock is held.
-func (c *cpuState) rest(t *thread) {
-	s := &sched
-	if t.inGuest() && c.who == t.tid && c.limited == 0 && c.look == 0 && s.queued == 0 && s.waiting == 0 && s.woken.head == 0 {
-		c.halted, c.haltAt = t.self, c.now()
+// off ends what the policy believes of the running thread, if it is a virtual CPU.
+// The lock is held.
+func (c *cpuState) off(t *thread, now uint64) {
+	if t.word == 0 {
 		return
 	}
-	c.off(t)
+	if *t.guest() == InGo && (c.who == t.tid || c.use == t.tid) {
+		*t.guest() = MustEnter
+	}
+	sched.release(t, now)
+	sched.passKicks(c)
 }
 
-// settle ends what rest began on o.
-func (o *cpuState) settle(now uint64) {
-	who := threadAt(o.halted).tid
-	policy.Slept(who, now, now-o.haltAt)
-	policy.Block(who, now)
-	o.halted, o.who = 0, 0
-}
-
-// wakes says that the virtual CPU that rests on c is all that wants to run.
-func (c *cpuState) wakes() bool {
-	s := &sched
-	return s.woken.head == c.halted && s.woken.tail == c.halted && c.look == 0 && s.queued == 0 && s.waiting == 0
+// rest is for a virtual CPU that waits for something. The policy goes on believing
+// that it runs; if it is the next to run here nobody has to be asked, and if not, lend
+// or close settle what was. The lock is held.
+func (c *cpuState) rest(t *thread) {
+	if t.word != 0 && *t.guest() == InGo {
+		*t.guest() = MustEnter
+	}
 }
 
 // admitWoken tells the policy of the virtual CPUs that woke since somebody decided.
@@ -138,9 +119,7 @@ func (s *scheduler) admitWoken(now uint64) {
 	for s.woken.head != 0 {
 		t := threadAt(s.woken.head)
 		s.woken.remove(t)
-		if o := cpuAt(s.cpus[t.cpu]); o.halted == t.self {
-			o.settle(now)
-		}
+		s.release(t, now)
 		s.waiting++
 		policy.Wake(t.tid, now)
 	}

@@ -21,6 +21,9 @@ type Policy struct {
 	// Slept says that who, which runs, did nothing for the last d ticks; they do not
 	// count as its time.
 	Slept func(who uint32, now, d uint64)
+	// Lent says that who, which does not run as far as the policy knows, had a processor
+	// for d ticks since the policy last heard of it.
+	Lent func(who uint32, now, d uint64)
 	// Block ends the wish of who to run, Wake begins it.
 	Block, Wake func(who uint32, now uint64)
 	// Kicks gives the processors that have to be asked about, and forgets them.
@@ -86,11 +89,11 @@ func (c *cpuState) govern(t *thread, word uintptr) {
 	sched.lock.Lock()
 	if word != 0 && policy != nil {
 		t.word = word
-		t.hurry = 0
+		t.hurry, t.free = 0, 0
 		*t.guest() = MustEnter
 		sched.governed = 1
 	} else {
-		c.off(t)
+		c.off(t, c.now())
 		t.word = 0
 	}
 	c.resched = 1
@@ -103,15 +106,18 @@ func (c *cpuState) locked() int64 {
 		return -errInval
 	}
 	sched.lock.Lock()
-	now := c.now()
+	sched.tellAll(c.now())
+	oneCall()
+	// A limit may be new, also for who has a processor on a loan: that ends.
+	sched.epoch++
 	for n := uint32(0); n < sched.ncpu; n++ {
-		if o := cpuAt(sched.cpus[n]); o.halted != 0 {
-			o.settle(now)
+		if o := cpuAt(sched.cpus[n]); o != c && o.use != o.who && o.use != 0 && o.use <= MaxThreads {
+			o.interrupt()
 		}
 	}
-	oneCall()
+	sched.passKicks(c)
 	sched.lock.Unlock()
-	c.resched = 1 // somebody may have to be kicked
+	c.resched = 1 // it may be this processor that has to ask
 	return 0
 }
 

@@ -25,6 +25,15 @@ func atRandom(t *testing.T, r *rand.Rand) {
 		a.state = stateBlocked
 	}
 	ran := map[uint32]int{}
+	// had is what each name had by a second account, since is when what runs began.
+	had, since := map[uint32]int64{}, make([]uint64, len(d.cpus))
+	count := func(c *cpuState) {
+		now := c.now()
+		if since[c.id] != 0 {
+			had[c.use] += int64(now - since[c.id])
+		}
+		since[c.id] = now
+	}
 	step := func() {
 		c := d.cpus[r.IntN(len(d.cpus))]
 		cur := threadAt(c.cur)
@@ -62,12 +71,27 @@ func atRandom(t *testing.T, r *rand.Rand) {
 		if c.resched == 0 {
 			c.resched = 1
 		}
+		count(c)
 		d.look(c)
 		d.check()
+		if want := c.account(threadAt(c.cur)); c.use != want {
+			t.Fatalf("processor %d runs thread %d of %d on the account of %d", c.id, threadAt(c.cur).tid, want, c.use)
+		}
 		ran[threadAt(c.cur).tid]++
 	}
 	for range 3000 {
 		step()
+	}
+	for _, c := range d.cpus {
+		count(c)
+		c.tell(c.now())
+	}
+	delete(had, 0)
+	for name, want := range had {
+		times, _ := d.s.Times(d.ids[name], int64(d.cpus[0].now()))
+		if off := times.Run - want; off > 40*testMS || off < -40*testMS {
+			t.Errorf("%d had %d ms, the policy counts %d", name, want/testMS, times.Run/testMS)
+		}
 	}
 	// Everybody wants to run: in a while everybody does, wherever a look is due.
 	for _, th := range d.pool {
@@ -111,8 +135,8 @@ func (d *desk) check() {
 		if _, state := d.s.Times(d.ids[AgentName(int(c.id))], 0); (state != cpusched.Waiting) != (c.agent != 0) {
 			d.t.Fatalf("processor %d: the agent is %v, noted %d", c.id, state, c.agent)
 		}
-		if c.cur != c.idle && c.who == 0 || c.cur == c.idle && (c.who != 0) != (c.halted != 0) {
-			d.t.Fatalf("processor %d runs thread %d as %d", c.id, threadAt(c.cur).tid, c.who)
+		if c.cur != c.idle && c.who == 0 && c.look == 0 {
+			d.t.Fatalf("nobody has processor %d, and thread %d runs there", c.id, threadAt(c.cur).tid)
 		}
 		if c.who != 0 {
 			if _, state := d.s.Times(d.ids[c.who], 0); state != cpusched.Running {

@@ -28,8 +28,9 @@ func TestAlone(t *testing.T) {
 	d.over(c)
 	d.wake(v)
 	c.resched = 1
-	d.runs(c, v, "slept") // nobody has to be asked
-	if times, _ := d.s.Times(d.ids[v.tid], int64(c.now())); times.Wait < 6*testMS || times.Run > 7*testMS {
+	d.runs(c, v) // nobody has to be asked
+	c.tell(c.now())
+	if times, _ := d.s.Times(d.ids[v.tid], int64(c.now())); times.Wait < 6*testMS || times.Run > 11*testMS {
 		t.Errorf("%+v", times)
 	}
 }
@@ -189,7 +190,7 @@ func TestHurry(t *testing.T) {
 	}
 	*v.guest() = InGo
 	b.block(v, waitFutex)
-	d.runs(b, threadAt(b.idle), "block", "pick")
+	d.runs(b, threadAt(b.idle))
 	d.hurry(v, false)
 	d.wake(v)
 	b.resched = 1
@@ -207,22 +208,168 @@ func TestHurry(t *testing.T) {
 	}
 	d.look(b)
 	a.block(w, waitFutex)
-	if d.look(a); a.halted != w.self {
+	if d.look(a); !a.rests() || a.who != w.tid {
 		t.Fatal("it does not rest")
 	}
 	d.hurry(w, true)
 	d.wake(w)
 	b.resched = 1
 	d.look(b)
-	if b.cur != w.self || a.halted != 0 || a.who != 0 {
-		t.Fatalf("thread %d runs, %#x rests", threadAt(b.cur).tid, a.halted)
+	if b.cur != w.self || a.who != 0 {
+		t.Fatalf("thread %d runs, %d rests", threadAt(b.cur).tid, a.who)
 	}
 	d.hurry(w, false) // before it saw anything
 	if b.kicked == 0 {
 		t.Error("its guest runs on the agent's account")
 	}
 	b.resched = 1
-	if d.look(b); b.cur != w.self || b.who != w.tid {
-		t.Errorf("thread %d runs as %d", threadAt(b.cur).tid, b.who)
+	if d.look(b); b.cur != w.self || b.use != w.tid {
+		t.Errorf("thread %d runs as %d", threadAt(b.cur).tid, b.use)
+	}
+}
+
+// What halts for the agent, or for a sibling, and what that wakes, costs no decision,
+// and each has the time that it had.
+func TestLent(t *testing.T) {
+	d := newDesk(t, 1, 3)
+	c, v, w, agent := d.cpus[0], d.vcpu(0, cpusched.Spec{}), d.vcpu(1, cpusched.Spec{}), d.pool[2]
+	pass := func() { c.tscOffset -= testMS / 10 }
+	for _, th := range []*thread{w, v} { // both have had a decision
+		d.wake(th)
+		c.resched = 1
+		d.look(c)
+		c.block(th, waitFutex)
+		d.look(c)
+	}
+	c.look = 1
+	c.resched = 1
+	d.look(c)
+	d.wake(v)
+	c.resched = 1
+	d.runs(c, v, "wake", "pick")
+
+	before := map[*thread]cpusched.Times{}
+	for _, th := range []*thread{v, w} {
+		before[th], _ = d.s.Times(d.ids[th.tid], int64(c.now()))
+	}
+	calls := 0
+	for range 10 { // a request to the agent, and an interrupt to the sibling
+		for _, next := range []*thread{agent, w, v} {
+			pass()
+			last := threadAt(c.cur)
+			d.wake(next)
+			c.resched = 1
+			d.runs(c, last)
+			c.block(last, waitFutex)
+			if d.look(c) != next {
+				t.Fatalf("thread %d runs, want %d: %v", threadAt(c.cur).tid, next.tid, d.calls)
+			}
+			calls += len(d.calls)
+		}
+	}
+	if calls > 30 {
+		t.Errorf("%d calls of the policy for 30 changes in 3 ms: %v", calls, d.calls)
+	}
+	c.tell(c.now())
+	for _, th := range []*thread{v, w} {
+		now, _ := d.s.Times(d.ids[th.tid], int64(c.now()))
+		if got := now.Run - before[th].Run; got < testMS*3/4 || got > testMS*3/2 {
+			t.Errorf("thread %d had %d thousandths of a millisecond, not 1000", th.tid, got*1000/testMS)
+		}
+	}
+}
+
+// TestExclusivelyBeforeThePolicy: whoever makes a policy needs Exclusively for its
+// tables, before it is plugged in.
+func TestExclusivelyBeforeThePolicy(t *testing.T) {
+	d := newDesk(t, 2, 1)
+	kept := policy
+	policy = nil
+	t.Cleanup(func() { policy, oneCall = kept, nil })
+	called := 0
+	oneCall = func() { called++ }
+	if e := d.cpus[0].locked(); e != 0 || called != 1 {
+		t.Errorf("error %d, called %d times", -e, called)
+	}
+}
+
+// A limit that is set while a virtual CPU runs on a loan, on another processor and for
+// as long as it likes since nobody waits, ends that.
+func TestLimitEndsLoan(t *testing.T) {
+	d := newDesk(t, 2, 2)
+	a, b := d.cpus[0], d.cpus[1]
+	vm := d.machine(cpusched.Spec{})
+	v, w := d.vcpu(0, cpusched.Spec{}), d.member(1, vm)
+	v.aff, w.aff = 1<<1, 1<<1
+	if err := d.s.SetAffinity(d.ids[v.tid], 0, 1<<1); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.s.SetAffinity(d.ids[w.tid], 0, 1<<1); err != nil {
+		t.Fatal(err)
+	}
+	for _, th := range []*thread{w, v} {
+		d.wake(th)
+		b.look, b.resched = 1, 1
+		d.look(b)
+		b.block(th, waitFutex)
+		d.look(b)
+	}
+	d.wake(w)
+	b.resched = 1
+	if d.look(b); b.cur != w.self || b.who != v.tid || b.use != w.tid {
+		t.Fatalf("thread %d runs as %d, in the grant of %d", threadAt(b.cur).tid, b.use, b.who)
+	}
+	d.over(b)
+	kicked := b.kicked
+	oneCall = func() {
+		if err := d.s.Set(vm, int64(a.now()), cpusched.Spec{Limit: 100}); err != nil {
+			t.Error(err)
+		}
+	}
+	if e := a.locked(); e != 0 || b.kicked == kicked {
+		t.Fatalf("error %d, and its processor is not told", -e)
+	}
+	b.resched = 1
+	if d.look(b); b.limited == 0 || b.wanted() == ^uint64(0) {
+		t.Errorf("%d runs there, limited %d", b.who, b.limited)
+	}
+}
+
+// Who waits for one processor does not have all those interrupted that rest.
+func TestRestsUndisturbed(t *testing.T) {
+	d := newDesk(t, 4, 6)
+	for i, c := range d.cpus[1:] {
+		v := d.vcpu(i, cpusched.Spec{})
+		d.wake(v)
+		c.look, c.resched = 1, 1
+		d.look(c)
+		c.block(v, waitFutex)
+		if d.look(c); !c.rests() {
+			t.Fatalf("processor %d does not rest", c.id)
+		}
+	}
+	c, w, agent := d.cpus[0], d.vcpu(4, cpusched.Spec{}), d.pool[5]
+	d.wake(w)
+	c.resched = 1
+	d.look(c)
+	agent.aff = 1
+	d.wake(agent)
+	before := uint64(0)
+	for _, o := range d.cpus[1:] {
+		before += o.kicked
+	}
+	for range 10 {
+		c.resched = 1
+		d.look(c)
+	}
+	after := uint64(0)
+	for _, o := range d.cpus[1:] {
+		after += o.kicked
+	}
+	if after != before {
+		t.Errorf("%d interrupts to those that rest", after-before)
+	}
+	if c.wanted() == ^uint64(0) {
+		t.Error("nobody ends the slice")
 	}
 }

@@ -19,6 +19,7 @@ type scheduler struct {
 	woken    queue // virtual CPUs that the policy was not told of yet
 	waiting  int   // virtual CPUs that wait in the policy
 	ncpu     uint32
+	epoch    uint64 // changes of the policy's tree
 	governed uint32 // the policy decides: there was a virtual CPU
 	idleSet  uint64 // processors that wait in their idle thread
 	cpus     [maxCPUs]uintptr
@@ -102,7 +103,7 @@ func (s *scheduler) ready(t *thread) {
 		if n == c.id {
 			c.resched = 1
 		} else {
-			apic.Send(cpuAt(s.cpus[n]).apicID, vectorKick)
+			cpuAt(s.cpus[n]).interrupt()
 		}
 		return
 	}
@@ -111,10 +112,12 @@ func (s *scheduler) ready(t *thread) {
 	if s.governed != 0 {
 		switch {
 		case t.aff>>c.id&1 != 0:
-			c.resched = 1
+			if !c.letWait(t) {
+				c.resched = 1
+			}
 			return
 		case t.aff>>t.cpu&1 != 0:
-			apic.Send(cpuAt(s.cpus[t.cpu]).apicID, vectorKick)
+			cpuAt(s.cpus[t.cpu]).interrupt()
 			return
 		}
 	}
@@ -124,7 +127,7 @@ func (s *scheduler) ready(t *thread) {
 	}
 	for n := uint32(0); n < s.ncpu; n++ {
 		if t.aff>>n&1 != 0 {
-			apic.Send(cpuAt(s.cpus[n]).apicID, vectorKick)
+			cpuAt(s.cpus[n]).interrupt()
 			return
 		}
 	}

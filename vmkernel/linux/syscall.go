@@ -266,7 +266,7 @@ func clone(t *thread, f *frame) int64 {
 // exit ends the running thread.
 func (c *cpuState) exit(t *thread) {
 	sched.lock.Lock()
-	c.off(t)
+	c.off(t, c.now())
 	t.word = 0
 	t.state = stateFree
 	c.gone = 1
@@ -411,7 +411,7 @@ func (c *cpuState) setAffinity(t *thread, tid, n uint64, buf uintptr) (int64, bo
 		sched.lock.Lock()
 		t.frame.rax = 0
 		c.gone = 1
-		c.off(t)
+		c.off(t, c.now())
 		sched.ready(t)
 		sched.lock.Unlock()
 		return 0, false

@@ -109,6 +109,9 @@ func (c *cpuState) wanted() uint64 {
 	if c.bounded != 0 || sched.governed == 0 && sched.queued > 0 && c.cur != c.idle {
 		at = c.sliceEnd
 	}
+	if c.graceEnd != 0 && c.graceEnd < at {
+		at = c.graceEnd
+	}
 	if sched.timers.n > 0 {
 		if w := threadAt(sched.timers.t[0]).wake; w < at {
 			at = w
@@ -192,7 +195,7 @@ func (c *cpuState) tick() {
 		sched.expire(now)
 		sched.lock.Unlock()
 	}
-	if now >= c.sliceEnd && (sched.queued > 0 || c.bounded != 0) || c.cur == c.idle {
+	if now >= c.sliceEnd && (sched.queued > 0 || c.bounded != 0) || c.graceEnd != 0 && now >= c.graceEnd || c.cur == c.idle {
 		c.resched = 1
 	}
 }

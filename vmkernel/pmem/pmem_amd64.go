@@ -12,6 +12,7 @@ import (
 const (
 	Frame = 4096
 	Large = 2 << 20
+	Huge  = 1 << 30
 
 	framesPerBlock = Large / Frame
 	blockSize      = 96
@@ -41,6 +42,7 @@ type state struct {
 	heads   [3]uint32
 	total   uint64 // frames ever given to the allocator
 	free    uint64
+	whole   uint64 // blocks that are whole
 	reserve uint64 // frames that only the host's own page faults may take
 	tableHi uint64 // physical end of the table
 }
@@ -51,8 +53,9 @@ var s state
 // there.
 var directMap = paging.DirectMap
 
-// Stats are the allocator's counts in bytes.
-type Stats struct{ Total, Free uint64 }
+// Stats are the allocator's counts in bytes. Whole is what is free in whole frames of
+// 2 MiB.
+type Stats struct{ Total, Free, Whole uint64 }
 
 // Region is a range of usable memory, in bytes of physical address.
 type Region struct{ Start, End uint64 }
@@ -172,6 +175,12 @@ func relist(i uint32, b *block) {
 	w := wanted(b)
 	if w == b.list {
 		return
+	}
+	if b.list == listWhole {
+		s.whole--
+	}
+	if w == listWhole {
+		s.whole++
 	}
 	if b.list != listNone {
 		if b.prev != none {
@@ -387,7 +396,7 @@ func refuse(n uint64) bool { return s.free < n || s.free-n < s.reserve }
 // Read gives the counts.
 func Read() Stats {
 	on := lock()
-	st := Stats{Total: s.total * Frame, Free: s.free * Frame}
+	st := Stats{Total: s.total * Frame, Free: s.free * Frame, Whole: s.whole * Large}
 	unlock(on)
 	return st
 }

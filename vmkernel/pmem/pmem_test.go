@@ -9,13 +9,13 @@ import (
 
 const machine = 24 << 20
 
-// boot gives the allocator a machine of 24 MiB with a hole and a reserved piece.
-func boot(t testing.TB) (usable func(pa uint64) bool) {
+// memory makes size bytes of physical memory, which take none until they are touched.
+func memory(t testing.TB, size int) {
 	t.Helper()
 	if started {
 		t.Skip("the allocator is at work: this is ring 0")
 	}
-	b, err := syscall.Mmap(-1, 0, machine, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,6 +27,12 @@ func boot(t testing.TB) (usable func(pa uint64) bool) {
 	// JUSTIFICATION: the test's memory stands for physical memory.
 	// SAFETY: the mapping stays until the clean-up, outside the Go heap.
 	directMap, s = uintptr(unsafe.Pointer(&b[0])), state{}
+}
+
+// boot gives the allocator a machine of 24 MiB with a hole and a reserved piece.
+func boot(t testing.TB) (usable func(pa uint64) bool) {
+	t.Helper()
+	memory(t, machine)
 	regions := []Region{{0x1234, 9<<20 + 100}, {10 << 20, machine}}
 	reserved := []Region{{0, 1 << 20}, {13<<20 + 5, 13<<20 + 6}}
 	if !Init(regions, reserved) {
@@ -140,8 +146,14 @@ func TestAgainstModel(t *testing.T) {
 				}
 			}
 			live[step] = piece{pa, n}
-			if st := Read(); st.Total-st.Free != uint64(len(owner))*Frame {
-				t.Fatalf("seed %d step %d: %+v with %d frames out", seed, step, st, len(owner))
+			whole := uint64(0)
+			for i := range s.n {
+				if at(i).free == framesPerBlock {
+					whole += Large
+				}
+			}
+			if st := Read(); st.Total-st.Free != uint64(len(owner))*Frame || st.Whole != whole {
+				t.Fatalf("seed %d step %d: %+v with %d frames out and %d bytes in whole frames", seed, step, st, len(owner), whole)
 			}
 		}
 	}
@@ -200,5 +212,62 @@ func TestFramesAreClearedAndNoMore(t *testing.T) {
 		if v != 0 {
 			t.Fatalf("byte %d of a new frame is %#x", i, v)
 		}
+	}
+}
+
+// TestHuge: a run of 1 GiB is found where all of it is free, and its frames are taken one
+// by one.
+func TestHuge(t *testing.T) {
+	boot(t)
+	if _, ok := FreeHuge(); ok {
+		t.Error("a run of 1 GiB on a machine of 24 MiB")
+	}
+	at, ok := AllocLarge()
+	if !ok || AllocLargeAt(at) {
+		t.Fatal("a frame that is taken was taken again")
+	}
+	fill(at, framesPerBlock, 0xa5)
+	Free(at, framesPerBlock)
+	before := Read()
+	for _, bad := range []uint64{at + Frame, machine, 1 << 50} {
+		if AllocLargeAt(bad) {
+			t.Errorf("%#x", bad)
+		}
+	}
+	if !AllocLargeAt(at) || AllocLargeAt(at) {
+		t.Error("the frame was not taken once")
+	}
+	if b := Bytes(at, Large); b[0] != 0 || b[Large-1] != 0 {
+		t.Error("what was there is seen")
+	}
+	if st := Read(); st.Free != before.Free-Large || st.Whole != before.Whole-Large {
+		t.Errorf("%+v, was %+v", st, before)
+	}
+	Free(at, framesPerBlock)
+	SetReserve(before.Free)
+	if AllocLargeAt(at) {
+		t.Error("out of the reserve")
+	}
+}
+
+// TestFreeHuge: only a run that is wholly free is found, the highest first.
+func TestFreeHuge(t *testing.T) {
+	const top = 3<<30 + 6<<20
+	memory(t, top)
+	if !Init([]Region{{1 << 20, top}}, nil) { // the first run is not whole
+		t.Fatal("Init says no")
+	}
+	for _, want := range []uint64{2 << 30, 1 << 30, 0} {
+		got, ok := FreeHuge()
+		if got != want || ok != (want != 0) {
+			t.Errorf("%#x, %v, want %#x", got, ok, want)
+		}
+		if ok && !AllocLargeAt(got+Huge-Large) {
+			t.Error("its last frame")
+		}
+	}
+	Free(2<<30-Large, framesPerBlock)
+	if got, _ := FreeHuge(); got != 1<<30 {
+		t.Errorf("%#x, after its frame came back", got)
 	}
 }

@@ -7,7 +7,9 @@ type CPUID struct {
 	rows     []leaf
 	maxBasic uint32
 	intel    bool
-	cpus     int
+	cpus     int   // of a package
+	pkgBits  uint8 // of a processor's number in it
+	spread   uint8 // an APIC ID is the processor's number shifted by so much
 	level    Level
 	feat     Features
 }
@@ -45,6 +47,12 @@ func (c *CPUID) Level() Level { return c.level }
 func (c *CPUID) Signature() uint32 { return c.feat.Signature }
 
 // find is the row for a leaf, or nil. W1.
+// invpcid says that the guest is shown INVPCID.
+func (c *CPUID) invpcid() bool {
+	seven := c.find(7, 0)
+	return seven != nil && seven.ebx&bits(10) != 0
+}
+
 func (c *CPUID) find(l, sub uint32) *leaf {
 	for i := range c.rows {
 		r := &c.rows[i]
@@ -66,14 +74,14 @@ func (v *VCPU) cpuid(r *Regs) {
 	if p == nil {
 		r.GPR[RAX], r.GPR[RBX], r.GPR[RCX], r.GPR[RDX] = 0, 0, 0, 0
 		if l == 0xb {
-			r.GPR[RCX], r.GPR[RDX] = uint64(sub&0xff), uint64(v.Index)
+			r.GPR[RCX], r.GPR[RDX] = uint64(sub&0xff), uint64(v.apicID())
 		}
 		return
 	}
 	a, b, cx, d := p.eax, p.ebx, p.ecx, p.edx
 	switch l {
 	case 1:
-		b |= uint32(v.Index) << 24
+		b |= v.apicID() << 24 // the low 8 bits (SDM Vol. 3A, 11.12.8.1)
 		if v.osxsave {
 			cx |= 1 << 27
 		}
@@ -82,11 +90,14 @@ func (v *VCPU) cpuid(r *Regs) {
 		}
 	case 7:
 	case 0xb:
-		d = uint32(v.Index)
+		d = v.apicID()
 	case 0xd:
 		if sub <= 1 {
 			b = c.xsaveSize(v.xcr0)
 		}
+	case leafTopology:
+		a = v.apicID()
+		b, cx = v.core()
 	}
 	r.GPR[RAX], r.GPR[RBX], r.GPR[RCX], r.GPR[RDX] = uint64(a), uint64(b), uint64(cx), uint64(d)
 }

@@ -14,7 +14,16 @@ const (
 	kvmMaxLeaf = 0x40000010
 	// CLOCKSOURCE NOP_IO_DELAY CLOCKSOURCE2 STEAL_TIME PV_EOI CLOCKSOURCE_STABLE.
 	kvmFeatures = 1<<0 | 1<<1 | 1<<3 | 1<<5 | 1<<6 | 1<<24
+	kvmTLBFlush = 1 << 9
 )
+
+// ShowTLBFlush offers KVM_FEATURE_PV_TLB_FLUSH. It is called before the machine has
+// processors.
+func (c *CPUID) ShowTLBFlush() {
+	if r := c.find(0x40000001, 0); r != nil {
+		r.eax |= kvmTLBFlush
+	}
+}
 
 // NewCPUID makes the policy for a machine of cpus processors at a level. tscKHz and
 // busKHz are the frequencies of the counter and of the local APIC's timer. The error is
@@ -32,6 +41,15 @@ func NewCPUID(h Host, level Level, cpus int, tscKHz, busKHz uint32) (*CPUID, err
 	return b.c, nil
 }
 
+// WithoutX2APIC takes x2APIC mode away. Before the policy is used.
+func (c *CPUID) WithoutX2APIC() {
+	for i := range c.rows {
+		if c.rows[i].leaf == 1 {
+			c.rows[i].ecx &^= bits(21)
+		}
+	}
+}
+
 type builder struct {
 	c    *CPUID
 	look look
@@ -41,7 +59,7 @@ type builder struct {
 
 func newBuilder(h Host, level Level, cpus int) *builder {
 	o := h.offer()
-	b := &builder{c: &CPUID{level: level, cpus: cpus, intel: o.intel}, avx: o.avx}
+	b := &builder{c: &CPUID{level: level, cpus: cpus, pkgBits: uint8(log2(cpus)), intel: o.intel}, avx: o.avx}
 	f := &b.c.feat
 	f.Intel = o.intel
 	if d := level.def(); d != nil {

@@ -30,7 +30,7 @@
 // CompareLeaves says by name what differs. Decisions: a level is hidden from CPUID, not
 // from the decoder (a guest that executes POPCNT without asking gets what the processor
 // does, as on every hypervisor; only what has an enabling bit in CR4, EFER or XCR0 is
-// really off). The vendor is the host's: SYSCALL and SYSENTER differ between the two,
+// really off, and INVPCID on VT-x). The vendor is the host's: SYSCALL and SYSENTER differ between the two,
 // so no saved state moves from one to the other, and the fingerprint says so. A level
 // shows neither an invariant TSC nor IA32_ARCH_CAPABILITIES nor MD_CLEAR: a guest must
 // not rely on what the next host may lack; it guards against everything and uses the
@@ -44,9 +44,19 @@
 //   - A processor that waits for a start-up IPI is kicked into the run loop, where
 //     FastExit blocks at once: the engine executes nothing.
 //
-// Paravirtual features for several processors: the clock is stable across them. Not
-// offered: KVM_FEATURE_PV_TLB_FLUSH (the flag that says "preempted" would have to be
-// kept by the host's scheduler, atomically with the guest), PV_SEND_IPI, PV_UNHALT.
+// Paravirtual features for several processors: the clock is stable across them. With
+// steal time registered the byte preempted is set while a processor halts, takes an
+// interrupt of the host or waits for its turn (Away, Back), and with
+// KVM_FEATURE_PV_TLB_FLUSH (ShowTLBFlush) a sibling asks for a flush there, without an
+// interrupt. While ordinary Go handles an exit the byte stays 0: that is short, and an
+// interrupt is seen before the next entry. Not offered: PV_SEND_IPI, PV_UNHALT,
+// so no hypercall names a processor by its APIC ID.
+//
+// Topology: a package has NewCPUID's processors, each a core of one thread, and the APIC
+// ID of processor n is n. With Spread it is n<<shift: a core then has room for 1<<shift
+// IDs and uses the first, the shifts of leaf 0BH (AMD: 8000_0008H, and 8000_001DH and
+// 8000_001EH with TOPOEXT) say so, and KVM_FEATURE_MSI_EXT_DEST_ID is offered, because
+// such IDs may need more than the 8 bits of a message's destination.
 //
 // Saved state (state.go, state_check.go, fingerprint.go): SaveState runs on the
 // owner's thread, LoadState on any, each between two calls of Run. A state comes
@@ -59,6 +69,5 @@
 // Not supported in a saved state: a single step that VT-x holds as a pending debug
 // exception; page-directory pointers that differ from those in memory.
 //
-// Not supported: hardware task switches, SMM, performance counters, AVX-512,
-// CET, LA57, protection keys, more than 8 bits of APIC ID, nested virtualisation.
+// Not supported: SMM, performance counters, AVX-512, CET, LA57, protection keys, nested virtualisation.
 package vcpu

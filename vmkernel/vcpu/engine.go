@@ -91,6 +91,13 @@ type Fast interface {
 	// Deadline is the host TSC value at which the run loop must look again
 	// (a virtual timer), or 0.
 	Deadline() uint64
+	// Away says that the guest will not run on this thread's processor for a while:
+	// an HLT, an interrupt of the host, other threads. True asks for a call of Back
+	// before the guest runs again.
+	Away() bool
+	// Back ends that. flush says that the guest's translations have to go, as by
+	// Engine.FlushTLB, before it runs.
+	Back() (flush bool)
 }
 
 // Engine is one virtual CPU on one kind of hardware (VT-x, AMD-V or the fake).
@@ -125,7 +132,9 @@ type Engine interface {
 	// what the engine has put into it for its own use. Injecting behind and then
 	// next into an engine without events gives the same. The owner's thread.
 	Events() (next, behind Event, nmi bool)
-	// SetNMIPending asks for an NMI as soon as the guest can take it.
+	// SetNMIPending asks for an NMI as soon as the guest can take it. One waits while
+	// another is handled, and two, as long as none is; more are lost. A saved state
+	// has one.
 	SetNMIPending()
 	// SetInterruptShadow clears or sets the STI/MOV SS shadow. Also called by
 	// Fast, so it is W1; so is Regs.
@@ -196,6 +205,10 @@ type Capable interface{ Caps() Caps }
 // Guarded is an Engine whose word says when its thread belongs to the guest: see
 // hostcpu.InGo.
 type Guarded interface{ GuestWord() *uint32 }
+
+// Forbidder is an Engine that can take INVPCID away from the guest (#UD). Before the
+// first Run.
+type Forbidder interface{ ForbidINVPCID() }
 
 // Factory is what a host's hardware offers. Exactly one is chosen at start.
 type Factory interface {

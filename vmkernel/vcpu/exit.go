@@ -26,7 +26,7 @@ const (
 	KindRDTSC            // RDTSC or RDTSCP
 	KindRDPMC            // RDPMC
 	KindVirtInst         // an instruction of VMX or SVM: the guest sees #UD
-	KindTaskSwitch       // a task switch
+	KindTaskSwitch       // a hardware task switch
 	KindTripleFault      // shutdown: the guest is reset or marked crashed
 	KindInit             // INIT signal
 	KindSIPI             // start-up IPI
@@ -51,6 +51,7 @@ type Exit struct {
 	Mem     Memory
 	MSR     MSRAccess
 	CR      CRAccess
+	Task    TaskSwitch
 	Event   Event // KindException: the event; else what was being delivered when the exit came, if Valid
 	Raw     Raw
 }
@@ -90,6 +91,24 @@ type CRAccess struct {
 	Value  uint64 // OpLMSW: the 16-bit operand
 	Known  bool   // false when the processor did not decode it: decode at RIP
 }
+
+// TaskSwitch is the new task's TSS and what leads to it.
+type TaskSwitch struct {
+	Selector uint16
+	Source   TaskSource
+}
+
+// TaskSource is what switches tasks. TaskGate is a gate in the IDT: Exit.Event is what
+// goes through it.
+type TaskSource uint8
+
+// The sources, as VT-x counts them (SDM Vol. 3C, Table 28-2).
+const (
+	TaskCall TaskSource = iota
+	TaskIRET
+	TaskJMP
+	TaskGate
+)
 
 // CROp is what a control-register access does.
 type CROp uint8

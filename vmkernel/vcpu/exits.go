@@ -32,6 +32,21 @@ func (v *VCPU) exitHLT() outcome {
 	return carryOn
 }
 
+// exitIRQWindow: an interrupt waits, and the processor has forgotten the shadow of the STI
+// in front of this instruction. An HLT is over then as if the interrupt had come behind
+// it; any other instruction may as well come after the interrupt.
+func (v *VCPU) exitIRQWindow() outcome {
+	var code [1]byte
+	if v.Mode().CPL() == 0 && v.Emul.Code(v, code[:]) == 1 && code[0] == opHLT {
+		v.halted, v.haltRIP, v.haltLen = true, v.x.RIP, 1
+	}
+	v.eng.SetInterruptShadow(false)
+	return carryOn
+}
+
+// opHLT is the opcode of HLT (SDM Vol. 2A).
+const opHLT = 0xf4
+
 func (v *VCPU) exitINVLPG() outcome {
 	v.eng.FlushTLB()
 	return v.done()

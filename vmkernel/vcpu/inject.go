@@ -19,11 +19,12 @@ const (
 
 const dr6BS = 1 << 14
 
-// inject queues an event for the next entry. Type and error code are made right
-// for the vector.
+// inject queues an event for the next entry. Type, error code and the guest's RF are
+// made right for the vector.
 func (v *VCPU) inject(e Event) {
 	e.Valid = true
 	if e.Type == EventException {
+		v.resumes(e.Vector)
 		e.HasError = hasError(e.Vector)
 		if e.Vector == vectorPF {
 			v.change().CR2 = e.CR2
@@ -34,6 +35,24 @@ func (v *VCPU) inject(e Event) {
 		}
 	}
 	v.queued = e
+}
+
+// resumes sets RF when the exception is a fault, as its delivery has it in the pushed
+// flags: no breakpoint on the instruction that is tried again (SDM Vol. 3A, 18.3.1.1).
+// An entry that injects leaves RF alone (Vol. 3C, 27.6.1.1). #DB is no fault here: where
+// it is one, a breakpoint may come first.
+func (v *VCPU) resumes(vector uint8) {
+	if isFault(vector) {
+		v.regs.RFLAGS |= FlagRF
+	}
+}
+
+func isFault(vector uint8) bool {
+	switch vector {
+	case vectorDB, vectorBP, vectorOF, vectorDF, vectorMC:
+		return false
+	}
+	return true
 }
 
 func hasError(vector uint8) bool {
@@ -96,6 +115,7 @@ func (v *VCPU) exitException() outcome {
 		return v.crash("machine check in the guest")
 	}
 	v.queued = e
+	v.resumes(e.Vector)
 	if e.Vector == vectorPF {
 		v.change().CR2 = e.CR2
 	}

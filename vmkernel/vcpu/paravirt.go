@@ -178,6 +178,41 @@ func (v *VCPU) writeSteal() {
 	v.Mem.PutUint32(p.steal+8, p.stealVersion)
 }
 
+// The byte preempted of struct kvm_steal_time, and its bits.
+const (
+	stealPreempted = 16
+	vcpuPreempted  = 1 << 0
+	vcpuFlushTLB   = 1 << 1 // set by another processor of the guest, if the first one is
+)
+
+// Away implements Fast. It tells the guest's other processors, which then leave a
+// wish in the same byte instead of an interrupt that this one would have to take.
+func (v *VCPU) Away() bool {
+	at := v.pv.steal
+	return at != 0 && v.Mem.Store(at+stealPreempted, 1, vcpuPreempted)
+}
+
+// Back implements Fast. The guest has the whole word in its hands: a wish that cannot
+// be read counts as one.
+func (v *VCPU) Back() (flush bool) {
+	const tries = 8
+	at := v.pv.steal + stealPreempted
+	for range tries {
+		w, ok := v.Mem.Load(at, 4)
+		if !ok {
+			return true
+		}
+		switch swapped, ok := v.Mem.CompareAndSwap32(at, uint32(w), uint32(w)&^0xff); {
+		case !ok:
+			return true
+		case swapped:
+			return w&vcpuFlushTLB != 0
+		}
+	}
+	v.Mem.Store(at, 1, 0)
+	return true
+}
+
 // pvOfferEOI sets the guest's flag when the end of vector needs no exit. W1.
 func (v *VCPU) pvOfferEOI(vector uint8) {
 	p := &v.pv

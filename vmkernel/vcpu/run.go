@@ -64,12 +64,17 @@ func (v *VCPU) enter() Stop {
 	}
 	if v.waiting {
 		v.nmi.Store(false)
+		v.nmiAgain = false
 		v.eng.Kick() // the run loop begins with FastExit, which blocks
 		return Stop{}
 	}
 	if v.nmi.Load() && v.nmi.Swap(false) {
 		v.wake()
 		v.eng.SetNMIPending()
+		if v.nmiAgain {
+			v.nmiAgain = false
+			v.eng.SetNMIPending()
+		}
 	}
 	if v.pv.work {
 		v.pvEnter()
@@ -86,7 +91,7 @@ func (v *VCPU) handle() outcome {
 	v.stats.inGo[k].Add(1)
 	v.mode, v.full = false, false
 	v.queued.Valid = false
-	if v.x.Event.Valid && k != KindException {
+	if v.x.Event.Valid && k != KindException && k != KindTaskSwitch {
 		return v.handleCut(k)
 	}
 	return table[k].handler(v)

@@ -59,6 +59,8 @@ type APIC interface {
 // rest.
 type Events struct {
 	NMI, INIT, StartUp bool
+	// NMIAgain says that two NMIs came: one may be handled while the other waits.
+	NMIAgain bool
 	// Vector is the start-up IPI's: the processor begins at Vector<<12.
 	Vector uint8
 }
@@ -97,6 +99,10 @@ type Emulator interface {
 	// CR fills x.CR and x.InstLen from the instruction at RIP, a MOV to or from
 	// a control or debug register, CLTS, LMSW or SMSW.
 	CR(c CPU, x *Exit) (Result, Event)
+	// TaskSwitch does the task switch x.Task in s, which is all of the state, and in
+	// the registers. Faulted is a fault of the old task, for which nothing has changed;
+	// Done with an event one in the new task.
+	TaskSwitch(c CPU, s *System, x *Exit) (Result, Event)
 	// Code copies the bytes at RIP for a message, as far as they can be read.
 	Code(c CPU, p []byte) int
 }

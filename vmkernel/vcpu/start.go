@@ -26,10 +26,12 @@ func (v *VCPU) takeEvents() Stop {
 	if !v.waiting {
 		if e.NMI {
 			v.nmi.Store(true)
+			v.nmiAgain = e.NMIAgain
 		}
 		return Stop{}
 	}
 	v.nmi.Store(false)
+	v.nmiAgain = false
 	if !e.StartUp {
 		return Stop{}
 	}

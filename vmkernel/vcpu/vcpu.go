@@ -22,6 +22,7 @@ type Config struct {
 type PVMemory interface {
 	Load(gpa uint64, n int) (uint64, bool)
 	Store(gpa uint64, n int, v uint64) bool
+	CompareAndSwap32(gpa uint64, old, new uint32) (swapped, ok bool)
 	Write(gpa uint64, p []byte) error
 	PutUint32(gpa uint64, v uint32) bool
 }
@@ -60,6 +61,7 @@ type VCPU struct {
 
 	stop      atomic.Bool // the owner wants Run to return
 	nmi       atomic.Bool
+	nmiAgain  bool // another one behind it
 	tscOffset uint64
 	halted    bool // W1: RIP stands at an HLT
 	waiting   bool // for a start-up IPI
@@ -87,6 +89,9 @@ func (v *VCPU) Attach(f Factory, t NestedTable) error {
 		return fmt.Errorf("vcpu: engine of CPU %d: %w", v.Index, err)
 	}
 	v.eng, v.regs = e, e.Regs()
+	if f, ok := e.(Forbidder); ok && v.CPUID != nil && !v.CPUID.invpcid() {
+		f.ForbidINVPCID()
+	}
 	return nil
 }
 
@@ -114,6 +119,7 @@ func (v *VCPU) Reset(set func(*Regs, *System)) error {
 	v.msr.reset()
 	v.lengths = lengthCache{}
 	v.nmi.Store(false)
+	v.nmiAgain = false
 	v.APIC.Reset()
 	v.eng.DropEvents()
 	x := v.eng.XSAVE()

@@ -43,8 +43,12 @@ func (b *board) PowerOff() { b.offs++ }
 func (b *board) Reset()    { b.resets++ }
 
 func newBoard(t *testing.T) *board {
-	b := &board{t: t, clock: vtime.NewManual(0), bus: vbus.New()}
-	b.apics = lapic.NewSet(lapic.Config{X2APIC: true})
+	return newBoardOf(t, lapic.NewSet(lapic.Config{X2APIC: true}))
+}
+
+// newBoardOf is newBoard with these local APICs.
+func newBoardOf(t *testing.T, apics *lapic.Set) *board {
+	b := &board{t: t, clock: vtime.NewManual(0), bus: vbus.New(), apics: apics}
 	b.pic = pic.New(b.apics.APIC(0).LINT0)
 	b.io = ioapic.New(b.apics)
 	b.apics.ConnectEOI(b.io)

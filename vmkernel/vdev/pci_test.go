@@ -83,12 +83,21 @@ func TestMessageReachesAPIC(t *testing.T) {
 	b := newBoard(t)
 	b.apics.APIC(0).Write(lapic.LVT0, 0x10000, 0)
 	_, e := b.pci()
+	b.message(0xFEE0_0000, 0x61)
+	e.Signal(0)
+	if got := b.interrupts(); len(got) != 1 || got[0] != 0x61 {
+		t.Errorf("%x", got)
+	}
+}
+
+// message makes the card's first interrupt a message.
+func (b *board) message(addr, data uint32) {
 	b.dword(cardConfig+spec.Command, spec.CommandMemory|spec.CommandBusMaster)
 	table := make([]byte, 4)
 	b.bus.ReadMMIO(cardConfig+spec.BaseAddress0+4, table)
 	at := uint64(binary.LittleEndian.Uint32(table))
-	b.dword(at+spec.MSIXEntryAddr, 0xFEE0_0000)
-	b.dword(at+spec.MSIXEntryData, 0x61)
+	b.dword(at+spec.MSIXEntryAddr, addr)
+	b.dword(at+spec.MSIXEntryData, data)
 	b.dword(at+spec.MSIXEntryControl, 0)
 	for off := uint64(spec.FirstCapability); off < spec.ConfigSize; off += 4 {
 		id := []byte{0}
@@ -97,10 +106,46 @@ func TestMessageReachesAPIC(t *testing.T) {
 			break
 		}
 	}
-	e.Signal(0)
-	if got := b.interrupts(); len(got) != 1 || got[0] != 0x61 {
-		t.Errorf("%x", got)
+}
+
+// TestWideDestinations: a pin of the I/O APIC and a card's message reach the processor
+// with ID 256 and nobody else, by the seven more bits that each has.
+func TestWideDestinations(t *testing.T) {
+	set := lapic.NewSpread(8, lapic.Config{X2APIC: true}, lapic.Config{X2APIC: true})
+	b := newBoardOf(t, set)
+	_, e := b.pci()
+	for i := range 2 {
+		a := set.At(i)
+		a.SetBase(a.Base()|lapic.BaseEXTD, 40)
+		a.WriteMSR(lapic.MSRx2APIC+lapic.SVR>>4, 0x1FF, 0)
 	}
+	took := func(what string, cpu int, want uint8) {
+		t.Helper()
+		for i := range 2 {
+			v, ok := set.At(i).Pending()
+			if ok != (i == cpu) || ok && v != want {
+				t.Errorf("%s: CPU %d: %v, vector %#x", what, i, ok, v)
+			}
+			if ok {
+				set.At(i).Ack(v)
+				set.At(i).EOI()
+			}
+		}
+	}
+	for cpu := range 2 {
+		b.rte(5, uint64(cpu)<<49|0x50)
+		b.io.Line(5).Set(true)
+		b.io.Line(5).Set(false)
+		took("pin", cpu, 0x50)
+		b.message(0xFEE0_0000|uint32(cpu)<<5, 0x61)
+		e.Signal(0)
+		took("message", cpu, 0x61)
+	}
+	// The EOI of a level there opens the pin.
+	b.rte(6, 1<<49|1<<15|0x51)
+	b.io.Line(6).Set(true)
+	took("level", 1, 0x51)
+	took("level again", 1, 0x51)
 }
 
 // TestResetRegisterBesideConfigAddress: 0xCF9 as a byte is the reset register,

@@ -41,6 +41,9 @@ func (l *localAPIC) WriteMSR(i uint32, v uint64) bool {
 	return l.a.WriteMSR(i, v, l.cpu.TSC())
 }
 
+// enterX2APIC is WRMSR by a processor that does not run yet.
+func (l *localAPIC) enterX2APIC() { l.a.SetBase(l.a.Base()|lapic.BaseEXTD, l.phys) }
+
 func (l *localAPIC) WriteEOI() (quiet, ok bool) {
 	if !l.a.X2APIC() {
 		return false, false
@@ -92,7 +95,7 @@ func (l *localAPIC) TakeEvents() vcpu.Events {
 		return vcpu.Events{}
 	}
 	page, sipi := e.StartUp()
-	return vcpu.Events{NMI: e.NMI(), INIT: e.INIT(), StartUp: sipi, Vector: page}
+	return vcpu.Events{NMI: e.NMI(), NMIAgain: e.NMIAgain(), INIT: e.INIT(), StartUp: sipi, Vector: page}
 }
 
 func (l *localAPIC) Init() {

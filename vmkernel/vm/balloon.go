@@ -52,6 +52,7 @@ func (m *Machine) SetMemoryTarget(ctx context.Context, bytes uint64) error {
 // balloonStatus fills what Status says of the balloon.
 func (b *board) balloonStatus(s *host.Status) {
 	st := b.balloon.Status()
+	s.MemoryHuge = b.mem.Huge()
 	s.MemoryTarget = b.mem.Size() - st.Target
 	s.MemoryBalloon = st.Pages
 	s.MemoryReclaimed = st.Reclaimed

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"basalt/vmkernel/gmem"
@@ -18,13 +19,14 @@ func TestReclaimUnderGuests(t *testing.T) {
 	const size = 8 << 20
 	r := newMemRig(t, size)
 	var wg sync.WaitGroup
+	var taken atomic.Int32
 	var mu [size / gmem.PageSize]sync.Mutex // guests and device do not race with each other here
 	for seed := range uint64(3) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			rnd, io := rand.New(rand.NewPCG(seed, 2)), r.cpu()
-			for range 3000 {
+			for n := 0; n < 3000 || n < 1e7 && taken.Load() == 0; n++ { // it may come late
 				gpa := gmem.FrameSize + rnd.Uint64N(size-gmem.FrameSize)
 				m := &mu[gpa/gmem.PageSize]
 				m.Lock()
@@ -43,10 +45,10 @@ func TestReclaimUnderGuests(t *testing.T) {
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	taken, rnd := 0, rand.New(rand.NewPCG(9, 9))
+	rnd := rand.New(rand.NewPCG(9, 9))
 	for running := true; running; {
 		if (reclaimer{r.b}).Reclaim(gmem.FrameSize * (1 + rnd.Uint64N(size/gmem.FrameSize-1))) {
-			taken++
+			taken.Add(1)
 		}
 		select {
 		case <-done:
@@ -54,7 +56,7 @@ func TestReclaimUnderGuests(t *testing.T) {
 		default:
 		}
 	}
-	if taken == 0 {
+	if taken.Load() == 0 {
 		t.Error("nothing was taken")
 	}
 	r.write(gmem.FrameSize, 5)

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"basalt/vmkernel/vdev/ioapic"
 	"basalt/vmkernel/vdev/kbd"
 	"basalt/vmkernel/vdev/lapic"
+	"basalt/vmkernel/vdev/memhp"
 	"basalt/vmkernel/vdev/pcie"
 	"basalt/vmkernel/vdev/pic"
 	"basalt/vmkernel/vdev/pit"
@@ -28,6 +30,7 @@ import (
 	"basalt/vmkernel/vdev/testdev"
 	"basalt/vmkernel/vdev/uart"
 	"basalt/vmkernel/vdev/virtio/balloon"
+	"basalt/vmkernel/vdev/virtio/console"
 	"basalt/vmkernel/vm/loader"
 	"basalt/vmkernel/vtime"
 )
@@ -55,14 +58,14 @@ const (
 // board is one powered machine: memory, buses, devices and processors.
 type board struct {
 	mem   *gmem.Memory
-	low   uint64 // end of RAM below 4 GiB
-	high  uint64 // size of RAM above
+	space space // of it
 	table vcpu.NestedTable
 	maps  mapping
 	clock *vtime.Clock
 	time  *machineTime
 	bus   *vbus.Bus
 	pic   *pic.PIC
+	pit   *pit.PIT
 	apics *lapic.Set
 	cpus  []*vcpu.VCPU
 	ports []*localAPIC
@@ -72,8 +75,12 @@ type board struct {
 
 	generation [16]byte // what the guest sees of the machine's past
 	says       smbios.Config
+	numNodes   int          // of NUMA; 0 is one
+	idShift    uint8        // the APIC ID of processor n is n<<idShift
+	wideIDs    bool         // some ID has more than 8 bits
 	numCPUs    int          // that are present; cpus are all that can be
 	hotplug    *cpuhp.Block // nil: none can come
+	memhp      *memhp.Block // nil: no memory can come
 	pci        *pcie.Root
 	windows    pcie.Windows
 	slots      int
@@ -81,7 +88,10 @@ type board struct {
 	listMu     sync.Mutex // for devices: the owner writes with it, others read with it
 	devices    []*plugged // in the order of their places
 	balloon    *balloon.Device
-	held       bool // its devices are paused for a saved state
+	console    *console.Device // nil: it has none
+	consoles   []string        // names of its ports
+	held       bool            // its devices are paused for a saved state
+	over       chan struct{}
 }
 
 // request is what a device asks of the machine's owner.
@@ -102,23 +112,13 @@ func (k *kicker) Kick() {
 	}
 }
 
-// memory says where size bytes of RAM are.
-func memory(size uint64) (low, high uint64, regions []gmem.Range) {
-	size = (size + gmem.FrameSize - 1) &^ (gmem.FrameSize - 1)
-	low = min(size, lowLimit)
-	high = size - low
-	regions = []gmem.Range{{Start: 0, Size: low}}
-	if high > 0 {
-		regions = append(regions, gmem.Range{Start: fourGiB, Size: high})
-	}
-	return low, high, regions
-}
-
-// build makes a machine that is ready for a loader. Every wire is here.
+// build makes a machine that is ready for a loader. Every wire is here, but for input
+// from what is behind its ports (consoles.connect), which the caller connects when
+// nothing overwrites any more what comes in.
 // disks stand behind those of the configuration; at says where its devices are.
 // unplugged leaves the adapters without a network; share is nil without a CPUScheduler.
-func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged bool, disks []host.Disk, serial *serials, ask func(request)) (b *board, err error) {
-	b = &board{numCPUs: c.CPUs}
+func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged bool, disks []host.Disk, behind *consoles, ask func(request)) (b *board, err error) {
+	b = &board{numCPUs: c.CPUs, numNodes: c.NUMANodes, idShift: c.APICIDShift(), wideIDs: c.LastAPICID() > host.MaxXAPICID, over: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			_ = b.close()
@@ -127,9 +127,8 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 	}()
 
 	// Memory and the nested table.
-	var regions []gmem.Range
-	b.low, b.high, regions = memory(uint64(c.MemoryMiB) << 20)
-	if b.mem, err = gmem.New(gmem.Config{Frames: p.Frames, Budget: p.Budget, Regions: regions,
+	b.space = spaceOf(c, at.Memory)
+	if b.mem, err = gmem.New(gmem.Config{Frames: p.Frames, Budget: p.Budget, Regions: b.space.regions(),
 		Holes: []gmem.Range{{Start: vgaStart, Size: vgaSize}}}); err != nil {
 		return b, err
 	}
@@ -147,11 +146,11 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 	conf := make([]lapic.Config, c.AllCPUs())
 	for i := range conf {
 		kicks[i] = &kicker{}
-		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: true,
+		conf[i] = lapic.Config{Kicker: kicks[i], TSCHz: p.TSCKHz * 1000, TimerHz: busKHz * 1000, X2APIC: !c.XAPICOnly,
 			MinPeriod: p.TSCKHz * minPeriodUS / 1000}
 	}
-	b.apics = lapic.NewSet(conf...)
-	b.pic = pic.New(b.apics.APIC(0).LINT0)
+	b.apics = lapic.NewSpread(c.APICIDShift(), conf...)
+	b.pic = pic.New(b.apics.At(0).LINT0)
 	io := ioapic.New(b.apics)
 	b.apics.ConnectEOI(io)
 	// An ISA interrupt goes to both controllers; the timer to pin 2 of the I/O
@@ -166,8 +165,8 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 
 	// Devices.
 	events := hpet.New(hpet.Config{Clock: b.clock, Legacy: [2]vbus.Line{isa(0), isa(8)}, Pin: isa})
-	timer := pit.New(b.clock, events.Input(hpet.LinePIT))
-	cmos := rtc.New(b.clock, events.Input(hpet.LineRTC), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.low, MemAbove4: b.high, CPUs: c.CPUs})
+	b.pit = pit.New(b.clock, events.Input(hpet.LinePIT))
+	cmos := rtc.New(b.clock, events.Input(hpet.LineRTC), rtc.Config{Wall: time.Now().UnixNano(), MemBelow4: b.space.low, MemAbove4: b.space.high, CPUs: c.CPUs})
 	pw := power{ask}
 	b.pm = acpipm.New(b.clock, isa(acpipm.SCI), pw)
 	keyboard := kbd.New(pw.Reset)
@@ -177,16 +176,17 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 	w.ports(b.pic, pic.MasterCommand, 2)
 	w.ports(b.pic, pic.SlaveCommand, 2)
 	w.ports(b.pic, pic.MasterELCR, 2)
-	w.ports(timer, pit.Counter0, 4)
-	w.ports(timer, pit.PortB, 1)
+	w.ports(b.pit, pit.Counter0, 4)
+	w.ports(b.pit, pit.PortB, 1)
 	w.ports(cmos, rtc.IndexPort, 4)
-	b.addSerials(&w, isa, serial)
+	b.addSerials(&w, isa, behind)
 	w.ports(&b.post, postcode.Port, 1)
 	w.ports(debug, debugport.Bochs, 1)
 	w.ports(debug, debugport.Firmware, 1)
 	w.plug(b.pm.Plug(b.bus, pmtimer.New(b.clock, true)))
 	w.plug(keyboard.Plug(b.bus))
 	b.addHotplug(&w, c)
+	b.addMemoryDevices(&w, p, c)
 	w.mmio(io, ioapic.DefaultBase, ioapic.Size)
 	w.mmio(events, acpitables.HPETBase, acpitables.HPETSize)
 	if c.TestDevice {
@@ -204,6 +204,9 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 	if err != nil {
 		return b, err
 	}
+	if err = b.space.fits(id.Features().PhysBits); err != nil {
+		return b, err
+	}
 	if err = b.buses(at.Slots, io, id.Features().PhysBits); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
@@ -214,6 +217,9 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	if err = b.addVsock(p, c); err != nil {
+		return b, fmt.Errorf("vm: %w", err)
+	}
+	if err = b.addConsole(p, c, behind); err != nil {
 		return b, fmt.Errorf("vm: %w", err)
 	}
 	for i, d := range c.Disks {
@@ -229,7 +235,7 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 
 	// Processors.
 	for i := range c.AllCPUs() {
-		a := &localAPIC{a: b.apics.APIC(uint32(i)), phys: id.Features().PhysBits}
+		a := &localAPIC{a: b.apics.At(i), phys: id.Features().PhysBits}
 		a.present.Store(i < c.CPUs)
 		if i == 0 {
 			a.pic = b.pic
@@ -246,8 +252,6 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 		b.cpus = append(b.cpus, cpu)
 		kicks[i].cpu = cpu
 	}
-	// Last: input may come at once, and its interrupt kicks a processor.
-	serial.connect(b.uarts)
 	return b, nil
 }
 
@@ -280,17 +284,19 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 	if err := b.pci.Configure(); err != nil {
 		return "", fmt.Errorf("vm: %w", err)
 	}
-	env := loader.Env{Mem: b.mem, Top: b.low, Map: []loader.Area{
+	env := loader.Env{Mem: b.mem, Top: b.space.low, Map: []loader.Area{
 		{Start: 0, Size: ebdaStart, Type: 1},
 		{Start: ebdaStart, Size: vgaStart - ebdaStart, Type: 2},
 		{Start: romStart, Size: romEnd - romStart, Type: 2},
-		{Start: romEnd, Size: b.low - romEnd, Type: 1},
+		{Start: romEnd, Size: b.space.low - romEnd, Type: 1},
 		{Start: pcie.ECAMBase, Size: pcie.ECAMSize, Type: 2},
 	}}
-	if b.high > 0 {
-		env.Map = append(env.Map, loader.Area{Start: fourGiB, Size: b.high, Type: 1})
+	for _, r := range ranges(b.mem.Regions())[1:] {
+		env.Map = append(env.Map, loader.Area{Start: r.Start, Size: r.Size, Type: 1})
 	}
-	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: b.numCPUs, MaxCPUs: b.maxPluggable(), SerialPorts: len(b.uarts), HPET: true, PCIe: b.acpiPCI(), GenerationID: generationAt}, acpitables.DefaultBase)
+	nodes, hot := b.affinity()
+	image, rsdp, err := acpitables.Build(acpitables.Config{CPUs: b.numCPUs, MaxCPUs: b.maxPluggable(), IDShift: b.idShift, SerialPorts: len(b.uarts), HPET: true, PCIe: b.acpiPCI(),
+		NUMA: nodes, HotMemory: hot, GenerationID: generationAt}, acpitables.DefaultBase)
 	if err != nil {
 		return "", fmt.Errorf("vm: ACPI tables: %w", err)
 	}
@@ -321,9 +327,16 @@ func (b *board) boot(bt loader.Boot) (loader.Format, error) {
 			return f, err
 		}
 		c.SetTSCOffset(zero)
-		if i == 0 {
-			b.apics.APIC(0).VirtualWire()
+		if b.wideIDs { // as firmware hands over such a machine (SDM Vol. 3A, 11.12.8.1)
+			b.ports[i].enterX2APIC()
 		}
+		if i == 0 {
+			b.apics.At(0).VirtualWire()
+		}
+	}
+	if f == loader.Multiboot1 { // it may count on them; other kernels would stop the timer only
+		b.pic.Firmware()
+		b.pit.Firmware()
 	}
 	return f, nil
 }
@@ -345,6 +358,7 @@ func (b *board) reset() error {
 
 // close takes the machine apart. No processor runs.
 func (b *board) close() error {
+	close(b.over)
 	var first error
 	keep := func(err error) {
 		if first == nil {
@@ -365,6 +379,15 @@ func (b *board) close() error {
 		keep(b.mem.Close())
 	}
 	return first
+}
+
+// finish gives the memory back if close could not, because of requests in flight.
+func (b *board) finish() error {
+	err := b.mem.Close()
+	if err != nil { // those who wait for the requests have not looked yet
+		err = errors.Join(b.unplugAll(), b.mem.Close())
+	}
+	return err
 }
 
 // machineTime is the clocks of one machine.

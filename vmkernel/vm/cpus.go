@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -43,6 +44,33 @@ func (b *board) addCPUs(n int) {
 	b.pm.Event(acpipm.GPEProcessor)
 }
 
+// SetCPU implements host.VM.
+func (m *Machine) SetCPU(ctx context.Context, s host.CPUSpec) error {
+	if err := s.Check(); err != nil {
+		return err
+	}
+	return m.alter(ctx, "change the entitlement of", func(on bool) error {
+		if m.p.CPUs == nil {
+			return fmt.Errorf("sharing out processors is %w", host.ErrUnsupported)
+		}
+		c := m.conf.Clone()
+		c.CPU = s
+		var err error
+		if on {
+			err = m.share.Set(entitled(c))
+		} else {
+			err = m.p.CPUs.Check(label(c), c.AllCPUs(), entitled(c))
+		}
+		if err != nil {
+			return err
+		}
+		m.configure(func(now *host.Config) { now.CPU = s })
+		m.p.event(m.conf.ID, "info", fmt.Sprintf("it has %d shares, %d thousandths of a CPU reserved, a limit of %d, and is in pool %q",
+			entitled(c).Shares, s.Reservation, s.Limit, cmp.Or(s.Pool, host.PoolHost)))
+		return nil
+	})
+}
+
 // AddCPUs implements host.VM.
 func (m *Machine) AddCPUs(ctx context.Context, n int) error {
 	return m.alter(ctx, "add CPUs to", func(on bool) error {
@@ -54,6 +82,11 @@ func (m *Machine) AddCPUs(ctx context.Context, n int) error {
 			m.b.addCPUs(n)
 		}
 		m.configure(func(c *host.Config) { c.CPUs += n })
+		if on && m.share != nil && m.conf.CPU.Shares == 0 {
+			if err := m.share.Set(entitled(m.conf)); err != nil { // it asks for no more than before
+				m.p.log("vm %s: shares of %d CPUs: %v", m.conf.ID, m.conf.CPUs, err)
+			}
+		}
 		m.p.event(m.conf.ID, "info", fmt.Sprintf("%d virtual CPUs added, %d now", n, m.conf.CPUs))
 		return nil
 	})

@@ -91,9 +91,17 @@ func (m *Machine) dropDisk(name string, on bool) error {
 	return nil
 }
 
+// drop takes a device that is out off the configuration.
+func (m *Machine) drop(d *plugged) error {
+	if d.kind == nicKind {
+		return m.dropNIC(d.name)
+	}
+	return m.dropDisk(d.name, true)
+}
+
 // DetachDisk implements host.Devices.
 func (m *Machine) DetachDisk(ctx context.Context, name string, force bool) error {
-	return m.detach(ctx, diskKind, name, force, func(on bool) error { return m.dropDisk(name, on) })
+	return m.detach(ctx, diskKind, name, force, func() error { return m.dropDisk(name, false) })
 }
 
 // ResizeDisk implements host.Devices.
@@ -131,21 +139,21 @@ func (m *Machine) ResizeDisk(ctx context.Context, name string, size int64, cut b
 	})
 }
 
-// detach takes a device out: at once when the machine is off or force is set, else
-// when its guest lets it go.
-func (m *Machine) detach(ctx context.Context, kind, name string, force bool, drop change) error {
+// detach takes a device out: at once when the machine is off, which drop does, or force
+// is set, else when its guest lets it go.
+func (m *Machine) detach(ctx context.Context, kind, name string, force bool, drop func() error) error {
 	var asked *plugged
 	what := "detach a " + kind + " from"
 	err := m.alter(ctx, what, func(on bool) error {
 		if !on {
-			return drop(on)
+			return drop()
 		}
 		d := m.b.device(kind, name)
 		if d == nil {
 			return fmt.Errorf("%s %q of machine %q: %w", kind, name, m.conf.Name, host.ErrNotFound)
 		}
 		if force {
-			return m.pull(d, drop)
+			return m.pull(d)
 		}
 		gone, err := m.b.pci.Unplug(d.at)
 		switch {
@@ -155,8 +163,7 @@ func (m *Machine) detach(ctx context.Context, kind, name string, force bool, dro
 			return err
 		}
 		if asked = d; d.leaving == nil {
-			d.leaving = make(chan struct{})
-			go m.follow(d, gone, drop)
+			m.leave(d, gone)
 		}
 		return nil
 	})
@@ -177,54 +184,57 @@ func (m *Machine) detach(ctx context.Context, kind, name string, force bool, dro
 	}
 }
 
-// follow waits until the guest has turned the slot's power off, or the machine is
-// off, and takes the device out of the books.
-func (m *Machine) follow(d *plugged, gone <-chan struct{}, drop change) {
+// leave waits for a device that the guest was asked to let go.
+func (m *Machine) leave(d *plugged, gone <-chan struct{}) {
+	d.leaving = make(chan struct{})
+	go m.follow(d, gone, m.b.over)
+}
+
+// follow waits until the guest has turned the slot's power off and gives the device to
+// the owner, or until the machine is off, which closes over, or no more.
+func (m *Machine) follow(d *plugged, gone, over <-chan struct{}) {
 	select {
 	case <-gone:
+	case <-over:
+		return
 	case <-m.gone:
 		return
 	}
 	select {
-	case m.ejected <- ejection{d, drop}:
+	case m.ejected <- d:
+	case <-over:
 	case <-m.gone:
 	}
 }
 
-// ejection is a device that its guest has let go.
-type ejection struct {
-	d    *plugged
-	drop change
-}
-
 // eject is the owner's part of an ejection.
-func (m *Machine) eject(e ejection) {
-	if m.b == nil || !slices.Contains(m.b.devices, e.d) {
+func (m *Machine) eject(d *plugged) {
+	if m.b == nil || !slices.Contains(m.b.devices, d) {
 		return // it went another way
 	}
-	if err := m.out(e.d, e.drop); err != nil {
-		m.p.log("vm %s: %s %q: %v", m.conf.ID, e.d.kind, e.d.name, err)
+	if err := m.out(d); err != nil {
+		m.p.log("vm %s: %s %q: %v", m.conf.ID, d.kind, d.name, err)
 	}
 }
 
 // pull takes a device out without asking.
-func (m *Machine) pull(d *plugged, drop change) error {
+func (m *Machine) pull(d *plugged) error {
 	if err := m.b.pci.Remove(d.at); err != nil && !errors.Is(err, pcie.ErrNotPlugged) {
 		return err
 	}
-	return m.out(d, drop)
+	return m.out(d)
 }
 
 // out ends a device that is on no bus any more. One whose requests do not come back
 // keeps what it has until the machine is off.
-func (m *Machine) out(d *plugged, drop change) error {
+func (m *Machine) out(d *plugged) error {
 	ctx, cancel := context.WithTimeout(context.Background(), quietWait)
 	defer cancel()
 	if err := d.close(ctx); err != nil {
 		return err
 	}
 	m.b.forget(d)
-	err := drop(true)
+	err := m.drop(d)
 	if d.leaving != nil {
 		close(d.leaving)
 	}

@@ -64,7 +64,10 @@ func (b *board) stopDirty() error {
 func (b *board) endDirty() error {
 	b.maps.tracking = false
 	b.mem.StopDirty()
-	return b.protect(allRights)
+	if err := b.protect(allRights); err != nil {
+		return err
+	}
+	return b.mapRuns()
 }
 
 // protect sets the rights of everything that is mapped, and returns when no processor

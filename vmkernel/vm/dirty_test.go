@@ -11,6 +11,7 @@ import (
 	"basalt/arch/x86/svm"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/gmem/gmemtest"
+	"basalt/vmkernel/host"
 	"basalt/vmkernel/vcpu"
 )
 
@@ -100,9 +101,8 @@ func newMemRig(t testing.TB, size uint64) *memRig {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	var regions []gmem.Range
-	r.b.low, r.b.high, regions = memory(size)
-	if r.b.mem, err = gmem.New(gmem.Config{Frames: r.frames, Regions: regions, Holes: []gmem.Range{{Start: vgaStart, Size: vgaSize}}}); err != nil {
+	r.b.space = spaceOf(host.Config{MemoryMiB: int(size >> 20)}, nil)
+	if r.b.mem, err = gmem.New(gmem.Config{Frames: r.frames, Regions: r.b.space.regions(), Holes: []gmem.Range{{Start: vgaStart, Size: vgaSize}}}); err != nil {
 		t.Fatal(err)
 	}
 	r.b.table = r.n

@@ -10,17 +10,15 @@ import (
 
 const diskKind = "disk"
 
-// maxDiskQueues bounds the queues of a disk: one for each processor up to this.
-const maxDiskQueues = 4
-
 // addDisk makes a disk and plugs it in. The machine has d; the device only uses it.
 func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, at place) error {
+	queues := b.queues(at)
 	dev, err := blk.New(blk.Config{Name: "disk " + c.Name, Serial: c.Name, Disk: d, Memory: b.mem, ReadOnly: c.ReadOnly,
-		Queues: min(b.numCPUs, maxDiskQueues), PortDoorbell: at.Bell, NewBell: p.NewBell})
+		Queues: queues, PortDoorbell: at.Bell, NewBell: p.NewBell})
 	if err != nil {
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}
-	if err := b.plug(&plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}); err != nil {
+	if err := b.plug(&plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, queues: queues, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}); err != nil {
 		_ = dev.Close(context.Background()) // nothing is in flight
 		return fmt.Errorf("disk %q: %w", c.Name, err)
 	}

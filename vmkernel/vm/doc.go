@@ -48,7 +48,10 @@
 //
 // # Processors
 //
-// Up to maxCPUs; APIC ID n is CPU n. All but the boot processor wait for a start-up
+// Up to maxCPUs; the APIC ID of CPU n is n, or n*Config.APICIDStep. Where some are over
+// 254, board.boot hands all local APICs over in x2APIC mode, as firmware has to, those of
+// CPUs that can come too, and INIT leaves them there; the tables and CPUID say what such a
+// guest needs. All but the boot processor wait for a start-up
 // IPI; a reset puts them back there. They may be more than the host's: then a spinning
 // one is preempted by the host's scheduler, or gives way itself where the host's
 // processor tells of PAUSE loops. What one of them does to the machine (reset, power
@@ -73,7 +76,16 @@
 // reports as free, goes back to the host while the processors run: balloon.go takes it
 // out of the nested table, with the shootdown that Unmap has, and gmem waits for
 // accesses in progress. It stays in the budget: what was promised to a machine is not
-// promised to another. Nested tables have no 1 GiB pages, because frames are 2 MiB.
+// promised to another.
+//
+// # Large mappings
+//
+// Nested tables map frames of 2 MiB. A GiB of guest memory, aligned and without a hole, gets
+// its frames next to each other where the host has an aligned GiB that is free (gmem/run.go):
+// each still when it is first touched, so nothing is taken or cleared before it is needed.
+// With the last of them mapRun puts one entry in the place of 512, where the processor has
+// such; a part that is reclaimed or protected splits it, and it is joined again when it can
+// be. Others may take frames of that GiB in the meantime: then its mappings stay as they are.
 //
 // # Identity
 //
@@ -86,9 +98,36 @@
 // COM1 is the console. What a guest writes to COM2 to COM4 is kept in rings of 16 KiB
 // (host.VM.Serial); input goes the other way.
 //
+// # Console ports
+//
+// Config.Consoles are ports of one virtio console on bus 0 (console.go), behind each of
+// which is what is behind COM2 to COM4 (host.VM.Port). A machine without them has no
+// such device, so that its states are what they were. Output never waits: the ring
+// forgets its oldest bytes. Input waits in host.Console until the guest has opened the
+// port and gives it buffers. All of it happens in the queues' goroutines.
+//
+// # What can grow
+//
 // Where Config.MaxCPUs says that more can come, the board has all of them from the start
 // (cpus.go); those that are not there yet hear no INIT, SIPI or NMI. CPUID tells of one
 // package with as many cores as there can be, SMBIOS of those that are there.
+//
+// Where Config.MaxMemoryMiB says that more can come, addresses above all other memory are
+// kept for it (memory.go): the 64-bit window of the root complex is behind them, and SRAT
+// calls them hot pluggable. What is added is promised first, then gmem has it, then the
+// guest is told; each piece is a memory device of package memhp. The pieces are in the
+// layout of a saved state, which is how a restored board has them where they were. A
+// reset puts them into the memory map; a start has no pieces.
+//
+// A guest that has 64 GiB or more at its start may have blocks of memory larger than 128
+// MiB (Linux: up to 2 GiB, by where that memory ends) and refuse smaller pieces; the event
+// log says so.
+//
+// # NUMA
+//
+// Config.NUMANodes divides processors and the memory of the start evenly (numa.go); SRAT
+// and SLIT tell the guest. It is the guest's view alone: where the host has its frames
+// and runs its threads does not follow it.
 //
 // # Saved state
 //
@@ -105,17 +144,24 @@
 // go on from where they stood: time that a machine was saved did not pass for it, as
 // with a pause. A guest that wants the time of day asks the network.
 //
+// What the guest has asked for or given back by then is in the state even if the owner has
+// not looked at it: a power-off, a slot without power. A device that is half out cannot be
+// saved. Serial ports are paused like everything else that works by itself, and connected
+// only when the machine is restored: a byte is in the state or at the console. Whether an
+// adapter has a carrier is part of its state.
+//
 // A restored machine can be reset only if Restore was given boot images.
 //
 // The header's configuration says in which slots the devices are (layout.go): one
-// that came while the machine ran is not where a start would put it. The board's
+// that came while the machine ran is not where a start would put it, and one that was
+// there before processors came has fewer queues than a start would give it. The board's
 // version is in it too (hardware.go): how devices are added without breaking the
 // states that are there.
 //
 // A copy beside its original cannot have the original's MAC addresses, and its guest's
 // driver goes on with the one that it has read once. So Restore can leave the adapters
-// unplugged; management pulls them out and plugs new ones into other slots before the
-// copy runs, and the guest sees what it would see if somebody had done so.
+// unplugged; management lets the copy run, takes them out as any other and plugs new ones
+// into other slots, and the guest sees what it would see if somebody had done so.
 //
 // # Surprises
 //
@@ -130,7 +176,9 @@
 //     acknowledge cycle has side effects: hence Peek and Take.
 //
 //   - A direct boot has no firmware: the boot processor's local APIC has to be
-//     put into virtual wire mode, or PIC interrupts reach nobody.
+//     put into virtual wire mode, or PIC interrupts reach nobody. A Multiboot kernel
+//     may also count on the PIC and the PIT as a BIOS leaves them (realmode.flat of
+//     kvm-unit-tests waits for a tick); others get them reset.
 //
 //   - Debian's cloud kernel makes about 37,000 port exits from power-on to
 //     power-off, nearly all for its serial console; 660 CPUID, 460 WRMSR, 980
@@ -152,6 +200,6 @@
 // each in a slot of its own (pci.go); management opens what stands behind a disk, the
 // host has the switches. They come and go while the machine runs (devices.go).
 //
-// Not supported yet: hot-plug of memory, taking a CPU away; copying memory into a saved
+// Not supported yet: taking a CPU or memory away; copying memory into a saved
 // state while the guest runs.
 package vm

@@ -21,6 +21,8 @@ import "basalt/vmkernel/host"
 //
 //	1  PIC, I/O APIC, local APICs, PIT, RTC, HPET, COM1 to COM4, ACPI PM, PM timer, keyboard
 //	   controller, POST and debug ports, root complex with hot-plug slots, entropy, balloon
+//	2  the guest's processors flush the TLBs of halted ones by a flag in memory: CPUID has
+//	   KVM_FEATURE_PV_TLB_FLUSH
 
 // created is the configuration of a new machine.
 func created(c host.Config) host.Config {

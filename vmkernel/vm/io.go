@@ -18,22 +18,25 @@ type cpuIO struct {
 func (c *cpuIO) ReadPort(port uint16, data []byte)  { c.b.bus.ReadPort(port, data) }
 func (c *cpuIO) WritePort(port uint16, data []byte) { c.b.bus.WritePort(port, data) }
 
-// local says whether an access goes to this CPU's APIC page.
-func (c *cpuIO) local(gpa uint64) bool {
-	return gpa-lapic.DefaultBase < lapic.PageSize && c.apic.a.Base()&(lapic.BaseEN|lapic.BaseEXTD) == lapic.BaseEN
+// local says whether an access goes to this CPU's APIC page, and where in it. The page
+// is where the base MSR says; memory that is there hides it.
+func (c *cpuIO) local(gpa uint64) (off uint64, ok bool) {
+	base := c.apic.a.Base()
+	off = gpa - base&^(lapic.PageSize-1)
+	return off, off < lapic.PageSize && base&(lapic.BaseEN|lapic.BaseEXTD) == lapic.BaseEN
 }
 
 func (c *cpuIO) ReadMMIO(gpa uint64, data []byte) {
-	if c.local(gpa) {
-		c.apic.a.ReadBytes(gpa-lapic.DefaultBase, data, c.apic.cpu.TSC())
+	if off, ok := c.local(gpa); ok {
+		c.apic.a.ReadBytes(off, data, c.apic.cpu.TSC())
 		return
 	}
 	c.b.bus.ReadMMIO(gpa, data)
 }
 
 func (c *cpuIO) WriteMMIO(gpa uint64, data []byte) {
-	if c.local(gpa) {
-		c.apic.a.WriteBytes(gpa-lapic.DefaultBase, data, c.apic.cpu.TSC())
+	if off, ok := c.local(gpa); ok {
+		c.apic.a.WriteBytes(off, data, c.apic.cpu.TSC())
 		return
 	}
 	c.b.bus.WriteMMIO(gpa, data)

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,6 +23,8 @@ type savedConfig struct {
 type layout struct {
 	Slots  int
 	Places []place
+	// Memory is what came while the machine ran, in MiB, in its order.
+	Memory []int `json:",omitempty"`
 }
 
 // place is one device of the configuration.
@@ -30,21 +33,35 @@ type place struct {
 	Slot int
 	// Bell says that it has a doorbell in I/O space.
 	Bell bool `json:",omitempty"`
+	// Queues, or pairs of them, are those that it was made with; 0: one for each
+	// processor of the configuration, up to maxQueues.
+	Queues int `json:",omitempty"`
 	// Leaving says that the guest was asked to let it go.
 	Leaving bool `json:",omitempty"`
 }
 
 // layout is the board's own.
 func (b *board) layout() *layout {
-	l := &layout{Slots: b.slots}
+	l := &layout{Slots: b.slots, Memory: b.space.added}
 	for _, d := range b.devices {
 		if d.name != "" {
-			l.Places = append(l.Places, place{d.name, d.slot, d.bell, d.leaving != nil})
+			p := place{Name: d.name, Slot: d.slot, Bell: d.bell, Leaving: d.leaving != nil}
+			if d.queues != b.queues(p) { // processors came after it
+				p.Queues = d.queues
+			}
+			l.Places = append(l.Places, p)
 		}
 	}
 	slices.SortFunc(l.Places, func(x, y place) int { return x.Slot - y.Slot })
 	return l
 }
+
+// maxQueues bounds the queues of a disk and the pairs of an adapter: one for each
+// processor that the machine has when it comes, up to this.
+const maxQueues = 4
+
+// queues is how many a device in this place has.
+func (b *board) queues(at place) int { return cmp.Or(at.Queues, min(b.numCPUs, maxQueues)) }
 
 // standard is where a start puts the devices of a configuration.
 func standard(c host.Config) *layout {
@@ -67,6 +84,9 @@ func (l *layout) check(c host.Config) error {
 	if l.Slots < 0 || l.Slots > pcie.MaxSlots {
 		return fmt.Errorf("layout: %d slots", l.Slots)
 	}
+	if err := checkAdded(c, l.Memory); err != nil {
+		return fmt.Errorf("layout: %w", err)
+	}
 	var names []string
 	for _, d := range c.Disks {
 		names = append(names, d.Name)
@@ -82,6 +102,9 @@ func (l *layout) check(c host.Config) error {
 		i := slices.Index(names, p.Name)
 		if i < 0 || p.Slot < 0 || p.Slot >= l.Slots || slots[p.Slot] {
 			return fmt.Errorf("layout: device %q in slot %d of %d", p.Name, p.Slot, l.Slots)
+		}
+		if p.Queues < 0 || p.Queues > maxQueues {
+			return fmt.Errorf("layout: device %q has %d queues", p.Name, p.Queues)
 		}
 		names = slices.Delete(names, i, i+1)
 		slots[p.Slot] = true
@@ -115,12 +138,22 @@ func alike(have, want host.Config) error {
 		return differs("vsockCID")
 	case have.MemoryMiB != want.MemoryMiB:
 		return differs("memoryMiB")
+	case have.MaxMemoryMiB != want.MaxMemoryMiB:
+		return differs("maxMemoryMiB")
+	case have.NUMANodes != want.NUMANodes:
+		return differs("numaNodes")
 	case have.CPULevel != want.CPULevel:
 		return differs("cpuLevel")
 	case have.TestDevice != want.TestDevice:
 		return differs("testDevice")
+	case have.XAPICOnly != want.XAPICOnly:
+		return differs("xapicOnly")
+	case have.APICIDShift() != want.APICIDShift():
+		return differs("apicIDStep")
 	case have.Hardware != want.Hardware:
 		return differs("hardware")
+	case !slices.Equal(have.Consoles, want.Consoles):
+		return differs("consoles")
 	case len(have.Disks) != len(want.Disks):
 		return differs("disks")
 	case len(have.NICs) != len(want.NICs):

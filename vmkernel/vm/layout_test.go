@@ -69,11 +69,7 @@ func TestRestoreAfterHotPlug(t *testing.T) {
 	if m.b.slots != spareSlots {
 		t.Errorf("%d slots", m.b.slots)
 	}
-	again := b.saved(host.AfterSavePause)
-	first, second := parts(t, state), parts(t, again)
-	delete(first, "device/rtc")
-	delete(second, "device/rtc")
-	same(t, "after hot-plug", first, second)
+	b.sameAgain("after hot-plug", state)
 	if err := b.vm.Resume(ctx); err != nil {
 		t.Error(err)
 	}
@@ -166,6 +162,7 @@ func TestBadLayout(t *testing.T) {
 		"no place":     `{"CPUs":1,"MemoryMiB":8,"Disks":[{"Name":"d","Kind":"null","SizeMiB":1}],"Layout":{"Slots":4}}`,
 		"out of range": `{"CPUs":1,"MemoryMiB":8,"Disks":[{"Name":"d","Kind":"null","SizeMiB":1}],"Layout":{"Slots":4,"Places":[{"Name":"d","Slot":4}]}}`,
 		"twice":        `{"CPUs":1,"MemoryMiB":8,"Disks":[{"Name":"d","Kind":"null","SizeMiB":1},{"Name":"e","Kind":"null","SizeMiB":1}],"Layout":{"Slots":4,"Places":[{"Name":"d","Slot":1},{"Name":"e","Slot":1}]}}`,
+		"queues":       `{"CPUs":1,"MemoryMiB":8,"Disks":[{"Name":"d","Kind":"null","SizeMiB":1}],"Layout":{"Slots":4,"Places":[{"Name":"d","Slot":1,"Queues":5}]}}`,
 		"hardware":     `{"CPUs":1,"MemoryMiB":8,"Hardware":99}`,
 	} {
 		in, err := checkpoint.NewReader(bytes.NewReader(state))
@@ -217,4 +214,44 @@ func TestStillLeaving(t *testing.T) {
 	if c := b.vm.Config(); len(c.Disks) != 0 {
 		t.Errorf("%+v", c.Disks)
 	}
+}
+
+// TestRestoreAfterProcessorsCame: a device keeps the queues that it was made with,
+// however many processors the machine has by the time it is saved.
+func TestRestoreAfterProcessorsCame(t *testing.T) {
+	ctx := context.Background()
+	b := newTable(t, load()...)
+	b.f.Loop = true
+	nic := host.NICConfig{Name: "old", Network: host.NetworkNAT, MAC: "52:54:00:00:00:01"}
+	b.create(64<<20, host.Config{ID: "vm-1", CPUs: 1, MaxCPUs: 3, MemoryMiB: 8})
+	if err := errors.Join(b.vm.AttachNIC(ctx, nic), b.vm.AttachDisk(ctx, nullConfig("one"), newNull(t, "one"))); err != nil {
+		t.Fatal(err)
+	}
+	boot := kernel(&b.closed)
+	boot.Disks = []host.Disk{newNull(t, "one")}
+	if err := b.vm.Start(ctx, boot); err != nil {
+		t.Fatal(err)
+	}
+	nic.Name, nic.MAC = "new", "52:54:00:00:00:02"
+	if err := errors.Join(b.vm.AddCPUs(ctx, 1), b.vm.AttachNIC(ctx, nic), b.vm.AttachDisk(ctx, nullConfig("two"), newNull(t, "two")), b.vm.AddCPUs(ctx, 1)); err != nil {
+		t.Fatal(err)
+	}
+	state := b.saved(host.AfterSaveStop)
+	disks := []host.Disk{newNull(t, "one"), newNull(t, "two")}
+	if err := b.vm.Restore(ctx, bytes.NewReader(state), host.RestoreOptions{Boot: host.Boot{Disks: disks}}); err != nil {
+		t.Fatal(err)
+	}
+	b.sameAgain("after processors came", state)
+	if err := b.vm.Resume(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// sameAgain: the machine, which is paused, still has the state, but for the wall clock.
+func (b *bench) sameAgain(what string, state []byte) {
+	b.t.Helper()
+	first, second := parts(b.t, state), parts(b.t, b.saved(host.AfterSavePause))
+	delete(first, "device/rtc")
+	delete(second, "device/rtc")
+	same(b.t, what, first, second)
 }

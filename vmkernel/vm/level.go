@@ -13,7 +13,14 @@ func cpuid(p *Platform, c host.Config) (*vcpu.CPUID, error) {
 	l, err := vcpu.ParseLevel(c.CPULevel)
 	if err == nil {
 		var id *vcpu.CPUID
-		if id, err = vcpu.NewCPUID(p.host(), l, c.AllCPUs(), uint32(p.TSCKHz), busKHz); err == nil {
+		if id, err = vcpu.NewCPUID(p.host(), l, perPackage(c.AllCPUs(), c.NUMANodes), uint32(p.TSCKHz), busKHz); err == nil {
+			if c.Hardware >= 2 {
+				id.ShowTLBFlush()
+			}
+			if c.XAPICOnly {
+				id.WithoutX2APIC()
+			}
+			id.Spread(c.APICIDShift())
 			return id, nil
 		}
 	}
@@ -30,10 +37,13 @@ func (t *Manager) checkLevel(c host.Config) error {
 	if err != nil {
 		return &host.ConfigError{Field: "cpuLevel", Err: err}
 	}
-	_, high, _ := memory(uint64(c.MemoryMiB) << 20)
-	if n := l.PhysBits(); n != 0 && high > 0 && fourGiB+high > 1<<n {
+	n, at := l.PhysBits(), spaceOf(c, nil)
+	if n != 0 && at.high > 0 && fourGiB+at.high > 1<<n {
 		return &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf(
 			"%d, a processor of CPU level %s has physical addresses of %d bits: %d at the most", c.MemoryMiB, l, n, (1<<n-fourGiB+lowLimit)>>20)}
+	}
+	if n != 0 {
+		return at.fits(n)
 	}
 	return nil
 }

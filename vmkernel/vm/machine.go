@@ -15,14 +15,14 @@ import (
 type Machine struct {
 	p    *Platform
 	conf host.Config
-	con  serials
+	con  consoles
 	// generation changes when the machine's past forks (a clone).
 	generation [16]byte
 
 	actions  chan action
 	requests chan request
 	reports  chan stopped
-	ejected  chan ejection
+	ejected  chan *plugged
 	quit     chan struct{}
 	gone     chan struct{}
 	busy     atomic.Bool
@@ -83,8 +83,8 @@ func (a *action) name() string {
 }
 
 func newMachine(p *Platform, c host.Config) *Machine {
-	m := &Machine{p: p, conf: c, con: newSerials(), since: time.Now(),
-		actions: make(chan action), requests: make(chan request, 8), ejected: make(chan ejection),
+	m := &Machine{p: p, conf: c, con: newConsoles(c), since: time.Now(),
+		actions: make(chan action), requests: make(chan request, 8), ejected: make(chan *plugged),
 		quit: make(chan struct{}), gone: make(chan struct{})}
 	rand.Read(m.generation[:]) // it never fails
 	go m.own()
@@ -99,15 +99,18 @@ func (m *Machine) Config() host.Config {
 }
 
 // Console implements host.VM.
-func (m *Machine) Console() *host.Console { return m.con[0] }
+func (m *Machine) Console() *host.Console { return m.con.com[0] }
 
 // Serial implements host.VM.
 func (m *Machine) Serial(n int) *host.Console {
-	if n < 1 || n > len(m.con) {
+	if n < 1 || n > len(m.con.com) {
 		return nil
 	}
-	return m.con[n-1]
+	return m.con.com[n-1]
 }
+
+// Port implements host.VM.
+func (m *Machine) Port(name string) *host.Console { return m.con.port[name] }
 
 // Start implements host.VM.
 func (m *Machine) Start(ctx context.Context, b host.Boot) error {
@@ -186,8 +189,8 @@ func (m *Machine) own() {
 		case s := <-m.reports:
 			m.took(s)
 			m.report(s)
-		case e := <-m.ejected:
-			m.eject(e)
+		case d := <-m.ejected:
+			m.eject(d)
 		case <-m.again:
 			m.again = nil
 			m.device(reqReset)
@@ -247,7 +250,7 @@ func (m *Machine) act(a action) error {
 		return nil
 	case actNMI:
 		for i := range m.b.cpus {
-			m.b.apics.APIC(uint32(i)).LINT1()
+			m.b.apics.At(i).LINT1()
 		}
 		m.p.event(m.conf.ID, "info", "NMI")
 		return nil

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -56,6 +57,9 @@ func (p *Platform) sizes(c host.Config) error {
 	if c.MemoryMiB > maxMiB {
 		return bad("memoryMiB", "%d, at most %d are possible: %w", c.MemoryMiB, maxMiB, host.ErrNoMemory)
 	}
+	if c.MaxMemoryMiB > maxMiB {
+		return bad("maxMemoryMiB", "%d, at most %d are possible", c.MaxMemoryMiB, maxMiB)
+	}
 	if err := c.CheckDevices(); err != nil {
 		return err
 	}
@@ -85,13 +89,17 @@ func (t *Manager) Check(c host.Config, b host.Boot) (host.KernelFormat, error) {
 		return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%w: the images have %d MiB, the machine has %d", host.ErrBadImage, (total+1<<20-1)>>20, c.MemoryMiB)}
 	}
 	if t.p.Budget != nil {
-		if free := t.p.Budget.Limit() - t.p.Budget.Used(); uint64(c.MemoryMiB)<<20 > free {
+		if free := t.p.Budget.Available(); uint64(c.MemoryMiB)<<20 > free {
 			return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%d wanted, %d are free: %w", c.MemoryMiB, free>>20, host.ErrNoMemory)}
 		}
 	}
 	if t.p.CPUs != nil {
-		if err := t.p.CPUs.Check(c.ID, c.AllCPUs(), entitled(c)); err != nil {
-			return "", &host.ConfigError{Field: "cpu", Err: err}
+		if err := t.p.CPUs.Check(label(c), c.AllCPUs(), entitled(c)); err != nil {
+			var ce *host.ConfigError
+			if !errors.As(err, &ce) {
+				err = &host.ConfigError{Field: "cpu.reservation", Err: err}
+			}
+			return "", err
 		}
 	}
 	return host.KernelFormat(f), nil

@@ -26,7 +26,7 @@ type mapping struct {
 // no collection can miss it.
 func (c *cpuIO) Backed(gpa uint64, write bool) (bool, error) {
 	b := c.b
-	if gpa >= b.low && gpa < fourGiB || !b.mem.Contains(gpa, 1) {
+	if gpa >= b.space.low && gpa < fourGiB || !b.mem.Contains(gpa, 1) {
 		return false, nil
 	}
 	b.maps.mu.Lock()
@@ -47,7 +47,35 @@ func (c *cpuIO) Backed(gpa uint64, write bool) (bool, error) {
 			return false, fmt.Errorf("vm: map %#x: %w", m.GPA, err)
 		}
 	}
+	if !b.maps.tracking {
+		return true, b.mapRun(gpa)
+	}
 	return true, nil
+}
+
+// mapRun maps the run around gpa with one entry, if the last of its frames came; a
+// processor without such entries has smaller ones, as before. maps.mu is held.
+func (b *board) mapRun(gpa uint64) error {
+	m, ok := b.mem.Run(gpa)
+	if !ok {
+		return nil
+	}
+	if err := b.table.Map(m.GPA, m.HPA, m.Size, allRights); err != nil {
+		return fmt.Errorf("vm: map %#x: %w", m.GPA, err)
+	}
+	return nil
+}
+
+// mapRuns is mapRun for all memory.
+func (b *board) mapRuns() error {
+	for _, r := range b.mem.Regions() {
+		for at := r.Start &^ (gmem.RunSize - 1); at < r.End(); at += gmem.RunSize {
+			if err := b.mapRun(max(at, r.Start)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // mapDirty lets the guest write one page, which is in one of the pieces of its frame.

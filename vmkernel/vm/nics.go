@@ -13,10 +13,6 @@ import (
 
 const nicKind = "network adapter"
 
-// maxNICPairs bounds the pairs of queues of an adapter: one for each processor up to
-// this.
-const maxNICPairs = 4
-
 // network finds the switch of an adapter.
 func (p *Platform) network(c host.NICConfig) (*vswitch.Switch, error) {
 	if p.Switch == nil {
@@ -38,12 +34,13 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, at place, 
 	if err != nil {
 		return fail(err)
 	}
+	pairs := b.queues(at)
 	dev, err := vnet.New(vnet.Config{Name: nicKind + " " + c.Name, MAC: mac, MTU: sw.MTU(), Memory: b.mem,
-		Pairs: min(b.numCPUs, maxNICPairs), PortDoorbell: at.Bell, NewBell: p.NewBell})
+		Pairs: pairs, PortDoorbell: at.Bell, NewBell: p.NewBell})
 	if err != nil {
 		return fail(err)
 	}
-	d := &plugged{name: c.Name, kind: nicKind, slot: at.Slot, bell: at.Bell, f: dev, link: dev.SetLink}
+	d := &plugged{name: c.Name, kind: nicKind, slot: at.Slot, bell: at.Bell, queues: pairs, f: dev, link: dev.SetLink, linked: dev.LinkUp}
 	if unplugged {
 		if err = b.plug(d); err != nil {
 			_ = dev.Close(context.Background()) // nothing is in flight
@@ -114,7 +111,7 @@ func (m *Machine) dropNIC(name string) error {
 
 // DetachNIC implements host.Devices.
 func (m *Machine) DetachNIC(ctx context.Context, name string, force bool) error {
-	return m.detach(ctx, nicKind, name, force, func(bool) error { return m.dropNIC(name) })
+	return m.detach(ctx, nicKind, name, force, func() error { return m.dropNIC(name) })
 }
 
 // SetLink implements host.Devices.

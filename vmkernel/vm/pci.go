@@ -45,26 +45,25 @@ type plugged struct {
 	kind string // diskKind, nicKind
 	slot int    // -1: on bus 0
 	bell bool   // it has a doorbell in I/O space
-	f    function
-	at   *pcie.Endpoint
+	// queues, or pairs of them, of a device of the configuration.
+	queues int
+	f      function
+	at     *pcie.Endpoint
 	// resized tells the guest of a disk's new size.
 	resized func()
 	// port and link are an adapter's place on its switch and its carrier.
 	port     *vswitch.Port
 	forwards func() // ends them; nil: there are none
 	link     func(up bool)
+	linked   func() bool
 	count    func(*host.Status) // adds its counters; nil: it has none
 	leaving  chan struct{}      // made when the guest was asked; closed when it is out
 }
 
 // buses makes the root complex.
 func (b *board) buses(slots int, io *ioapic.IOAPIC, physBits uint8) error {
-	high := uint64(0)
-	if b.high > 0 {
-		high = fourGiB + b.high
-	}
 	var err error
-	if b.windows, err = pcie.Layout(b.low, high, physBits); err != nil {
+	if b.windows, err = pcie.Layout(b.space.low, b.space.top(), physBits); err != nil {
 		return err
 	}
 	b.slots = slots
@@ -192,16 +191,23 @@ func (b *board) settled() error {
 	return nil
 }
 
-// unplugAll ends every device, before the memory goes away.
+// unplugAll ends every device, before the memory goes away. One whose requests do not
+// come back keeps none of the others from ending.
 func (b *board) unplugAll() error {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, d := range b.devices {
+		_ = d.close(over) // all begin to end
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), quietWait)
 	defer cancel()
+	var fails []error
 	for _, d := range b.devices {
 		if err := d.close(ctx); err != nil {
-			return err
+			fails = append(fails, err)
 		}
 	}
-	return nil
+	return errors.Join(fails...)
 }
 
 // close ends a device that no access comes to any more. It can be called again when

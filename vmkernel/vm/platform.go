@@ -50,8 +50,9 @@ type Platform struct {
 type CPUScheduler interface {
 	// Check says whether Admit would refuse now.
 	Check(machine string, cpus int, s host.CPUSpec) error
-	// Admit makes room for a machine that starts. The error's text says what was
-	// asked for and what is promised to whom.
+	// Admit makes room for a machine that starts; its name is for messages. Errors:
+	// host.ErrNoCPU, whose text says what was asked for and what is promised to whom,
+	// host.ErrTooMany, host.ConfigError.
 	Admit(machine string, cpus int, s host.CPUSpec) (Entitlement, error)
 }
 
@@ -61,6 +62,9 @@ type Entitlement interface {
 	// undo by the same before it ends. guest says when the thread belongs to the
 	// guest (vcpu.Guarded); nil: never.
 	Bind(index int, guest *uint32) (undo func())
+	// Set changes the entitlement while the machine runs. Errors are those of Admit; then
+	// nothing changed.
+	Set(s host.CPUSpec) error
 	// Hurry takes virtual CPU index out of the competition while it has to stop,
 	// however little it is entitled to, and with false puts it back.
 	Hurry(index int, on bool)

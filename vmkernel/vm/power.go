@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -33,6 +34,7 @@ func (m *Machine) powerOn(b host.Boot) error {
 		bd, err = build(m.p, m.conf, share, standard(m.conf), false, b.Disks, &m.con, m.ask)
 	}
 	if err == nil {
+		m.con.connect(bd)
 		bd.generation = m.generation
 		m.mu.Lock()
 		m.b = bd
@@ -60,12 +62,14 @@ func (m *Machine) powerOn(b host.Boot) error {
 	return nil
 }
 
+// label is what messages of the policy call a machine.
+func label(c host.Config) string { return cmp.Or(c.Name, c.ID) }
+
 // cpuShares are the shares of a machine that asks for none, for each processor that it
 // has.
 const cpuShares = 1000
 
-// entitled is what c asks for, with its shares filled in: processors that may come
-// later have theirs from the next start on.
+// entitled is what c asks for, with its shares filled in.
 func entitled(c host.Config) host.CPUSpec {
 	s := c.CPU
 	if s.Shares == 0 {
@@ -79,9 +83,9 @@ func (m *Machine) admit() (Entitlement, error) {
 	if m.p.CPUs == nil {
 		return nil, nil
 	}
-	share, err := m.p.CPUs.Admit(m.conf.ID, m.conf.AllCPUs(), entitled(m.conf))
+	share, err := m.p.CPUs.Admit(label(m.conf), m.conf.AllCPUs(), entitled(m.conf))
 	if err != nil {
-		return nil, &host.ConfigError{Field: "cpu", Err: err}
+		return nil, err
 	}
 	m.mu.Lock()
 	m.share = share
@@ -103,7 +107,7 @@ func (m *Machine) giveBack() {
 // powerOff goes to off from anywhere.
 func (m *Machine) powerOff(reason string) {
 	b := m.b
-	stuck := false
+	stuck, late := false, false
 	if b != nil {
 		if _, err := m.halt(); err != nil {
 			// The thread cannot be taken back: its memory stays with it.
@@ -119,12 +123,18 @@ func (m *Machine) powerOff(reason string) {
 			}
 			if err := b.close(); err != nil {
 				m.p.log("vm %s: power off: %v", m.conf.ID, err)
+				late = true
 			}
 		}
 	}
 	m.boot.Close()
+	if late { // a disk has given back what was in flight by now
+		if err := b.finish(); err != nil {
+			m.p.log("vm %s: power off: %v; its memory is kept", m.conf.ID, err)
+		}
+	}
 	m.boot = host.Boot{}
-	m.con.connect(nil)
+	m.con.disconnect()
 	m.mu.Lock()
 	if m.b != nil {
 		m.last = m.counters()

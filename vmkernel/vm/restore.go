@@ -106,11 +106,7 @@ func (m *Machine) restore(ctx context.Context, r io.Reader, o host.RestoreOption
 		own := m.Config()
 		o.Config = &own
 	}
-	err = m.take(ctx, in, conf, l, o)
-	if err != nil {
-		m.con.connect(nil)
-	}
-	return err
+	return m.take(ctx, in, conf, l, o)
 }
 
 // open reads a state's header and decides whether this host can carry the machine.
@@ -208,15 +204,15 @@ func (p *Platform) accept(h *checkpoint.Header) (c host.Config, l *layout, err e
 	if err := p.sizes(c); err != nil {
 		return c, nil, err
 	}
-	_, _, regions := memory(uint64(c.MemoryMiB) << 20)
-	if int64(h.CPUs) != int64(c.AllCPUs()) || !slices.Equal(h.Memory, ranges(regions)) {
-		return c, nil, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
-	}
 	if l = from.Layout; l == nil {
 		l = standard(c)
 	}
 	if err := l.check(c); err != nil {
 		return c, nil, fmt.Errorf("vm: %w: %w", host.ErrBadState, err)
+	}
+	at := spaceOf(c, l.Memory)
+	if int64(h.CPUs) != int64(c.AllCPUs()) || !slices.Equal(h.Memory, ranges(at.regions())) {
+		return c, nil, fmt.Errorf("vm: %w: the header does not agree with the configuration in it", host.ErrBadState)
 	}
 	return c, l, nil
 }
@@ -312,12 +308,17 @@ func (f *frozen) apply(got map[string][]byte) error {
 			}
 		}
 	}
+	for _, d := range b.devices {
+		if d.port != nil {
+			d.port.SetUp(d.linked())
+		}
+	}
 	if err := b.mapAll(); err != nil {
 		return err
 	}
 	for i, c := range b.cpus {
 		name := fmt.Sprintf("lapic/%d", i)
-		if err := b.apics.APIC(uint32(i)).LoadState(got[name]); err != nil {
+		if err := b.apics.At(i).LoadState(got[name]); err != nil {
 			return fail(name, err)
 		}
 		name = fmt.Sprintf("cpu/%d", i)
@@ -343,7 +344,9 @@ func (b *board) mapAll() error {
 			return fmt.Errorf("vm: map %#x: %w", m.GPA, err)
 		}
 	}
-	return nil
+	b.maps.mu.Lock()
+	defer b.maps.mu.Unlock()
+	return b.mapRuns()
 }
 
 // adopt takes a loaded board: the machine is paused. The owner's.
@@ -359,6 +362,7 @@ func (m *Machine) adopt(f *frozen, boot host.Boot) error {
 	m.conf.Disks, m.conf.NICs = f.conf.Disks, f.conf.NICs // all that may differ
 	m.start, m.last = time.Now(), host.Status{}
 	m.mu.Unlock()
+	m.con.connect(f.b)
 	m.drain()
 	m.later, m.frozen = f.machine.later, f.stopped
 	m.resets, m.booted = 0, time.Now()
@@ -374,12 +378,6 @@ func (m *Machine) stillLeaving(l *layout) {
 		if d.name == "" || !l.of(d.name).Leaving {
 			continue
 		}
-		gone := m.b.pci.Gone(d.at)
-		drop := func(on bool) error { return m.dropDisk(d.name, on) }
-		if d.kind == nicKind {
-			drop = func(bool) error { return m.dropNIC(d.name) }
-		}
-		d.leaving = make(chan struct{})
-		go m.follow(d, gone, drop)
+		m.leave(d, m.b.pci.Gone(d.at))
 	}
 }

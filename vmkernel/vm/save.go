@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -139,7 +140,11 @@ func (m *Machine) freeze(f *frozen) error {
 			return err
 		}
 	}
-	err := m.b.hold()
+	m.heard()
+	err := m.empty()
+	if err == nil {
+		err = m.b.hold()
+	}
 	if err == nil {
 		err = m.collect(f)
 	}
@@ -149,6 +154,35 @@ func (m *Machine) freeze(f *frozen) error {
 		}
 	}
 	return err
+}
+
+// heard takes what devices of a paused machine asked for and the owner has not looked at
+// yet: it is in the state, or a guest that is restored goes on behind its own power-off.
+func (m *Machine) heard() {
+	for {
+		select {
+		case r := <-m.requests:
+			m.device(r)
+		default:
+			return
+		}
+	}
+}
+
+// empty takes the devices out of the books that are on no bus any more: a state would
+// promise what it does not have.
+func (m *Machine) empty() error {
+	for _, d := range slices.Clone(m.b.devices) {
+		select {
+		case <-m.b.pci.Gone(d.at):
+		default:
+			continue
+		}
+		if err := m.out(d); err != nil {
+			return fmt.Errorf("vm: %s %q, which is being taken out, cannot be saved: %w: %w", d.kind, d.name, host.ErrNotSavable, err)
+		}
+	}
+	return nil
 }
 
 func (m *Machine) collect(f *frozen) error {
@@ -195,7 +229,7 @@ func (m *Machine) collect(f *frozen) error {
 		if fails[i] != nil {
 			return fmt.Errorf("vm: %w: %w", host.ErrNotSavable, fails[i])
 		}
-		apic, err := b.apics.APIC(uint32(i)).SaveState()
+		apic, err := b.apics.At(i).SaveState()
 		if err != nil {
 			return fmt.Errorf("vm: local APIC %d cannot be saved: %w: %w", i, host.ErrNotSavable, err)
 		}
@@ -233,8 +267,13 @@ func (b *board) unhold() {
 	}
 }
 
+// ranges joins what touches.
 func ranges(in []gmem.Range) (out []checkpoint.Range) {
 	for _, r := range in {
+		if n := len(out); n > 0 && out[n-1].Start+out[n-1].Size == r.Start {
+			out[n-1].Size += r.Size
+			continue
+		}
 		out = append(out, checkpoint.Range{Start: r.Start, Size: r.Size})
 	}
 	return out

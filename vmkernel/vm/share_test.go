@@ -17,13 +17,14 @@ type books struct {
 	mu      sync.Mutex
 	taken   bool
 	bound   int
+	spec    host.CPUSpec
 	hurried bool
 	free    chan struct{} // a thread was unbound
 }
 
 func (b *books) Check(machine string, cpus int, s host.CPUSpec) error {
 	if s.Reservation > 1000 {
-		return fmt.Errorf("%q asks for %d", machine, s.Reservation)
+		return fmt.Errorf("%w: %q asks for %d", host.ErrNoCPU, machine, s.Reservation)
 	}
 	return nil
 }
@@ -32,9 +33,9 @@ func (b *books) Admit(machine string, cpus int, s host.CPUSpec) (Entitlement, er
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.Check(machine, cpus, s); err != nil || b.taken {
-		return nil, errors.Join(err, errors.New("taken"))
+		return nil, errors.Join(err, host.ErrNoCPU, errors.New("taken"))
 	}
-	b.taken = true
+	b.taken, b.spec = true, s
 	return b, nil
 }
 
@@ -48,6 +49,17 @@ func (b *books) Bind(index int, guest *uint32) func() {
 		b.mu.Unlock()
 		b.free <- struct{}{}
 	}
+}
+
+// Set refuses more than one processor.
+func (b *books) Set(s host.CPUSpec) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s.Reservation > 1000 {
+		return fmt.Errorf("%w: %d", host.ErrNoCPU, s.Reservation)
+	}
+	b.spec = s
+	return nil
 }
 
 func (b *books) Hurry(index int, on bool) {
@@ -78,7 +90,8 @@ func TestEntitlement(t *testing.T) {
 	k := &books{free: make(chan struct{}, 8)}
 	b.mgr.p.CPUs = k
 	greedy := host.Config{ID: "greedy", CPUs: 1, MemoryMiB: 8, CPU: host.CPUSpec{Reservation: 5000}}
-	if _, err := b.mgr.Check(greedy, kernel(&b.closed)); !isCPU(err) {
+	var ce *host.ConfigError
+	if _, err := b.mgr.Check(greedy, kernel(&b.closed)); !isCPU(err) || !errors.As(err, &ce) || ce.Field != "cpu.reservation" {
 		t.Errorf("check: %v", err)
 	}
 	for _, c := range []host.Config{{ID: "a", CPUs: 1, MemoryMiB: 8}, {ID: "b", CPUs: 1, MemoryMiB: 8}, greedy} {
@@ -168,7 +181,63 @@ func TestEntitlementOfRestored(t *testing.T) {
 	}
 }
 
-func isCPU(err error) bool {
-	var c *host.ConfigError
-	return errors.As(err, &c) && c.Field == "cpu"
+func isCPU(err error) bool { return errors.Is(err, host.ErrNoCPU) }
+
+// What a machine is entitled to changes while it runs and while it is off; what is
+// refused changes nothing.
+func TestSetCPU(t *testing.T) {
+	b := newTable(t)
+	ctx := context.Background()
+	vm, err := b.mgr.Create(host.Config{ID: "a", CPUs: 1, MaxCPUs: 2, MemoryMiB: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := vm.SetCPU(ctx, host.CPUSpec{Shares: 1}); !errors.Is(err, host.ErrUnsupported) {
+		t.Errorf("a host that shares nothing out: %v", err)
+	}
+	k := &books{free: make(chan struct{}, 8)}
+	b.mgr.p.CPUs = k
+	set := func(s, want host.CPUSpec, refused error) {
+		t.Helper()
+		if err := vm.SetCPU(ctx, s); !errors.Is(err, refused) {
+			t.Errorf("%+v: %v", s, err)
+		}
+		if got := vm.Config().CPU; got != want {
+			t.Errorf("it has %+v, want %+v", got, want)
+		}
+	}
+	first := host.CPUSpec{Shares: 500, Limit: 2000}
+	set(first, first, nil)
+	set(host.CPUSpec{Reservation: 1001}, first, host.ErrNoCPU)
+	var ce *host.ConfigError
+	if err := vm.SetCPU(ctx, host.CPUSpec{Shares: -1}); !errors.As(err, &ce) || ce.Field != "cpu.shares" {
+		t.Errorf("%v", err)
+	}
+	if err := vm.Start(ctx, kernel(&b.closed)); err != nil {
+		t.Fatal(err)
+	}
+	if k.spec != first {
+		t.Errorf("it was started with %+v", k.spec)
+	}
+	next := host.CPUSpec{Reservation: 1000, Pool: "prod"}
+	set(next, next, nil)
+	if want := (host.CPUSpec{Shares: 1000, Reservation: 1000, Pool: "prod"}); k.spec != want {
+		t.Errorf("the policy has %+v", k.spec)
+	}
+	set(host.CPUSpec{Reservation: 1001}, next, host.ErrNoCPU)
+	if err := vm.AddCPUs(ctx, 1); err != nil || k.spec.Shares != 2000 {
+		t.Errorf("%v, the policy has %+v after a CPU came", err, k.spec)
+	}
+	if n := len(vm.Status().CPUs); n != 2 {
+		t.Errorf("times of %d CPUs", n)
+	}
+	if err := vm.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-k.free
+	<-k.free
+	set(first, first, nil)
+	if err := b.mgr.Delete("a"); err != nil {
+		t.Error(err)
+	}
 }

@@ -42,8 +42,10 @@ func (m *Machine) Status() host.Status {
 func (m *Machine) counters() (s host.Status) {
 	for i, c := range m.cpus {
 		if m.share != nil {
-			s.CPUs = append(s.CPUs, m.share.Times(i))
-			s.CPUTime += s.CPUs[i].Run
+			if i < m.conf.CPUs { // the others only wait
+				s.CPUs = append(s.CPUs, m.share.Times(i))
+				s.CPUTime += s.CPUs[i].Run
+			}
 			continue
 		}
 		hi, lo := bits.Mul64(c.v.Stats().Idle(m.p.TSC()), 1e6)

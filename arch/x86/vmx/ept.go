@@ -58,7 +58,11 @@ func store(tab *[512]uint64, i int, e Entry) { atomic.StoreUint64(&tab[i], uint6
 
 func index(gpa uint64, level int) int { return int(gpa >> (12 + 9*(level-1)) & 511) }
 
-func check(gpa, size uint64) error {
+// check is for a range that is to be changed. After Free there is nothing that could be.
+func (t *EPT) check(gpa, size uint64) error {
+	if t.root == 0 {
+		return ErrRange
+	}
 	if (gpa|size)&0xfff != 0 {
 		return ErrAlignment
 	}
@@ -72,7 +76,7 @@ func check(gpa, size uint64) error {
 // the largest pages that alignment and processor allow. flush says that an
 // existing mapping changed, so that INVEPT is needed.
 func (t *EPT) Map(gpa, hpa, size uint64, attr Entry) (flush bool, err error) {
-	if err := check(gpa, size); err != nil {
+	if err := t.check(gpa, size); err != nil {
 		return false, fmt.Errorf("vmx: map %#x+%#x: %w", gpa, size, err)
 	}
 	if hpa&0xfff != 0 {
@@ -177,7 +181,7 @@ func (t *EPT) Protect(gpa, size uint64, attr Entry) (flush bool, err error) {
 
 // edit applies f to every leaf in the range, splitting pages at its edges.
 func (t *EPT) edit(gpa, size uint64, f func(Entry) Entry) (flush bool, err error) {
-	if err := check(gpa, size); err != nil {
+	if err := t.check(gpa, size); err != nil {
 		return false, fmt.Errorf("vmx: change %#x+%#x: %w", gpa, size, err)
 	}
 	for end := gpa + size; gpa < end; {
@@ -222,7 +226,7 @@ func (t *EPT) find(gpa uint64) (*[512]uint64, int) {
 // Lookup translates an address: the host-physical address, the leaf entry and
 // the size of its page. It does not allocate (world W1).
 func (t *EPT) Lookup(gpa uint64) (hpa uint64, e Entry, size uint64, ok bool) {
-	if gpa >= MaxGPA {
+	if gpa >= MaxGPA || t.root == 0 {
 		return 0, 0, 0, false
 	}
 	tab, level := t.find(gpa)
@@ -257,7 +261,8 @@ func (t *EPT) Reclaim() {
 	t.dead = t.dead[:0]
 }
 
-// Free gives back every frame. No processor may use the table any more.
+// Free gives back every frame. No processor may use the table any more. Changes fail with
+// ErrRange then.
 func (t *EPT) Free() {
 	t.bury(t.root, 4)
 	t.Reclaim()

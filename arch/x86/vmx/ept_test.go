@@ -278,3 +278,25 @@ func TestEPTP(t *testing.T) {
 		t.Errorf("%#x", got)
 	}
 }
+
+// TestAfterFree: who still has an end of a machine's memory to clear up finds no table,
+// and changes nothing.
+func TestAfterFree(t *testing.T) {
+	e, h := newTestEPT(t, -1)
+	if _, err := e.Map(0, 0x200000, 2<<20, rwxWB); err != nil {
+		t.Fatal(err)
+	}
+	e.Free()
+	for name, f := range map[string]func() (bool, error){
+		"map":     func() (bool, error) { return e.Map(0, 0x200000, 2<<20, rwxWB) },
+		"unmap":   func() (bool, error) { return e.Unmap(0, 2<<20) },
+		"protect": func() (bool, error) { return e.Protect(0, 2<<20, EPTRead) },
+	} {
+		if flush, err := f(); flush || !errors.Is(err, ErrRange) {
+			t.Errorf("%s: %v %v", name, flush, err)
+		}
+	}
+	if _, _, _, ok := e.Lookup(0); ok || len(h.tabs) != 0 || e.Tables() != 0 {
+		t.Errorf("%d tables are left", len(h.tabs))
+	}
+}

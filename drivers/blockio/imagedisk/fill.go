@@ -38,9 +38,10 @@ func (m *Image) Append(p []byte) (n int, err error) {
 }
 
 // CopyFrom makes an empty image of the same size a copy of src, with the same holes.
-// What is written to src meanwhile may be in it or not. After an error the image has
-// a part. Errors: blockio.ErrNoSpace, and those of ctx.
-func (m *Image) CopyFrom(ctx context.Context, src *Image) error {
+// What is written to src meanwhile may be in it or not. progress, if it is not nil, is told
+// after each chunk how many bytes of how many are there, of memory. After an error the
+// image has a part. Errors: blockio.ErrNoSpace, and those of ctx.
+func (m *Image) CopyFrom(ctx context.Context, src *Image, progress func(done, total uint64)) error {
 	src.mu.RLock()
 	all := make([]int64, 0, len(src.chunks))
 	for i := range src.chunks {
@@ -48,12 +49,15 @@ func (m *Image) CopyFrom(ctx context.Context, src *Image) error {
 	}
 	src.mu.RUnlock()
 	slices.Sort(all)
-	for _, i := range all {
+	for done, i := range all {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := m.copyChunk(src, i); err != nil {
 			return err
+		}
+		if progress != nil {
+			progress(uint64(done+1)*ChunkSize, uint64(len(all))*ChunkSize)
 		}
 	}
 	return nil

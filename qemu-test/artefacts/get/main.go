@@ -19,6 +19,7 @@ func main() {
 			return artefacts.Initramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
 		},
 		func() (string, error) { return artefacts.NetworkModules(ctx, dir) },
+		func() (string, error) { return artefacts.AnswerModules(ctx, dir) },
 		func() (string, error) {
 			return artefacts.NetworkInitramfs(ctx, dir, filepath.Join("qemu-test", "artefacts", "initramfs"))
 		},

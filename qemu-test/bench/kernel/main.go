@@ -9,6 +9,7 @@ import (
 
 	"basalt/boot/config"
 	sched "basalt/vmkernel/cpusched/ring0"
+	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/vcpu"
@@ -41,7 +42,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	p := ring0.Platform(f, "", pmem.Read().Free-64<<20, set, cpus)
+	p := ring0.Platform(f, "", gmem.NewBudget(pmem.Read().Free-64<<20), set, cpus)
 	if linux.CPUs() == 1 {
 		p.Pin = nil
 	}

@@ -13,9 +13,9 @@
 // guests do, and three quarters of the smallest host can be promised. A machine has 1000 shares for each virtual CPU
 // unless it says otherwise.
 //
-// Locking: mu serialises what changes the tree; the changes themselves are made in
-// linux.Exclusively.
+// Which groups there are, and their names, is package groups.
 //
-// Not supported: resource pools, which cpusched has and nobody here makes yet;
-// changes while a machine runs.
+// Locking: mu guards which thread runs which virtual CPU, and is taken before the lock of
+// groups.Table, which serialises what changes the tree; the changes themselves are made
+// in linux.Exclusively, one at a time.
 package ring0

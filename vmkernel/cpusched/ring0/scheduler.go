@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"basalt/vmkernel/cpusched"
+	"basalt/vmkernel/cpusched/groups"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/vm"
@@ -21,10 +22,10 @@ type Scheduler struct {
 	mu    sync.Mutex
 	s     *cpusched.Scheduler
 	hz    uint64
-	times cpusched.Times           // of Times, in a page that was written before
+	table *groups.Table            // made when s is
 	ids   [linux.Names]cpusched.ID // of a thread's name
 	names [nodes]uint32            // of an ID's index
-
+	one   sync.Mutex               // of exclusively
 }
 
 // New makes the policy for this host and plugs it into the personality. It is
@@ -42,7 +43,7 @@ func New() (*Scheduler, error) {
 	cpus := linux.CPUs()
 	var err error
 	r.s, err = cpusched.New(cpusched.Config{
-		CPUs: cpus, Nodes: nodes, TicksPerMS: int64(hz / 1000), Exclusive: linux.Exclusively,
+		CPUs: cpus, Nodes: nodes, TicksPerMS: int64(hz / 1000), Exclusive: r.exclusively,
 	})
 	if err != nil {
 		return nil, err
@@ -58,13 +59,21 @@ func New() (*Scheduler, error) {
 		}
 		r.name(id, linux.AgentName(n))
 	}
-	linux.SetPolicy(&linux.Policy{Pick: r.pick, Ran: r.ran, Slept: r.slept, Block: r.block, Wake: r.wake, Kicks: r.s.Kicks})
+	r.table = groups.New(groups.Config{Scheduler: r.s, CPUs: cpus, Now: now, Duration: r.duration, Exclusive: r.exclusively})
+	linux.SetPolicy(&linux.Policy{Pick: r.pick, Ran: r.ran, Slept: r.slept, Lent: r.lent, Block: r.block, Wake: r.wake, Kicks: r.s.Kicks})
 	return r, nil
+}
+
+// exclusively is linux.Exclusively, once at a time.
+func (r *Scheduler) exclusively(f func()) {
+	r.one.Lock()
+	defer r.one.Unlock()
+	linux.Exclusively(f)
 }
 
 // name ties a thread's name to an ID; None unties it.
 func (r *Scheduler) name(id cpusched.ID, name uint32) {
-	linux.Exclusively(func() {
+	r.exclusively(func() {
 		r.names[r.ids[name].Index()] = 0
 		r.ids[name] = id
 		r.names[id.Index()] = name
@@ -86,50 +95,33 @@ func (r *Scheduler) ran(who uint32, now uint64) { r.s.Ran(r.ids[who], int64(now)
 func (r *Scheduler) slept(who uint32, now, d uint64) {
 	r.s.Slept(r.ids[who], int64(now), int64(d))
 }
+func (r *Scheduler) lent(who uint32, now, d uint64) {
+	r.s.Lent(r.ids[who], int64(now), int64(d))
+}
 func (r *Scheduler) block(who uint32, now uint64) { r.s.Block(r.ids[who], int64(now)) }
 func (r *Scheduler) wake(who uint32, now uint64)  { r.s.Wake(r.ids[who], int64(now)) }
 
 // Check implements vm.CPUScheduler.
 func (r *Scheduler) Check(machine string, cpus int, s host.CPUSpec) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	id, err := r.s.AddVM(r.s.Root(), machine, spec(s))
-	if err != nil {
-		return err
-	}
-	return r.s.Remove(id, now())
+	return r.table.Check(machine, s)
 }
 
 // Admit implements vm.CPUScheduler.
 func (r *Scheduler) Admit(machine string, cpus int, s host.CPUSpec) (vm.Entitlement, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	id, err := r.s.AddVM(r.s.Root(), machine, spec(s))
+	m, err := r.table.Admit(machine, cpus, s)
 	if err != nil {
 		return nil, err
 	}
-	e := &entitlement{r: r, vm: id}
-	for range cpus {
-		v, err := r.s.AddVCPU(id, 0, now())
-		if err != nil {
-			e.release()
-			return nil, err
-		}
-		e.cpus = append(e.cpus, v)
-		e.threads, e.hurry = append(e.threads, 0), append(e.hurry, false)
-	}
-	return e, nil
+	return &entitlement{Machine: m, r: r, threads: make([]uint32, cpus), hurry: make([]bool, cpus)}, nil
 }
 
-func spec(s host.CPUSpec) cpusched.Spec {
-	return cpusched.Spec{Shares: int64(s.Shares), Reservation: int64(s.Reservation), Limit: int64(s.Limit)}
-}
+// Pools are the host's resource pools.
+func (r *Scheduler) Pools() host.Pools { return r.table }
 
 // entitlement implements vm.Entitlement.
 type entitlement struct {
-	r    *Scheduler
-	vm   cpusched.ID
-	cpus []cpusched.ID
+	*groups.Machine
+	r *Scheduler
 	// The threads that are bound to them, 0: none yet, and which have to stop. mu.
 	threads []uint32
 	hurry   []bool
@@ -141,8 +133,8 @@ func (e *entitlement) Bind(index int, guest *uint32) (undo func()) {
 	r := e.r
 	r.mu.Lock()
 	// An error is impossible: the virtual CPU exists and the thread runs somewhere.
-	_ = r.s.SetAffinity(e.cpus[index], now(), affinity)
-	r.name(e.cpus[index], name)
+	_ = e.SetAffinity(index, affinity)
+	r.name(e.CPUs[index], name)
 	e.threads[index] = name
 	r.mu.Unlock()
 	linux.Govern(guest)
@@ -170,39 +162,9 @@ func (e *entitlement) Hurry(index int, on bool) {
 	}
 }
 
-// Times implements vm.Entitlement.
-func (e *entitlement) Times(index int) host.CPUStats {
-	r := e.r
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v, at := e.cpus[index], now()
-	linux.Exclusively(func() { r.times, _ = r.s.Times(v, at) })
-	t := &r.times
-	return host.CPUStats{Sched: true, Run: r.duration(t.Run), Ready: r.duration(t.Ready), Wait: r.duration(t.Wait), CoStop: r.duration(t.CoStop)}
-}
-
-// Stolen implements vm.Entitlement.
-func (e *entitlement) Stolen(index int) uint64 {
-	return uint64(e.r.duration(e.r.s.Stolen(e.cpus[index])))
-}
-
 // duration makes one of ticks.
 func (r *Scheduler) duration(ticks int64) time.Duration {
 	hi, lo := bits.Mul64(uint64(max(ticks, 0)), 1e9)
 	ns, _ := bits.Div64(hi%r.hz, lo, r.hz)
 	return time.Duration(ns)
-}
-
-// Release implements vm.Entitlement.
-func (e *entitlement) Release() {
-	e.r.mu.Lock()
-	defer e.r.mu.Unlock()
-	e.release()
-}
-
-func (e *entitlement) release() {
-	for _, id := range append(e.cpus, e.vm) {
-		// An error is impossible: they exist, and the machine comes last.
-		_ = e.r.s.Remove(id, now())
-	}
 }

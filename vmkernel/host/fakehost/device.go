@@ -168,6 +168,9 @@ func (v *VM) DetachNIC(_ context.Context, name string, force bool) error {
 		if powered && !force && v.h.inUse(v.cfg.ID, name) {
 			return fmt.Errorf("network adapter %q is %w by the guest of machine %q; force pulls it out", name, host.ErrInUse, v.cfg.Name)
 		}
+		if powered && force {
+			v.h.pulled.Add(1)
+		}
 		next := v.cfg.Clone()
 		next.NICs = slices.Delete(next.NICs, i, i+1)
 		v.cfg = next
@@ -229,6 +232,9 @@ func (h *Host) UseDevice(id, device string, on bool) {
 	}
 	h.busy[id+"/"+device] = on
 }
+
+// Pulled counts the adapters that guests have seen pulled out.
+func (h *Host) Pulled() int { return int(h.pulled.Load()) }
 
 func (h *Host) inUse(id, device string) bool {
 	h.mu.Lock()

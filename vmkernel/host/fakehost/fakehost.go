@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"basalt/vmkernel/cpusched/groups"
 	"basalt/vmkernel/host"
 )
 
@@ -27,12 +29,15 @@ type Host struct {
 	events *host.EventLog
 	vms    table
 	nets   networks
+	pools  *groups.Table
 
 	mu    sync.Mutex
 	used  uint64 // bytes of memory given out
 	ready time.Duration
 	held  map[string]chan struct{}
 	busy  map[string]bool // devices that guests hold on to
+
+	pulled atomic.Int32
 }
 
 var _ host.Host = (*Host)(nil)
@@ -56,6 +61,7 @@ func New(o Options) *Host {
 	}
 	h := &Host{opt: o, boot: o.Now(), events: host.NewEventLog(o.Now), held: map[string]chan struct{}{}}
 	h.vms.h, h.nets.h = h, h
+	h.pools = newPools(o)
 	return h
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"basalt/vmkernel/checkpoint"
+	"basalt/vmkernel/cpusched/groups"
 	"basalt/vmkernel/host"
 )
 
@@ -87,13 +88,20 @@ func (t *table) restore(ctx context.Context, r io.Reader, o host.RestoreOptions)
 		c.Name = o.Name
 	}
 	c.ID = o.ID
+	share, err := t.h.admit(c)
+	if err != nil {
+		t.h.give(uint64(c.MemoryMiB) << 20)
+		return nil, err
+	}
 	vm := newVM(t.h, c)
+	vm.share = share
 	vm.hold(o, exits)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.find(c.ID) >= 0 {
 		t.h.give(vm.held)
-		vm.cons.Close()
+		share.Release()
+		vm.closeConsoles()
 		return nil, fmt.Errorf("machine %q: %w", c.ID, host.ErrExists)
 	}
 	t.vms = append(t.vms, vm)
@@ -110,8 +118,15 @@ func (v *VM) Restore(ctx context.Context, r io.Reader, o host.RestoreOptions) er
 			o.Config = &own
 		}
 		var exits uint64
+		var share *groups.Machine
 		if _, exits, err = v.h.vms.read(ctx, r, o); err == nil {
+			if share, err = v.h.admit(own); err != nil {
+				v.h.give(uint64(own.MemoryMiB) << 20)
+			}
+		}
+		if err == nil {
 			v.mu.Lock()
+			v.share = share
 			v.cfg.Disks, v.cfg.NICs = o.Config.Disks, o.Config.NICs
 			v.hold(o, exits)
 			v.mu.Unlock()

@@ -23,6 +23,8 @@ func (t *table) checkConfig(c host.Config) error {
 	switch {
 	case c.CPUs < 1 || c.CPUs > in.MaxVCPUs:
 		return &host.ConfigError{Field: "cpus", Err: fmt.Errorf("%d asked for, this host gives a machine 1 to %d", c.CPUs, in.MaxVCPUs)}
+	case c.MaxCPUs != 0 && (c.MaxCPUs < c.CPUs || c.MaxCPUs > in.MaxVCPUs):
+		return &host.ConfigError{Field: "maxCPUs", Err: fmt.Errorf("%d asked for, %d to %d are possible", c.MaxCPUs, c.CPUs, in.MaxVCPUs)}
 	case c.MemoryMiB < in.MinMemoryMiB:
 		return &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%d MiB asked for, at least %d are needed", c.MemoryMiB, in.MinMemoryMiB)}
 	}
@@ -36,6 +38,13 @@ func (t *table) Check(c host.Config, b host.Boot) (host.KernelFormat, error) {
 	}
 	if free := t.h.Info().MemoryFree >> 20; uint64(c.MemoryMiB) > free {
 		return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%w: %d MiB asked for, %d MiB free", host.ErrNoMemory, c.MemoryMiB, free)}
+	}
+	if err := t.h.pools.Check(c.Name, entitled(c)); err != nil {
+		var ce *host.ConfigError
+		if !errors.As(err, &ce) {
+			err = &host.ConfigError{Field: "cpu.reservation", Err: err}
+		}
+		return "", err
 	}
 	f, err := recognise(b.Kernel)
 	if err != nil {
@@ -119,7 +128,7 @@ func (t *table) Delete(id string) error {
 		return err
 	}
 	<-t.h.gate("delete")
-	vm.cons.Close()
+	vm.closeConsoles()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if i := t.find(id); i >= 0 {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"basalt/vmkernel/cpusched/groups"
 	"basalt/vmkernel/host"
 )
 
@@ -19,6 +20,7 @@ type VM struct {
 	cfg     host.Config
 	balloon uint64 // bytes
 	serial  [host.NumSerial - 1]*host.Console
+	ports   map[string]*host.Console
 	busy    bool
 	state   host.State
 	reason  string
@@ -32,12 +34,17 @@ type VM struct {
 	nmis    uint64
 	// unplugged: its adapters were restored without a network.
 	unplugged bool
+	share     *groups.Machine // nil when off
 }
 
 func newVM(h *Host, c host.Config) *VM {
 	v := &VM{h: h, cfg: c.Clone(), cons: host.NewConsole(), since: h.opt.Now()}
 	for i := range v.serial {
 		v.serial[i] = host.NewSerial()
+	}
+	v.ports = map[string]*host.Console{}
+	for _, p := range c.Consoles {
+		v.ports[p.Name] = host.NewSerial()
 	}
 	v.cons.OnInput(v.echo)
 	return v
@@ -62,6 +69,20 @@ func (v *VM) Serial(n int) *host.Console {
 		return v.cons
 	}
 	return v.serial[n-2]
+}
+
+// Port implements host.VM.
+func (v *VM) Port(name string) *host.Console { return v.ports[name] }
+
+// closeConsoles ends what readers of the machine wait for.
+func (v *VM) closeConsoles() {
+	v.cons.Close()
+	for _, c := range v.serial {
+		c.Close()
+	}
+	for _, c := range v.ports {
+		c.Close()
+	}
 }
 
 // Status implements host.VM.
@@ -163,10 +184,16 @@ func (v *VM) Start(ctx context.Context, b host.Boot) error {
 	if len(b.Disks) != len(v.cfg.Disks) {
 		return fail(&host.ConfigError{Field: "disks", Err: fmt.Errorf("%d given, %d configured", len(b.Disks), len(v.cfg.Disks))})
 	}
+	share, err := v.h.admit(v.cfg)
+	if err != nil {
+		return fail(err)
+	}
 	if err := v.h.take(uint64(v.cfg.MemoryMiB) << 20); err != nil {
+		share.Release()
 		return fail(err)
 	}
 	v.mu.Lock()
+	v.share = share
 	v.disks, b.Disks, v.down = b.Disks, nil, map[string]bool{}
 	v.balloon = 0
 	v.held, v.boot, v.started, v.exits = uint64(v.cfg.MemoryMiB)<<20, b, v.h.opt.Now(), 1
@@ -183,8 +210,12 @@ func (v *VM) powerOff(reason string) {
 	v.mu.Lock()
 	held, boot := v.held, v.boot
 	boot.Disks = v.disks
-	v.held, v.boot, v.disks = 0, host.Boot{}, nil
+	share := v.share
+	v.held, v.boot, v.disks, v.share = 0, host.Boot{}, nil, nil
 	v.mu.Unlock()
+	if share != nil {
+		share.Release()
+	}
 	v.h.give(held)
 	boot.Close()
 	v.enter(host.StateOff, reason)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"basalt/drivers/blockio/imagedisk"
@@ -62,6 +63,61 @@ func buttons(t *testing.T, b *bench) {
 	}
 }
 
+func addMemory(t *testing.T, b *bench) {
+	c := b.config("a")
+	c.MaxMemoryMiB = c.MemoryMiB + 3*host.MemoryStepMiB
+	vm, err := b.VMs().Create(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, start := t.Context(), b.Info().MemoryFree
+	add := func(mib, want int, is error) {
+		t.Helper()
+		free, was := b.Info().MemoryFree, vm.Config().MemoryMiB
+		err := vm.AddMemory(ctx, mib)
+		var bad *host.ConfigError
+		if want == 0 {
+			if !errors.As(err, &bad) || bad.Field != "memoryMiB" || is != nil && !errors.Is(err, is) {
+				t.Errorf("%d MiB: %v", mib, err)
+			}
+			if vm.Config().MemoryMiB != was || b.Info().MemoryFree != free {
+				t.Errorf("%d MiB: refused, and the machine has %d, was %d", mib, vm.Config().MemoryMiB, was)
+			}
+			return
+		}
+		if err != nil || vm.Config().MemoryMiB != c.MemoryMiB+want {
+			t.Errorf("%d MiB: %v, the machine has %d", mib, err, vm.Config().MemoryMiB)
+		}
+		promised := free - b.Info().MemoryFree
+		if on := vm.Status().State != host.StateOff; on != (promised == uint64(mib)<<20) {
+			t.Errorf("%d MiB: %d were promised", mib, promised>>20)
+		}
+	}
+	add(host.MemoryStepMiB, host.MemoryStepMiB, nil) // off
+	if err := vm.Start(ctx, b.boot()); err != nil {
+		t.Fatal(err)
+	}
+	for _, mib := range []int{0, -host.MemoryStepMiB, 1, 100, host.MemoryStepMiB + 4} {
+		add(mib, 0, nil)
+	}
+	add(3*host.MemoryStepMiB, 0, host.ErrTooMany)
+	add(host.MemoryStepMiB, 2*host.MemoryStepMiB, nil)
+	if s := vm.Status(); s.MemoryTarget != uint64(vm.Config().MemoryMiB)<<20 {
+		t.Errorf("the guest is to live with %d bytes", s.MemoryTarget)
+	}
+	if err := vm.Pause(ctx); err != nil {
+		t.Fatal(err)
+	}
+	add(host.MemoryStepMiB, 3*host.MemoryStepMiB, nil)
+	add(host.MemoryStepMiB, 0, host.ErrTooMany)
+	if err := vm.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if free := b.Info().MemoryFree; free < start {
+		t.Errorf("%d bytes are free at the end, %d at the start", free, start)
+	}
+}
+
 func memoryTarget(t *testing.T, b *bench) {
 	vm := b.create(t, "a")
 	ctx := t.Context()
@@ -92,6 +148,9 @@ func memoryTarget(t *testing.T, b *bench) {
 	if vm.Serial(0) != nil || vm.Serial(host.NumSerial+1) != nil || vm.Serial(1) != vm.Console() {
 		t.Error("numbers of serial ports")
 	}
+	if vm.Port("1") != nil || vm.Port("") != nil {
+		t.Error("a machine without console ports has one")
+	}
 	vm.Stop(ctx)
 	if s := vm.Status(); s.MemoryTarget != 0 {
 		t.Errorf("off: target %d", s.MemoryTarget)
@@ -114,6 +173,13 @@ func badDevices(t *testing.T, b *bench) {
 			c.NICs = []host.NICConfig{n}
 		}
 	}
+	ports := func(names ...string) func(*host.Config) {
+		return func(c *host.Config) {
+			for _, n := range names {
+				c.Consoles = append(c.Consoles, host.ConsoleConfig{Name: n})
+			}
+		}
+	}
 	for name, tc := range map[string]struct {
 		edit  func(*host.Config)
 		field string
@@ -122,6 +188,18 @@ func badDevices(t *testing.T, b *bench) {
 		"level":              {func(c *host.Config) { c.CPULevel = "x86-64-v9" }, "cpuLevel", nil},
 		"vsock of the host":  {func(c *host.Config) { c.VsockCID = 2 }, "vsockCID", nil},
 		"vsock of everybody": {func(c *host.Config) { c.VsockCID = 0xffffffff }, "vsockCID", nil},
+		"300 consoles": {func(c *host.Config) {
+			for i := range 300 {
+				c.Consoles = append(c.Consoles, host.ConsoleConfig{Name: fmt.Sprint("c", i)})
+			}
+		}, "consoles", host.ErrTooMany},
+		"console without a name": {ports(""), "consoles[0].name", nil},
+		"console 2":              {ports("2"), "consoles[0].name", nil},
+		"console with a path":    {ports("a", "a/../b"), "consoles[1].name", nil},
+		"console with a control": {ports("a\x1b"), "consoles[0].name", nil},
+		"console with an accent": {ports("\u00e9"), "consoles[0].name", nil},
+		"long console":           {ports(strings.Repeat("a", host.MaxConsoleName+1)), "consoles[0].name", nil},
+		"two consoles":           {ports("a", "b", "a"), "consoles[2].name", host.ErrExists},
 		"300 disks": {func(c *host.Config) {
 			for i := range 300 {
 				c.Disks = append(c.Disks, host.DiskConfig{Name: fmt.Sprint("d", i), Kind: host.DiskNull, SizeMiB: 1})

@@ -68,7 +68,7 @@ func (b *bench) create(t *testing.T, id string) host.VM {
 func Run(t *testing.T, s Subject) {
 	for name, f := range map[string]func(*testing.T, *bench){
 		"Info": info, "Table": table, "Check": check, "States": states, "Images": images, "OneStart": oneStart, "Console": console, "Memory": memory,
-		"Buttons": buttons, "MemoryTarget": memoryTarget, "BadDevices": badDevices, "Devices": devices, "Networks": networks,
+		"Buttons": buttons, "MemoryTarget": memoryTarget, "AddMemory": addMemory, "CPU": cpu, "Pools": pools, "BadDevices": badDevices, "Devices": devices, "Networks": networks,
 		"Saving": saving, "SavingFails": savingFails,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, &bench{Host: s.New(t), s: s}) })

@@ -3,14 +3,13 @@ package local
 import (
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"basalt/arch/x86/cpu"
+	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
-	"basalt/vmkernel/pmem"
 )
 
 // Config is what the kernel's main knows.
@@ -25,9 +24,11 @@ type Config struct {
 	VMs       host.VMs
 	Events    *host.EventLog
 	Networks  host.Networks
+	Pools     host.Pools
 	Addresses func() []netip.Prefix
-	// Reserve is memory that only the kernel itself may take, in bytes.
-	Reserve uint64
+	// Budget and Frames are what machines have their memory from.
+	Budget *gmem.Budget
+	Frames gmem.Frames
 }
 
 // Host is this machine.
@@ -78,6 +79,9 @@ func (h *Host) Info() host.Info {
 // VMs is the table of virtual machines.
 func (h *Host) VMs() host.VMs { return h.conf.VMs }
 
+// Pools are the resource pools.
+func (h *Host) Pools() host.Pools { return h.conf.Pools }
+
 // Networks are what adapters can be on.
 func (h *Host) Networks() host.Networks { return h.conf.Networks }
 
@@ -89,45 +93,3 @@ func (h *Host) Log(max int) []byte { return linux.ReadLog(max) }
 
 // Ready fixes the time to ready.
 func (h *Host) Ready() { h.ready.CompareAndSwap(0, linux.Uptime()) }
-
-// Memory gives large frames.
-func (h *Host) Memory() host.Memory { return memory{h.conf.Reserve} }
-
-type memory struct{ reserve uint64 }
-
-// Free is what Alloc could still give.
-func (m memory) Free() uint64 {
-	s := pmem.Read()
-	if s.Free < m.reserve {
-		return 0
-	}
-	return s.Free - m.reserve
-}
-
-// Alloc gives one large frame.
-func (m memory) Alloc() (host.Chunk, error) {
-	if m.Free() < host.ChunkSize {
-		return nil, host.ErrNoMemory
-	}
-	pa, ok := pmem.AllocLarge()
-	if !ok {
-		return nil, host.ErrNoMemory
-	}
-	return &chunk{pa: pa}, nil
-}
-
-type chunk struct {
-	pa   uint64
-	once sync.Once
-}
-
-// Bytes is the chunk's memory.
-func (c *chunk) Bytes() []byte { return pmem.Bytes(c.pa, host.ChunkSize) }
-
-// Release zeroes the chunk and gives it back.
-func (c *chunk) Release() {
-	c.once.Do(func() {
-		clear(c.Bytes())
-		pmem.Free(c.pa, host.ChunkSize/pmem.Frame)
-	})
-}

@@ -9,6 +9,9 @@
 // address alone; self-modifying code and remapped pages are safe. Code at the end
 // of a page is cached as well. CacheStats counts hits and misses.
 //
+// It also does hardware task switches (task.go, segment.go), which VT-x leaves to us: 32
+// and 16-bit TSSs, virtual-8086 tasks, the faults of the old and of the new task.
+//
 // What is there: MOV, MOVNTI, MOVBE, MOVZX, MOVSX, MOVSXD; ADD, ADC, SUB, SBB, AND, OR,
 // XOR, CMP, TEST, INC, DEC, NOT, NEG, XCHG, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B, BT, BTS,
 // BTR, BTC, plain and locked; PUSH and POP with the operand or the stack in a device;
@@ -51,5 +54,6 @@
 // memory while the other half is a device is not accessed atomically.
 //
 // Specifications: Intel SDM edition 084, Vol. 1 chapter 13 (XSAVE), Vol. 2
-// (instructions), Vol. 3A chapters 4 (paging) and 5 (protection).
+// (instructions), Vol. 3A chapters 4 (paging), 5 (protection) and
+// 8 (tasks).
 package emul

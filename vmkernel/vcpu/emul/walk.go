@@ -12,6 +12,7 @@ const (
 	accUser
 	accNoCheck // the processor has made the access already: only translate
 	accSMAP    // a page that users reach is out of bounds
+	accSystem  // the processor's own, of a table: the supervisor's at any level
 )
 
 // Bits of page-table entries and of the error code (SDM Vol. 3A, 4.5, 4.7).
@@ -35,6 +36,8 @@ const (
 	vecDB = 1
 	vecUD = 6
 	vecNM = 7
+	vecTS = 10
+	vecNP = 11
 	vecSS = 12
 	vecGP = 13
 	vecPF = 14
@@ -69,7 +72,7 @@ func (e *Emulator) tryWalk(s *vcpu.System, lin uint64, acc access) (gpa uint64, 
 	if s.CR0&vcpu.CR0PG == 0 {
 		return lin & 0xffffffff, ev, true
 	}
-	if acc&accNoCheck == 0 && s.CPL() == 3 {
+	if acc&(accNoCheck|accSystem) == 0 && s.CPL() == 3 {
 		acc |= accUser
 	}
 	switch {

@@ -122,7 +122,11 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 			e.Shadow = e.Shadow && e.R.RIP == rip
 		case vcpu.Block:
 			if v, ok := e.fast.PendingInterrupt(); !ok || v == 0 {
+				away := e.fast.Away()
 				<-e.kicks
+				if away && e.fast.Back() {
+					e.Flushes++
+				}
 				e.kick() // seen at the top
 			}
 		}

@@ -37,6 +37,8 @@ func TestRunAllocatesNothing(t *testing.T) {
 type quietFast struct{}
 
 func (quietFast) FastExit(*vcpu.Exit) vcpu.Verdict { return vcpu.Return }
+func (quietFast) Away() bool                       { return false }
+func (quietFast) Back() bool                       { return false }
 func (quietFast) PendingInterrupt() (uint8, bool)  { return 0, false }
 func (quietFast) AckInterrupt(uint8)               {}
 func (quietFast) Deadline() uint64                 { return 0 }

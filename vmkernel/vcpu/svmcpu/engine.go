@@ -27,6 +27,7 @@ type Engine struct {
 	ext   svm.ExtendedState
 	dr    [4]uint64
 	aux   uint64 // the guest's TSC_AUX
+	cache uint64 // CD and NW of CR0 as the guest has set them
 	efer  uint64 // the guest's EFER
 
 	where  atomic.Uint32 // CPU + 1 while the guest may run there, else 0
@@ -42,6 +43,8 @@ type Engine struct {
 	ask      bool // consult has to ask Fast
 	tag      bool // the ASID has to be looked at
 	asid     asid
+	away     bool          // Fast.Away was told
+	sti      bool          // the last entry was in the shadow of an STI
 	flush    bool          // drop the guest's translations
 	live     bool          // the guest's extended state is in the processor
 	drUsed   bool          // the guest owns the debug registers
@@ -227,9 +230,6 @@ func event(i svm.EventInfo) vcpu.Event {
 	fillEvent(&x, i)
 	return x.Event
 }
-
-// SetNMIPending implements vcpu.Engine.
-func (e *Engine) SetNMIPending() { e.nmi.pending = true }
 
 // SetInterruptShadow implements vcpu.Engine. W1.
 func (e *Engine) SetInterruptShadow(on bool) {

@@ -26,6 +26,7 @@ func (e *Engine) cross() {
 	c.Clean = e.clean & e.f.clean
 	s.RAX, s.RSP = e.regs.GPR[0], e.regs.GPR[4]
 	s.RIP, s.RFLAGS = e.regs.RIP, e.regs.RFLAGS
+	e.sti = c.Shadow&svm.ShadowSTI != 0
 
 	e.ops.enter(&e.regs.GPR, &e.frame)
 
@@ -145,7 +146,7 @@ func (e *Engine) inject() {
 			e.nmiTaken()
 		}
 	case e.nmi.pending && !e.nmi.blocked && c.Shadow&svm.ShadowSTI == 0:
-		e.nmi.pending = false
+		e.nmi.pending, e.nmi.again = e.nmi.again, false
 		c.EventInj = svm.MakeEvent(uint8(reg.NMI), svm.EventNMI, false, 0)
 		e.nmiTaken()
 	}
@@ -169,6 +170,20 @@ func (e *Engine) inject() {
 	if !e.window || c.VIRQ&svm.VIRQPending == 0 {
 		e.openWindow()
 	}
+}
+
+// keepShadow is for an exit that comes before the instruction behind an STI: the shadow
+// is still there, whatever the VMCB says. QEMU 7.2 does not take it from the VMCB at the
+// entry, and a guest whose interrupt came between STI and HLT would sleep for ever. A
+// window that opens there is an exit for ordinary Go, which looks at the instruction: one
+// that jumps to itself leaves RIP where it was, too, and the shadow must end. W1.
+func (e *Engine) keepShadow(rip uint64) (kept bool) {
+	c := &e.vmcb.Control
+	if !e.sti || e.regs.RIP != rip || c.Shadow&svm.ShadowSTI != 0 {
+		return false
+	}
+	c.Shadow |= svm.ShadowSTI
+	return true
 }
 
 // openWindow asks for a VINTR exit as soon as the guest can take an interrupt

@@ -10,10 +10,17 @@ import (
 // when that IRET has run (APM Vol. 2, 15.21.8).
 type nmiState struct {
 	pending  bool
+	again    bool // another waits behind it
 	blocked  bool
 	stepping bool   // TF is ours until the IRET at rip has run
 	guestTF  uint64 // the guest's own TF before
 	rip      uint64
+}
+
+// SetNMIPending implements vcpu.Engine.
+func (e *Engine) SetNMIPending() {
+	e.nmi.again = e.nmi.pending && !e.nmi.blocked
+	e.nmi.pending = true
 }
 
 // nmiTaken says that an NMI is being injected. W1.

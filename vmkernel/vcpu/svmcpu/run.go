@@ -17,6 +17,7 @@ const quiet uint64 = 1<<vcpu.KindCPUID | 1<<vcpu.KindHypercall | 1<<vcpu.KindRDT
 func (e *Engine) loop(x *vcpu.Exit) {
 	e.ops.cli()
 	if e.inside == hostcpu.MustEnter {
+		e.away = e.fast.Away()
 		e.host.EnterGuest()
 	}
 	e.inside = hostcpu.InGuest
@@ -39,6 +40,7 @@ func (e *Engine) loop(x *vcpu.Exit) {
 				continue
 			}
 		}
+		rip := e.regs.RIP
 		e.cross()
 
 		code, kind := c.ExitCode, vcpu.KindNone
@@ -48,6 +50,7 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		switch kind {
 		case vcpu.KindInterrupt:
 			e.requeue()
+			e.keepShadow(rip)
 			e.interrupt()
 			x.Kind, x.Event.Valid = vcpu.KindInterrupt, false
 			e.fast.FastExit(x) // counts
@@ -55,7 +58,10 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		case vcpu.KindIRQWindow:
 			e.requeue()
 			e.closeWindow()
-			continue
+			if !e.keepShadow(rip) {
+				continue
+			}
+			x.Kind, x.InstLen, x.RIP, x.Event.Valid = kind, 0, rip, false
 		case vcpu.KindNMIWindow:
 			e.requeue()
 			e.nmiReturn()
@@ -127,6 +133,12 @@ func (e *Engine) arrive() {
 		}
 	}
 	e.ask = true
+	if e.away {
+		e.away = false
+		if e.fast.Back() {
+			e.flush = true
+		}
+	}
 	if e.flush || e.asid.cpu != cpu || e.asid.gen != pc.asids.gen {
 		e.tag = true
 	}
@@ -154,6 +166,7 @@ func (e *Engine) interrupt() {
 	}
 	e.where.Store(0)
 	e.guardReturns()
+	e.away = e.fast.Away()
 	e.ops.takeInterrupts()
 	e.arrive()
 	if e.live {
@@ -180,6 +193,7 @@ func (e *Engine) block() {
 	e.saveState()
 	e.where.Store(0)
 	e.guardReturns()
+	e.away = e.fast.Away()
 	slept := false
 	for e.kicked.Load() == 0 {
 		deadline := uint64(0)

@@ -66,7 +66,7 @@ func TestInterruptWindow(t *testing.T) {
 	}{
 		{"IF clear", func(*Engine) {}, func(v *svm.VMCB) { v.Save.RFLAGS |= reg.RFLAGS_IF }},
 		{"shadow", func(e *Engine) { e.regs.RFLAGS |= reg.RFLAGS_IF; e.SetInterruptShadow(true) },
-			func(v *svm.VMCB) { v.Control.Shadow = 0 }},
+			func(v *svm.VMCB) { v.Control.Shadow = 0; v.Save.RIP++ }},
 	} {
 		m := newMachine(t, nil)
 		c.close(m.e)

@@ -9,7 +9,7 @@ import (
 // LoadMode implements vcpu.Engine.
 func (e *Engine) LoadMode(s *vcpu.System) {
 	v := &e.vmcb.Save
-	s.CR0, s.CR3, s.CR4 = v.CR0, v.CR3, v.CR4
+	s.CR0, s.CR3, s.CR4 = v.CR0|e.cache, v.CR3, v.CR4
 	s.EFER = e.efer
 	loadSegment(&s.CS, &v.CS)
 	loadSegment(&s.SS, &v.SS)
@@ -46,14 +46,20 @@ func (e *Engine) LoadSystem(s *vcpu.System) {
 }
 
 // StoreSystem implements vcpu.Engine. Cache disable (CR0.CD and NW) is not passed
-// to the processor: it would make all of the guest's memory uncached (15.25.8).
+// to the processor: it would make all of the guest's memory uncached (15.25.8). While
+// the guest has set it, its reads of CR0 exit.
 func (e *Engine) StoreSystem(s *vcpu.System) error {
 	v, c := &e.vmcb.Save, &e.vmcb.Control
-	if v.CR0 != s.CR0 || v.CR3 != s.CR3 || v.CR4 != s.CR4 || e.efer != s.EFER {
+	if v.CR0|e.cache != s.CR0 || v.CR3 != s.CR3 || v.CR4 != s.CR4 || e.efer != s.EFER {
 		// A change of paging by MOV would have flushed (7.3.3, 5.5.3).
 		e.flush, e.tag = true, true
 	}
-	v.CR0 = s.CR0&^(reg.CR0_CD|reg.CR0_NW) | reg.CR0_ET
+	e.cache = s.CR0 & (reg.CR0_CD | reg.CR0_NW)
+	v.CR0 = s.CR0&^e.cache | reg.CR0_ET
+	c.InterceptCRRead &^= 1 << 0
+	if e.cache != 0 {
+		c.InterceptCRRead |= 1 << 0
+	}
 	v.CR3, v.CR4 = s.CR3, s.CR4
 	e.efer = s.EFER
 	v.EFER = s.EFER | reg.EFER_SVME

@@ -85,11 +85,20 @@ func TestStoreSystemKeepsWhatTheEngineNeeds(t *testing.T) {
 	if m.e.vmcb.Save.CR0&(reg.CR0_CD|reg.CR0_NW) != 0 {
 		t.Error("cache disable reaches the processor")
 	}
+	var got vcpu.System
+	if m.e.LoadMode(&got); got.CR0 != s.CR0 || m.e.vmcb.Control.InterceptCRRead&1 == 0 {
+		t.Errorf("CR0 is %#x for the guest, reads exit %v", got.CR0, m.e.vmcb.Control.InterceptCRRead&1 != 0)
+	}
 	if m.e.ext.GuestXCR0 != 7 {
 		t.Errorf("XCR0 %#x", m.e.ext.GuestXCR0)
 	}
 	if m.e.vmcb.Control.Intercept1&svm.Intercept1IRET == 0 {
 		t.Error("blocked NMIs would never open")
+	}
+	s.CR0 &^= reg.CR0_CD | reg.CR0_NW
+	m.e.StoreSystem(&s)
+	if m.e.LoadMode(&got); got.CR0 != s.CR0 || m.e.vmcb.Control.InterceptCRRead&1 != 0 {
+		t.Errorf("with the cache on CR0 is %#x, reads exit %v", got.CR0, m.e.vmcb.Control.InterceptCRRead&1 != 0)
 	}
 }
 

@@ -64,6 +64,7 @@ type Engine struct {
 	inited    bool
 	live      bool // the guest's extended state, CR2 and MSRs are in the processor
 	drUsed    bool // the guest owns the debug registers
+	away      bool // Fast.Away was told
 	flush     bool // INVVPID before the next entry
 	fresh     bool // the next entry follows something else than an exit
 	fault     fault
@@ -88,6 +89,7 @@ type Engine struct {
 	eventError uint32
 	deferred   vmx.InterruptionInfo // an interrupt that had to stand back
 	nmiPending bool
+	nmiAgain   bool // another waits behind it
 	ask        bool // prepare has to ask Fast
 	shadow     shadowOp
 	rip        uint64 // at the last exit
@@ -174,6 +176,9 @@ func (f *Factory) controls(tpr bool) vmx.Controls {
 	}
 	return c
 }
+
+// ForbidINVPCID implements vcpu.Forbidder.
+func (e *Engine) ForbidINVPCID() { e.controls.Proc2 &^= vmx.Proc2EnableINVPCID }
 
 // PAUSE-loop exiting (SDM Vol. 3C, 25.6.13): PAUSEs not further apart than the gap, for
 // longer than the window, are an exit. Both in ticks of the TSC.
@@ -304,7 +309,7 @@ func (e *Engine) Inject(ev vcpu.Event) {
 // DropEvents implements vcpu.Engine. The VMCS holds no event between two runs: an
 // entry that succeeds takes it, and one that fails takes it out.
 func (e *Engine) DropEvents() {
-	e.event, e.deferred, e.nmiPending = 0, 0, false
+	e.event, e.deferred, e.nmiPending, e.nmiAgain = 0, 0, false, false
 	e.frame.IDTVectoring = 0
 	// The next StoreSystem writes everything, pending debug exceptions too.
 	e.known, e.diff = false, false
@@ -337,7 +342,10 @@ func event(i vmx.InterruptionInfo, code uint32) vcpu.Event {
 }
 
 // SetNMIPending implements vcpu.Engine.
-func (e *Engine) SetNMIPending() { e.nmiPending = true }
+func (e *Engine) SetNMIPending() {
+	e.nmiAgain = e.nmiPending && vmx.Interruptibility(e.frame.Interruptible)&vmx.BlockingByNMI == 0
+	e.nmiPending = true
+}
 
 // SetInterruptShadow implements vcpu.Engine. W1.
 func (e *Engine) SetInterruptShadow(on bool) {

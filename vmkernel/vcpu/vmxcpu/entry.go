@@ -244,7 +244,7 @@ func (e *Engine) inject() {
 		e.event = e.deferred
 		e.deferred = 0
 	case e.nmiPending && state&(blocked|vmx.BlockingByNMI) == 0:
-		e.nmiPending = false
+		e.nmiPending, e.nmiAgain = e.nmiAgain, false
 		now = vmx.MakeInfo(uint8(reg.NMI), vmx.NMI, false)
 	}
 	if irq {

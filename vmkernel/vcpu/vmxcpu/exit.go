@@ -124,6 +124,8 @@ func (e *Engine) decode(x *vcpu.Exit) {
 		x.CPL = uint8(e.rd(vmx.GuestSegment(vmx.SegSS).Access) >> 5 & 3)
 	case vmx.Exit_CR_ACCESS:
 		decodeCR(x, q)
+	case vmx.Exit_TASK_SWITCH:
+		x.Task.Selector, x.Task.Source = q.TaskSelector(), vcpu.TaskSource(q.TaskSource())
 	case vmx.Exit_MOV_DR:
 		x.CR.Number, x.CR.GPR, x.CR.Known = q.DRNumber(), q.DRRegister(), true
 		x.CR.Op = vcpu.OpToCR

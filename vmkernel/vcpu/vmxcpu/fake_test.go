@@ -65,6 +65,20 @@ type fakeFast struct {
 	deadline uint64
 	tpr      uint8
 	quiet    bool
+	steal    bool // the guest wants to know when it is away
+	gone     bool // it is
+	wish     bool // a flush is asked for meanwhile
+}
+
+func (f *fakeFast) Away() bool {
+	f.gone = f.steal
+	return f.steal
+}
+
+func (f *fakeFast) Back() bool {
+	wish := f.wish
+	f.gone, f.wish = false, false
+	return wish
 }
 
 func (f *fakeFast) FastExit(x *vcpu.Exit) vcpu.Verdict {

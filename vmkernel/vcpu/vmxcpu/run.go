@@ -18,6 +18,7 @@ func (e *Engine) loop(x *vcpu.Exit) {
 	e.fault, e.ask, e.turns = faultNone, true, guardTurns
 	e.ops.cli()
 	if e.inside == hostcpu.MustEnter {
+		e.away = e.fast.Away()
 		e.host.EnterGuest()
 	}
 	e.inside = hostcpu.InGuest
@@ -189,6 +190,12 @@ func (e *Engine) arrive(first bool) (cpu int, ok bool) {
 			e.wr(vmx.HOST_CR3, cr3)
 		}
 	}
+	if e.away {
+		e.away = false
+		if e.fast.Back() {
+			e.flush = true
+		}
+	}
 	return cpu, true
 }
 
@@ -273,6 +280,7 @@ func (e *Engine) interrupt() bool {
 	}
 	e.where.Store(0)
 	e.turns = guardTurns
+	e.away = e.fast.Away()
 	e.ops.takeInterrupts()
 	cpu, ok := e.arrive(false)
 	if ok && e.live {
@@ -289,6 +297,7 @@ func (e *Engine) block() (cpu int, ok bool) {
 	}
 	e.saveState()
 	e.where.Store(0)
+	e.away = e.fast.Away()
 	slept := false
 	for e.kicked.Load() == 0 {
 		deadline := uint64(0)

@@ -33,6 +33,20 @@ func TestPauseLoopExiting(t *testing.T) {
 	}
 }
 
+// TestForbidINVPCID: the control is on until it is taken away.
+func TestForbidINVPCID(t *testing.T) {
+	for _, forbid := range []bool{false, true} {
+		m := newMachine(t, nil)
+		if forbid {
+			m.e.ForbidINVPCID()
+		}
+		m.run(exit(vmx.Exit_HLT))
+		if on := m.get(vmx.PROC_BASED_CTLS2)&vmx.Proc2EnableINVPCID != 0; on == forbid {
+			t.Errorf("forbidden %v: control %v", forbid, on)
+		}
+	}
+}
+
 // TestYield: the host's interrupts are let in only when somebody waits.
 func TestYield(t *testing.T) {
 	for _, busy := range []bool{false, true} {

@@ -193,3 +193,19 @@ func TestStateVersion1(t *testing.T) {
 	}
 	want(t, "events are saved", q.in(GPEAt, 4), uint32(0x0020_0020))
 }
+
+// TestLoadMovesNoLine: a carry that was due when the clock stopped is an interrupt when it
+// goes on, not while the state is loaded: the controllers are loaded afterwards.
+func TestLoadMovesNoLine(t *testing.T) {
+	r := newRig(t)
+	r.out(Base+2, 2, tmrBit)
+	saved, _ := r.pm.SaveState()
+	q := newRig(t)
+	q.c.Jump(700e9)
+	if err := q.pm.LoadState(saved); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "SCI", bool(q.sci), false)
+	q.c.Advance(0)
+	want(t, "SCI when the clock runs", bool(q.sci), true)
+}

@@ -50,6 +50,7 @@ const carryBit = 31
 const (
 	GPEGenerationID = 0 // the VM generation ID changed
 	GPEProcessor    = 1 // a processor came
+	GPEMemory       = 3 // memory came; the number that QEMU uses
 
 	numGPEs = 8 * GPEN / 2
 )

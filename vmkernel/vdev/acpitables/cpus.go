@@ -26,7 +26,10 @@ const (
 // bits is a field of an operation region: a name and its width, or a gap without one.
 func bits(n string, width int) aml {
 	if n == "" {
-		return append(aml{0}, byte(width)) // PkgLength of one byte: below 64
+		if width < 64 {
+			return aml{0, byte(width)}
+		}
+		return aml{0, 1<<6 | byte(width&15), byte(width >> 4)} // a PkgLength; below 4096
 	}
 	return append(segment(n), byte(width))
 }
@@ -43,11 +46,6 @@ func call(n string, args ...aml) aml { return join(path(n), join(args...)) }
 
 func processorName(i int) string { return fmt.Sprintf("C%03X", i) }
 
-// localAPICEntry is a MADT entry (5.2.12.2), for _MAT too.
-func localAPICEntry(i int, flags uint32) []byte {
-	return le.AppendUint32([]byte{typeLAPIC, 8, byte(i), byte(i)}, flags)
-}
-
 // processors are device objects (8.4); _UID is the MADT's processor UID. Those of a
 // machine that can have more than it has say by _STA whether they are there. CPUX
 // selects a processor and gives its flags; with a second argument that is not 0 it
@@ -56,7 +54,7 @@ func processors(cfg Config) aml {
 	if cfg.MaxCPUs == notPluggable {
 		var out aml
 		for i := range cfg.CPUs {
-			out = join(out, device(processorName(i), name("_HID", str("ACPI0007")), name("_UID", integer(uint64(i)))))
+			out = join(out, device(processorName(i), name("_HID", str("ACPI0007")), name("_UID", integer(uint64(i))), proximity(cfg, i)))
 		}
 		return out
 	}
@@ -71,11 +69,11 @@ func processors(cfg Config) aml {
 			when(arg(1), store(integer(cpuhp.Fresh), path("CFLG"))),
 			returns(local(0))))
 	for i := range cfg.MaxCPUs {
-		out = join(out, device(processorName(i), name("_HID", str("ACPI0007")), name("_UID", integer(uint64(i))),
+		out = join(out, device(processorName(i), name("_HID", str("ACPI0007")), name("_UID", integer(uint64(i))), proximity(cfg, i),
 			method("_STA", 0,
 				when(and(call("CPUX", integer(uint64(i)), integer(0)), integer(cpuhp.Present), nothing), returns(integer(0xF))),
 				returns(integer(0))),
-			name("_MAT", buffer(localAPICEntry(i, madtEnabled)))))
+			name("_MAT", buffer(cfg.apicEntry(i, madtEnabled)))))
 	}
 	return out
 }

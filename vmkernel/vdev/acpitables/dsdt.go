@@ -16,6 +16,7 @@ func dsdt(cfg Config) aml {
 		name("\\_S5", pkg(integer(acpipm.S5), integer(acpipm.S5), integer(0), integer(0))),
 		scope("\\_SB",
 			processors(cfg),
+			memoryDevices(cfg),
 			device("MBRD", // motherboard resources
 				name("_HID", eisaID("PNP0C02")), name("_UID", integer(0)),
 				resources(ioPorts(acpipm.Base, 16), ioPorts(acpipm.ResetPort, 1), ioPorts(0x92, 1), ioPorts(0x80, 1))),
@@ -28,6 +29,7 @@ func dsdt(cfg Config) aml {
 		),
 		generationEvent(cfg.GenerationID),
 		processorEvent(cfg),
+		memoryEvent(cfg),
 	)
 	return body
 }

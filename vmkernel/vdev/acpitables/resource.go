@@ -25,8 +25,10 @@ const (
 	spaceIO     = 1
 	spaceBus    = 2
 	fixedEnds   = 1<<2 | 1<<3
+	consumer    = 1 // it uses the space itself
 
 	memoryReadWrite = 1 // not cacheable
+	cacheable       = 1 << 1
 	ioEntireRange   = 3
 )
 
@@ -46,8 +48,18 @@ func dwordMemory(base, size uint32) []byte {
 	return b
 }
 
-func qwordMemory(base, size uint64) []byte {
-	b := []byte{0x8A, 43, 0, spaceMemory, fixedEnds, memoryReadWrite}
+func qwordMemory(base, size uint64) []byte { return qwordSpace(fixedEnds, memoryReadWrite, base, size) }
+
+// qwordRAM is what a memory device consumes; the fields begin at qwordMin, qwordMax and
+// qwordLen.
+func qwordRAM(base, size uint64) []byte {
+	return qwordSpace(consumer|fixedEnds, memoryReadWrite|cacheable, base, size)
+}
+
+const qwordMin, qwordMax, qwordLen = 14, 22, 38
+
+func qwordSpace(flags, memory byte, base, size uint64) []byte {
+	b := []byte{0x8A, 43, 0, spaceMemory, flags, memory}
 	for _, v := range []uint64{0, base, base + size - 1, 0, size} {
 		b = le.AppendUint64(b, v)
 	}
@@ -59,5 +71,7 @@ func resources(list ...[]byte) aml {
 	for _, r := range list {
 		b = append(b, r...)
 	}
-	return name("_CRS", buffer(append(b, 0x79, 0)))
+	return name("_CRS", buffer(append(b, endTag...)))
 }
+
+var endTag = []byte{0x79, 0}

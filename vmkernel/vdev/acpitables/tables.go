@@ -14,14 +14,17 @@ import (
 
 // Config is what the tables describe.
 type Config struct {
-	CPUs int // 1 to MaxCPUs; APIC ID n is processor UID n
+	CPUs int // 1 to MaxCPUs
+	// IDShift spreads the APIC IDs: n<<IDShift is that of processor UID n. At most 15.
+	IDShift uint8
 	// MaxCPUs is how many there can be while the machine runs, CPUs to cpuhp.Max; 0:
 	// none comes.
 	MaxCPUs     int
 	SerialPorts int // 0 to 4
 	VGA         bool
-	PCIe        *PCIe  // nil: no PCI
-	NUMA        []Node // none: no SRAT
+	PCIe        *PCIe      // nil: no PCI
+	NUMA        []Node     // none: no SRAT; more than one: SLIT too
+	HotMemory   *HotMemory // nil: no memory comes
 	HPET        bool
 	// GenerationID is the guest-physical address of the VM generation ID, page
 	// aligned; 0: none. Build does not write the ID.
@@ -48,12 +51,14 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 		return nil, 0, fmt.Errorf("acpitables: %d processors: %w", cfg.CPUs, ErrConfig)
 	case cfg.MaxCPUs != 0 && (cfg.MaxCPUs < cfg.CPUs || cfg.MaxCPUs > cpuhp.Max):
 		return nil, 0, fmt.Errorf("acpitables: %d processors of %d: %w", cfg.CPUs, cfg.MaxCPUs, ErrConfig)
+	case cfg.IDShift > maxIDShift:
+		return nil, 0, fmt.Errorf("acpitables: APIC IDs shifted by %d: %w", cfg.IDShift, ErrConfig)
 	case cfg.SerialPorts < 0 || cfg.SerialPorts > 4:
 		return nil, 0, fmt.Errorf("acpitables: %d serial ports: %w", cfg.SerialPorts, ErrConfig)
 	case base%64 != 0 || base > 1<<32-1<<20:
 		return nil, 0, fmt.Errorf("acpitables: base %#x: %w", base, ErrConfig)
 	}
-	if err := errors.Join(cfg.PCIe.check(), checkNUMA(&cfg), checkGenerationID(cfg.GenerationID)); err != nil {
+	if err := errors.Join(cfg.PCIe.check(), checkNUMA(&cfg), checkHotMemory(&cfg), checkGenerationID(cfg.GenerationID)); err != nil {
 		return nil, 0, err
 	}
 	// The RSDP comes first, because it is searched at 16-byte borders; its
@@ -78,7 +83,10 @@ func Build(cfg Config, base uint64) (image []byte, rsdp uint64, err error) {
 		add("MCFG", 1, mcfg(cfg.PCIe))
 	}
 	if len(cfg.NUMA) > 0 {
-		add("SRAT", 3, srat(cfg.NUMA))
+		add("SRAT", 3, srat(cfg))
+	}
+	if len(cfg.NUMA) > 1 {
+		add("SLIT", 1, slit(len(cfg.NUMA)))
 	}
 	if cfg.HPET {
 		add("HPET", 1, hpet())
@@ -145,6 +153,8 @@ const (
 	flagNoRTC   = 1 << 6 // no fixed RTC wake status
 	flagTMR32   = 1 << 8
 	flagReset   = 1 << 10
+	// flagPhysical: local APICs are to be used in physical destination mode.
+	flagPhysical = 1 << 19
 
 	bootLegacy = 1 << 0
 	bootNoVGA  = 1 << 2
@@ -180,7 +190,11 @@ func fadt(cfg Config, facs, dsdt uint64) []byte {
 		boot |= bootNoVGA
 	}
 	le.PutUint16(at(109), boot)
-	le.PutUint32(at(112), flagWBINVD|flagC1|flagNoSleep|flagNoRTC|flagTMR32|flagReset)
+	flags := uint32(flagWBINVD | flagC1 | flagNoSleep | flagNoRTC | flagTMR32 | flagReset)
+	if cfg.wide() {
+		flags |= flagPhysical // a message has no room for their logical IDs
+	}
+	le.PutUint32(at(112), flags)
 	copy(at(116), gas(8, 1, acpipm.ResetPort))
 	at(128)[0] = acpipm.ResetValue
 	at(131)[0] = 5 // minor version
@@ -211,18 +225,11 @@ func madt(cfg Config) []byte {
 	t := le.AppendUint32(nil, lapic.DefaultBase)
 	t = le.AppendUint32(t, pcatCompat)
 	for i := range max(cfg.CPUs, cfg.MaxCPUs) {
-		if i < 255 {
-			flags := uint32(madtEnabled)
-			if i >= cfg.CPUs {
-				flags = madtCapable
-			}
-			t = append(t, localAPICEntry(i, flags)...)
-			continue
+		flags := uint32(madtEnabled)
+		if i >= cfg.CPUs {
+			flags = madtCapable
 		}
-		t = append(t, typeX2APIC, 16, 0, 0)
-		t = le.AppendUint32(t, uint32(i))
-		t = le.AppendUint32(t, 1)
-		t = le.AppendUint32(t, uint32(i))
+		t = append(t, cfg.apicEntry(i, flags)...)
 	}
 	t = append(t, typeIOAPIC, 12, 0, 0)
 	t = le.AppendUint32(t, ioapic.DefaultBase)
@@ -234,7 +241,7 @@ func madt(cfg Config) []byte {
 	override(0, 2, 0)
 	override(acpipm.SCI, acpipm.SCI, activeHighLevel)
 	t = append(t, typeNMI, 6, 0xFF, 0, 0, 1)
-	if cfg.CPUs > 255 {
+	if cfg.wide() {
 		t = append(t, typeX2NMI, 12, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0)
 	}
 	return t

@@ -142,6 +142,7 @@ func TestWalk(t *testing.T) {
 	eq("_HID", string(w.names[pci+"_HID"]), string(eisaID("PNP0A08")))
 	eq("_OSC has 4 arguments", w.names[pci+"_OSC"][0], byte(4))
 	eq("last port", number(w.names[pci+"RP77._ADR"]), uint64(30<<16|7))
+	eq("node of a processor that can come", number(w.names["\\_SB_.C005._PXM"]), uint64(1))
 	eq("S5 is still there", len(w.names["\\_S5_"]) > 0, true)
 	eq("COM2 is still there", len(w.names["\\_SB_.COM2._CRS"]) > 0, true)
 	if m := w.names["\\_GPE._E00"]; !strings.Contains(string(m), "\\\x2e_SB_VGEN") {
@@ -187,7 +188,7 @@ func TestOptionalTables(t *testing.T) {
 		t.Errorf("%d bytes do not fit below the last two pages of the BIOS area", len(image))
 	}
 	x := table(t, image, DefaultBase, le.Uint64(image[rsdp-DefaultBase+24:]), "XSDT")
-	signatures := []string{"FACP", "APIC", "MCFG", "SRAT", "HPET", "SPCR"}
+	signatures := []string{"FACP", "APIC", "MCFG", "SRAT", "SLIT", "HPET", "SPCR"}
 	if len(x) != 36+8*len(signatures) {
 		t.Fatalf("XSDT of %d bytes", len(x))
 	}
@@ -207,8 +208,16 @@ func TestOptionalTables(t *testing.T) {
 			for e := b[48:]; len(e) > 0; e = e[e[1]:] {
 				count[e[0]]++
 			}
-			if count[sratLAPIC] != 4 || count[sratMemory] != 2 {
+			if count[sratLAPIC] != 6 || count[sratMemory] != 3 {
 				t.Errorf("SRAT: %v", count)
+			}
+			hot := b[len(b)-40:]
+			if hot[0] != sratMemory || hot[2] != 1 || le.Uint64(hot[8:]) != 5<<30 || le.Uint64(hot[16:]) != 3<<30 || le.Uint32(hot[28:]) != 3 {
+				t.Errorf("SRAT: memory to come % x", hot)
+			}
+		case "SLIT":
+			if le.Uint64(b[36:]) != 2 || string(b[44:]) != "\x0a\x14\x14\x0a" {
+				t.Errorf("SLIT % x", b[36:])
 			}
 		case "HPET":
 			if le.Uint64(b[44:]) != HPETBase {
@@ -223,8 +232,12 @@ func TestOptionalRefusals(t *testing.T) {
 		"slots":                func(c *Config) { c.PCIe.Slots = pcie.MaxSlots + 1 },
 		"low window":           func(c *Config) { c.PCIe.Windows.Low[0].Size = 1 << 32 },
 		"high window":          func(c *Config) { c.PCIe.Windows.High.Size = 1<<64 - 1 },
-		"node's processor":     func(c *Config) { c.NUMA[0].CPUs[0] = 4 },
+		"node's processor":     func(c *Config) { c.NUMA[0].CPUs[0] = 6 },
 		"processor twice":      func(c *Config) { c.NUMA[0].CPUs[0] = 3 },
+		"memory to come":       func(c *Config) { c.HotMemory.Size = 0 },
+		"its end":              func(c *Config) { c.HotMemory.Base = 1<<64 - 1 },
+		"its node":             func(c *Config) { c.HotMemory.Node = 2 },
+		"memory without nodes": func(c *Config) { c.NUMA = nil },
 		"node's memory":        func(c *Config) { c.NUMA[1].Memory[0].Size = 0 },
 		"generation ID's page": func(c *Config) { c.GenerationID = 0xFF010 },
 	} {

@@ -9,12 +9,16 @@ const (
 	evINIT
 	evStartUp
 	evExtINT
+	evNMIAgain
 
 	evVectorShift = 8
 )
 
 // NMI says that at least one NMI came.
 func (e Events) NMI() bool { return e&evNMI != 0 }
+
+// NMIAgain says that another NMI came after the first one.
+func (e Events) NMIAgain() bool { return e&evNMIAgain != 0 }
 
 // SMI says that an SMI came.
 func (e Events) SMI() bool { return e&evSMI != 0 }
@@ -50,6 +54,8 @@ func (a *APIC) post(e Events) bool {
 		switch {
 		case e&evINIT != 0:
 			all = e
+		case e&evNMI != 0 && old&evNMI != 0:
+			all = old | evNMIAgain
 		case old&e&0xFF == e&0xFF:
 			return false // the first start-up vector stays
 		}

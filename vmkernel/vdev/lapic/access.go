@@ -17,7 +17,7 @@ func (a *APIC) read(reg uint32, now uint64) (v uint32, ok bool) {
 		if a.x2APIC() {
 			return a.id, true
 		}
-		return a.id << 24, true
+		return a.xid.Load() << 24, true
 	case Version:
 		return versionValue, true
 	case TPR:
@@ -73,6 +73,15 @@ func (a *APIC) write(reg, v uint32, now uint64) (ok bool) {
 	return true
 }
 
+// setXID is a write of the ID in xAPIC mode (11.4.6). Messages to an ID are no longer
+// delivered by its number from the first one that is another.
+func (a *APIC) setXID(id uint32) {
+	if id != a.id&0xFF {
+		a.set.renamed.Store(true)
+	}
+	a.xid.Store(id)
+}
+
 func (a *APIC) writeLVT(n int, v uint32) {
 	v &= lvtValid[n&7]
 	if a.svr.Load()&svrEnable == 0 {
@@ -94,9 +103,16 @@ func (a *APIC) writeSVR(v uint32) {
 	}
 }
 
+// xAPIC says that the page answers: in x2APIC mode, and disabled, it is a hole
+// (11.12.2, table 11-6; 11.4.3).
+func (a *APIC) xAPIC() bool { return a.base.Load()&(BaseEN|BaseEXTD) == BaseEN }
+
 // Read is an aligned 32-bit read of the xAPIC page. now is the guest's TSC.
 // Owner.
 func (a *APIC) Read(off uint32, now uint64) uint32 {
+	if !a.xAPIC() {
+		return 0xFFFF_FFFF
+	}
 	if off&0xF != 0 || off >= PageSize {
 		return 0
 	}
@@ -111,7 +127,7 @@ func (a *APIC) Read(off uint32, now uint64) uint32 {
 // Owner.
 func (a *APIC) Write(off, v uint32, now uint64) {
 	switch {
-	case off&0xF != 0 || off >= PageSize:
+	case !a.xAPIC() || off&0xF != 0 || off >= PageSize:
 		return
 	case a.write(off, v, now):
 		return
@@ -126,7 +142,9 @@ func (a *APIC) Write(off, v uint32, now uint64) {
 		a.ldr.Store(v & 0xFF00_0000)
 	case DFR:
 		a.dfr.Store(v | 0x0FFF_FFFF)
-	case ID, Version, APR, PPR, RRD, TMCCT:
+	case ID:
+		a.setXID(v >> 24)
+	case Version, APR, PPR, RRD, TMCCT:
 		// read-only
 	default:
 		if off >= ISR && off < ESR {

@@ -34,10 +34,15 @@
 // 11.9 spurious, 11.11 MSI, 11.12 x2APIC. The 15-bit destination of MSI is the
 // KVM extension KVM_FEATURE_MSI_EXT_DEST_ID.
 //
+// # Wide IDs
+//
+// IDs of 255 and more (NewSpread) are for x2APIC mode, in which whoever boots such a
+// machine without firmware has to put all its APICs (11.12.8.1). In xAPIC mode an APIC
+// with such an ID shows the low 8 bits and takes physical broadcasts only.
+//
 // # Not supported, on purpose
 //
-// A writable xAPIC ID (read-only, as on current processors), arbitration
-// priority (reads 0), remote read, CMCI, focus processor checking, level-triggered
-// LINT pins with remote IRR, a page moved by the base MSR (the value is kept, the
-// owner decides what to do with it).
+// Arbitration priority (reads 0), remote read, CMCI, focus processor checking,
+// level-triggered LINT pins with remote IRR. A page that the base MSR moves is for the
+// owner to find.
 package lapic

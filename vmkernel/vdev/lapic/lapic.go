@@ -17,7 +17,8 @@ type Config struct {
 	MinPeriod uint64
 }
 
-// APIC is one local APIC. Its ID is its index in the Set.
+// APIC is one local APIC. Its ID follows from its index in the Set; in xAPIC mode the
+// guest can give it another one.
 type APIC struct {
 	// Shared with every thread.
 	irr    [8]atomic.Uint32
@@ -28,6 +29,7 @@ type APIC struct {
 	svr    atomic.Uint32
 	ldr    atomic.Uint32 // as the mode wants it: bits 31:24, or the x2APIC form
 	dfr    atomic.Uint32
+	xid    atomic.Uint32    // the ID in xAPIC mode, 8 bits
 	lvt    [8]atomic.Uint32 // numLVT used; eight so that a masked index is always inside
 	ppr    atomic.Uint32
 	base   atomic.Uint64
@@ -66,7 +68,7 @@ func (a *APIC) init(set *Set, id uint32, cfg Config) {
 	a.Reset()
 }
 
-// ID is the APIC ID: the index in the Set. Any thread.
+// ID is the APIC ID that the processor starts with. Any thread.
 func (a *APIC) ID() uint32 { return a.id }
 
 // Name is the device's name in a list.
@@ -80,6 +82,7 @@ func (a *APIC) Reset() {
 		base |= BaseBSP
 	}
 	a.base.Store(base)
+	a.xid.Store(a.id & 0xFF)
 	a.events.Store(0)
 	a.Init()
 }
@@ -166,6 +169,7 @@ func (a *APIC) SetBase(v uint64, physBits uint8) bool {
 	if v&BaseEN == 0 || old&BaseEN == 0 {
 		a.Init()
 	}
+	a.xid.Store(a.id & 0xFF) // a new mode, a new start (11.4.3, 11.12.5.1)
 	a.ldr.Store(a.resetLDR())
 	a.icrHigh = 0
 	return true

@@ -483,7 +483,8 @@ func TestState(t *testing.T) {
 	a.Accept(0x80, false)
 	take(t, a)
 	a.Post(StartUp, 0x9A, false)
-	a.Write(LVTT, 0x40|2<<17, 0)
+	a.WriteMSR(0x800+LVTT>>4, 0x40|2<<17, 0)
+	a.Write(LDR, 0xFF000000, 0) // the page is not there
 	a.SetTSCDeadline(77, 1)
 	saved, err := a.SaveState()
 	if err != nil {

@@ -253,31 +253,46 @@ func TestDestinationsAgainstModel(t *testing.T) {
 	for i := range configs {
 		configs[i].X2APIC = true
 	}
-	for range 200 {
-		s := NewSet(configs...)
-		for i := range uint32(cpus) {
-			a := s.APIC(i)
+	for round := range 400 {
+		shift := r.Intn(2) * r.Intn(10)
+		s := NewSpread(uint8(shift), configs...)
+		for i := range cpus {
+			a := s.At(i)
 			a.Write(SVR, 0x1FF, 0)
 			a.Write(DFR, []uint32{0xFFFFFFFF, 0x0FFFFFFF, 0x7FFFFFFF}[r.Intn(3)], 0)
 			a.Write(LDR, r.Uint32(), 0)
+			if round%2 == 0 && r.Intn(2) == 0 {
+				a.Write(ID, r.Uint32()%64<<24, 0)
+			}
 			if r.Intn(3) == 0 {
 				a.SetBase(a.Base()|BaseEXTD, 40)
 			}
 		}
 		for range 50 {
 			m := Message{Dest: uint32(r.Intn(256)), Logical: r.Intn(2) == 0, Vector: 0x40}
-			switch r.Intn(4) {
+			switch r.Intn(5) {
 			case 0:
 				m.Dest = r.Uint32() & 0x0003_FFFF
 			case 1:
 				m.Dest = Broadcast
+			case 2:
+				m.Dest = uint32(r.Intn(cpus)) << shift
+			case 3:
+				m.Dest = uint32(r.Intn(cpus))<<shift>>4<<16 | 1<<r.Intn(16)
 			}
 			any := false
 			s.Deliver(m)
-			for i := range uint32(cpus) {
-				a := s.APIC(i)
+			for i := range cpus {
+				a := s.At(i)
 				_, got := a.Pending()
-				w := addressed(m.Dest, m.Logical, a.X2APIC(), i, a.ldr.Load(), a.dfr.Load())
+				id := a.Read(ID, 0) >> 24
+				switch {
+				case a.X2APIC():
+					id = uint32(i) << shift
+				case i<<shift >= 255: // nobody's
+					id = Broadcast
+				}
+				w := addressed(m.Dest, m.Logical, a.X2APIC(), id, a.ldr.Load(), a.dfr.Load())
 				if got != w {
 					t.Fatalf("%+v to CPU %d (x2APIC %v, LDR %#x, DFR %#x): %v, want %v", m, i, a.X2APIC(), a.ldr.Load(), a.dfr.Load(), got, w)
 				}
@@ -292,11 +307,11 @@ func TestDestinationsAgainstModel(t *testing.T) {
 				t.Fatalf("%+v: lowest priority finds another set", m)
 			}
 			n := 0
-			for i := range uint32(cpus) {
-				if v, ok := s.APIC(i).Pending(); ok {
+			for i := range cpus {
+				if v, ok := s.At(i).Pending(); ok {
 					n++
-					s.APIC(i).Ack(v)
-					s.APIC(i).EOI()
+					s.At(i).Ack(v)
+					s.At(i).EOI()
 				}
 			}
 			if n > 1 {

@@ -12,17 +12,24 @@ type Set struct {
 	apics []*APIC
 	eoi   vbus.EOISink  // constant after ConnectEOI
 	turn  atomic.Uint32 // start of the search for the lowest priority
+	shift uint8         // an APIC's ID is its index shifted by so much; constant
+	// renamed says that an APIC's ID may be another one.
+	renamed atomic.Bool
 }
 
 var _ vbus.MSISink = (*Set)(nil)
 
-// NewSet makes one APIC for each config; APIC ID n belongs to configs[n].
-func NewSet(configs ...Config) *Set {
-	s := &Set{apics: make([]*APIC, len(configs))}
+// NewSet makes one APIC for each config; APIC ID n belongs to configs[n] at first.
+func NewSet(configs ...Config) *Set { return NewSpread(0, configs...) }
+
+// NewSpread is NewSet with IDs that are 1<<shift apart: n<<shift is that of configs[n].
+// IDs have at most 20 bits, as logical IDs have (11.12.10.2).
+func NewSpread(shift uint8, configs ...Config) *Set {
+	s := &Set{apics: make([]*APIC, len(configs)), shift: shift & 31}
 	store := make([]APIC, len(configs))
 	for i := range configs {
 		s.apics[i] = &store[i]
-		s.apics[i].init(s, uint32(i), configs[i])
+		s.apics[i].init(s, uint32(i)<<s.shift, configs[i])
 	}
 	return s
 }
@@ -33,13 +40,16 @@ func (s *Set) ConnectEOI(e vbus.EOISink) { s.eoi = e }
 // Len is the number of APICs.
 func (s *Set) Len() int { return len(s.apics) }
 
-// APIC gives the APIC with that ID, or nil.
+// APIC gives the APIC that starts with that ID, or nil.
 func (s *Set) APIC(id uint32) *APIC {
-	if uint64(id) < uint64(len(s.apics)) {
-		return s.apics[id]
+	if n := id >> s.shift; uint64(n) < uint64(len(s.apics)) && n<<s.shift == id {
+		return s.apics[n]
 	}
 	return nil
 }
+
+// At gives the APIC of configs[i], which there has to be.
+func (s *Set) At(i int) *APIC { return s.apics[i] }
 
 func (s *Set) broadcastEOI(vector uint8) {
 	if s.eoi != nil {
@@ -63,7 +73,7 @@ func (a *APIC) matches(m *Message) bool {
 		return true
 	}
 	if !m.Logical {
-		return m.Dest == a.id
+		return m.Dest == a.address()
 	}
 	ldr := a.ldr.Load()
 	if a.x2APIC() {
@@ -82,6 +92,22 @@ func (a *APIC) matches(m *Message) bool {
 	return false
 }
 
+// firstWide is the lowest ID that no destination of 8 bits reaches (11.12.8.1).
+const firstWide = 0xFF
+
+// address is the APIC's ID in its mode. Several can have the same in xAPIC mode. There
+// an APIC with a wide ID has none: the 8 bits that its register shows are another's, so
+// only broadcasts and logical destinations find it.
+func (a *APIC) address() uint32 {
+	switch {
+	case a.x2APIC():
+		return a.id
+	case a.id >= firstWide:
+		return Broadcast
+	}
+	return a.xid.Load()
+}
+
 // Deliver sends m to every APIC that it addresses, or to the one with the
 // lowest priority. It says whether any accepted. Any thread.
 func (s *Set) Deliver(m Message) bool { return s.send(&m, nil, false) }
@@ -97,9 +123,9 @@ func (s *Set) send(m *Message, from *APIC, others bool) bool {
 		a := s.lowest(m, not)
 		return a != nil && s.sendTo(a, m, from)
 	}
-	if !m.Logical && m.Dest != Broadcast {
+	if !m.Logical && m.Dest != Broadcast && !s.renamed.Load() {
 		a := s.APIC(m.Dest)
-		return a != nil && s.sendTo(a, m, from)
+		return a != nil && (m.Dest < firstWide || a.x2APIC()) && s.sendTo(a, m, from)
 	}
 	any := false
 	for _, a := range s.apics {

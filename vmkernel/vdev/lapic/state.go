@@ -6,7 +6,8 @@ import (
 	"basalt/vmkernel/checkpoint"
 )
 
-const stateVersion = 1
+// stateVersion is 2 since the ID in xAPIC mode is in it.
+const stateVersion = 2
 
 // SaveState writes the registers. The CPU is paused; the timer's deadline is in
 // guest TSC, so it moves with the guest's TSC. World W2.
@@ -28,6 +29,7 @@ func (a *APIC) SaveState() ([]byte, error) {
 		e.U32(v)
 	}
 	e.U64(a.timer.deadline)
+	e.U8(uint8(a.xid.Load()))
 	return e.Bytes(), nil
 }
 
@@ -49,17 +51,22 @@ func (a *APIC) LoadState(b []byte) error {
 		r[i] = d.U32()
 	}
 	deadline := d.U64()
+	xid := a.id & 0xFF
+	if d.Version() >= 2 {
+		xid = uint32(d.U8())
+	}
 	events, errs, svr, ldr, dfr, tpr := r[0], r[1], r[2], r[3], r[4], r[5]
 	const mode = BaseEN | BaseEXTD
 	d.Check(base&0xFF == 0 && base&(1<<9) == 0 && base>>52 == 0 && base&mode != BaseEXTD &&
 		(base&BaseBSP != 0) == (a.id == 0) && (a.cfg.X2APIC || base&BaseEXTD == 0), "base")
 	d.Check((irr[0]|tmr[0]|isr[0])&0xFFFF == 0, "vector below 16")
-	d.Check(events&^0xFF1F == 0, "events")
+	d.Check(events&^0xFF3F == 0 && (events&uint32(evNMIAgain) == 0 || events&uint32(evNMI) != 0), "events")
 	d.Check((errs|r[8])&^(esrSendIllegal|esrReceiveIllegal|esrRegister) == 0, "esr")
 	d.Check(svr&^svrValid == 0, "svr")
 	d.Check(dfr&0x0FFF_FFFF == 0x0FFF_FFFF, "dfr")
 	x2 := base&BaseEXTD != 0
 	d.Check(x2 && ldr == a.id>>4<<16|1<<(a.id&15) || !x2 && ldr&0xFF_FFFF == 0, "ldr")
+	d.Check(base&mode == BaseEN || xid == a.id&0xFF, "id")
 	d.Check(tpr <= 0xFF, "tpr")
 	d.Check(r[6]&^icrValid == 0, "icr")
 	d.Check(r[10]&^0xB == 0, "tdcr")
@@ -67,6 +74,7 @@ func (a *APIC) LoadState(b []byte) error {
 		return err
 	}
 	a.base.Store(base)
+	a.setXID(xid)
 	for i := range irr {
 		a.irr[i].Store(irr[i])
 		a.tmr[i].Store(tmr[i])

@@ -43,6 +43,22 @@ func (p *PIC) Reset() {
 	swap(&p.slave, reset)
 }
 
+// Firmware programs the chips as a PC's firmware leaves them: vectors 08h and 70h, and
+// all masked but the timer and the cascade (Multiboot Specification 0.6.96, 3.2, wants
+// "the normal BIOS/DOS values"). For loaders that boot without firmware. W2.
+func (p *PIC) Firmware() {
+	for _, w := range [...]struct {
+		port  uint16
+		value byte
+	}{
+		{MasterCommand, 0x11}, {MasterData, 0x08}, {MasterData, 1 << cascade}, {MasterData, 0x01},
+		{SlaveCommand, 0x11}, {SlaveData, 0x70}, {SlaveData, cascade}, {SlaveData, 0x01},
+		{MasterData, 0xFF &^ (1<<0 | 1<<cascade)}, {SlaveData, 0xFF},
+	} {
+		p.WritePort(w.port, []byte{w.value})
+	}
+}
+
 // swap applies a pure change atomically.
 func swap(w *atomic.Uint64, f func(chip) chip) {
 	for {

@@ -58,6 +58,30 @@ func TestProbeMaskRegister(t *testing.T) { // Linux probe_8259A
 	want(t, "fast", ok, true)
 }
 
+// TestFirmware: the vectors of a BIOS; the timer comes through and nothing else.
+func TestFirmware(t *testing.T) {
+	p := New(nil)
+	for n := range NumPins { // before it, nothing does
+		p.Line(n).Set(true)
+		p.Line(n).Set(false)
+	}
+	want(t, "pending at power-on", p.Pending(), false)
+	p.Firmware()
+	want(t, "edges of before", p.Pending(), false)
+	want(t, "masks", [2]byte{in(p, 0x21), in(p, 0xA1)}, [2]byte{0xFA, 0xFF})
+	for n := range NumPins {
+		p.Line(n).Set(true)
+	}
+	want(t, "timer", ack(p), 0x08)
+	out(p, 0x20, 0x20)
+	want(t, "the rest is masked", p.Pending(), false)
+	out(p, 0xA1, 0xF7)
+	want(t, "IRQ 11", ack(p), 0x73)
+	out(p, 0xA0, 0x20)
+	out(p, 0x20, 0x20)
+	want(t, "after its end", p.Pending(), false)
+}
+
 func TestFullyNested(t *testing.T) {
 	p, n := boot(1)
 	p.Line(4).Set(true)

@@ -47,6 +47,18 @@ func (p *PIT) Reset() {
 	p.schedule(p.now())
 }
 
+// Firmware starts channel 0 as a PC's firmware leaves it: a square wave with the longest
+// period, 18.2 in a second (IBM PS/2 and PC BIOS Interface Technical Reference, 1991,
+// "Interrupt 08h"). For loaders that boot without firmware.
+func (p *PIT) Firmware() {
+	for _, w := range [...]struct {
+		port  uint16
+		value byte
+	}{{Control, rwWord<<ctlRWShift | 3<<ctlModeShift}, {Counter0, 0}, {Counter0, 0}} {
+		p.WritePort(w.port, []byte{w.value})
+	}
+}
+
 func (p *PIT) now() int64 { return ticks(p.clock.Now()) }
 
 // schedule arms the timer for channel 0's next rising edge after t.

@@ -71,6 +71,25 @@ func TestConversions(t *testing.T) {
 	ticks(1<<63 - 1)
 }
 
+// TestFirmware: 65536 ticks a period, from the start and after a reset.
+func TestFirmware(t *testing.T) {
+	r := newRig()
+	for range 2 {
+		r.ticks(3 * 65536)
+		want(t, "at power-on", r.n.rises, 0)
+		r.Firmware()
+		r.ticks(1) // the count is loaded
+		for i := range 3 {
+			r.ticks(65535)
+			want(t, "before the period is over", r.n.rises, i)
+			r.ticks(1)
+			want(t, "when it is", r.n.rises, i+1)
+		}
+		r.Reset()
+		r.n.rises = 0
+	}
+}
+
 func TestMode0InterruptOnTerminalCount(t *testing.T) {
 	r := newRig()
 	r.out(Control, 0x30)

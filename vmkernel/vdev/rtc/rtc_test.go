@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -298,5 +299,29 @@ func BenchmarkWorstAlarm(b *testing.B) {
 	r.set(SecondsAlarm, 0x58)
 	for b.Loop() {
 		r.nextAlarm(59*60 + 59)
+	}
+}
+
+// TestLoadMovesNoLine: an interrupt that was due when the clock stopped comes when it
+// goes on, not while the state is loaded: the controllers are loaded afterwards.
+func TestLoadMovesNoLine(t *testing.T) {
+	for name, enable := range map[string]uint8{"periodic": bPIE, "update": bUIE, "alarm": bAIE} {
+		r := newRig()
+		r.set(SecondsAlarm, 0xC0)
+		r.set(MinutesAlarm, 0xC0)
+		r.set(HoursAlarm, 0xC0)
+		r.set(RegB, b24|enable)
+		saved, _ := r.SaveState()
+		q := newRig()
+		q.c.Jump(3 * second)
+		if err := q.LoadState(saved); err != nil {
+			t.Fatal(err)
+		}
+		want(t, name+": the line", q.n.high, false)
+		if again, _ := q.SaveState(); !bytes.Equal(again, saved) {
+			t.Errorf("%s: the state changed while it was loaded", name)
+		}
+		q.c.Advance(0)
+		want(t, name+": the line when the clock runs", q.n.high, true)
 	}
 }

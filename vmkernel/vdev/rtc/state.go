@@ -17,7 +17,9 @@ func (r *RTC) SaveState() ([]byte, error) {
 	return e.Bytes(), nil
 }
 
-// LoadState replaces them, or changes nothing and says why.
+// LoadState replaces them, or changes nothing and says why. What has happened since the
+// last look shows when the clock runs: the interrupt controllers have a state of their
+// own, which does not know of it.
 func (r *RTC) LoadState(b []byte) error {
 	d := checkpoint.NewDecoder(b, stateVersion)
 	var cells [256]uint8
@@ -38,7 +40,7 @@ func (r *RTC) LoadState(b []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cells, r.index, r.index2, r.offset, r.seen = cells, index, index2, offset, seen
-	r.catchUp(now)
-	r.update(now)
+	r.irq.Set(r.irqf())
+	r.timer.Arm(now)
 	return nil
 }

@@ -20,6 +20,8 @@
 //     and never stops the guest.
 //   - Input waits in the backend while the FIFO is full: overrun happens only in
 //     loopback.
+//   - While it is paused, to be saved or loaded, no byte passes: each is either in the
+//     state or still at the backend.
 //   - The FIFO time-out is four characters of the programmed speed in VM time.
 //
 // Not supported: parity, framing and break from the line; DMA modes; the speed

@@ -4,7 +4,8 @@ import "basalt/vmkernel/checkpoint"
 
 const stateVersion = 1
 
-// SaveState writes the registers and both FIFOs.
+// SaveState writes the registers and both FIFOs. A port that is not paused may take the
+// next byte right after.
 func (u *UART) SaveState() ([]byte, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -24,7 +25,9 @@ func (u *UART) SaveState() ([]byte, error) {
 	return e.Bytes(), nil
 }
 
-// LoadState replaces them, or changes nothing and says why.
+// LoadState replaces them, or changes nothing and says why. What waits in the backend is
+// left there until InputReady, and output until OutputReady: an interrupt for it now would
+// be forgotten by a controller that is loaded later.
 func (u *UART) LoadState(b []byte) error {
 	d := checkpoint.NewDecoder(b, stateVersion)
 	var r [7]uint8
@@ -55,10 +58,8 @@ func (u *UART) LoadState(b []byte) error {
 	defer u.mu.Unlock()
 	u.ier, u.fcr, u.lcr, u.mcr, u.msr, u.scr, u.errors = r[0], r[1], r[2], r[3], r[4], r[5], r[6]
 	u.divisor, u.rx, u.tx, u.thre = divisor, rx, tx, thre
-	u.fill()
 	u.startTimeout()
 	u.timedOut = timedOut && u.rx.n > 0
-	u.drain()
 	u.update()
 	return nil
 }

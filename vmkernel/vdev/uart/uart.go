@@ -36,6 +36,7 @@ type UART struct {
 	errors   uint8 // lsrErrors bits
 	divisor  uint16
 	rx, tx   fifo
+	paused   bool     // nothing moves on the wire
 	timedOut bool     // a character timeout is pending
 	thre     bool     // a THRE interrupt is pending
 	one      [1]byte  // for the backend: a field, so that nothing escapes
@@ -46,6 +47,7 @@ var (
 	_ vbus.Device   = (*UART)(nil)
 	_ vbus.PortIO   = (*UART)(nil)
 	_ vbus.Stateful = (*UART)(nil)
+	_ vbus.Pausable = (*UART)(nil)
 )
 
 // New makes a reset port with its first register at base.
@@ -108,7 +110,7 @@ func (u *UART) trigger() int {
 
 // fill takes input while there is room, and starts the time-out.
 func (u *UART) fill() {
-	if u.mcr&mcrLoop != 0 {
+	if u.mcr&mcrLoop != 0 || u.paused {
 		return
 	}
 	room := u.capacity() - u.rx.n
@@ -155,7 +157,7 @@ func (u *UART) timeout() {
 // drain gives the transmit FIFO to the backend; when it gets empty, that is an
 // interrupt.
 func (u *UART) drain() {
-	if u.tx.n == 0 {
+	if u.tx.n == 0 || u.paused {
 		return
 	}
 	for u.tx.n > 0 {

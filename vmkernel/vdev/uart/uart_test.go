@@ -268,6 +268,8 @@ func TestState(t *testing.T) {
 	if err := q.LoadState(saved); err != nil {
 		t.Fatal(err)
 	}
+	want(t, "the transmit FIFO waits", string(q.w.out), "")
+	q.OutputReady()
 	want(t, "the transmit FIFO goes on", string(q.w.out), "x")
 	q.c.Advance(1e9)
 	want(t, "the time-out comes", q.get(IIR), byte(iirTimeout|iirFIFO))

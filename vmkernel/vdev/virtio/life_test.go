@@ -86,6 +86,40 @@ func TestPauseWaitsForWhatIsInFlight(t *testing.T) {
 	r.echo(0, 1)
 }
 
+// TestPauseComesAmongChains: a pause does not wait until the ring is empty.
+func TestPauseComesAmongChains(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := newRig(t)
+	r.Init(0, 1, 0)
+	r.m.count(func(m *echo) int {
+		m.during = func() { _ = r.dev.Pause(gone) } // it begins, and cannot end here
+		return 0
+	})
+	for range 3 {
+		r.send(0, 7)
+	}
+	r.Ring(0)
+	pending := func(m *echo) int {
+		if m.during != nil {
+			return 1
+		}
+		return 0
+	}
+	for r.m.count(pending) != 0 {
+		runtime.Gosched()
+	}
+	r.pause()
+	used := 0
+	for _, _, ok := r.Rings[0].Used(); ok; _, _, ok = r.Rings[0].Used() {
+		used++
+	}
+	want(t, "chains before the pause", used, 1)
+	r.dev.Resume()
+	r.Take(0)
+	r.Take(0)
+}
+
 func TestMachineResetWhileRunning(t *testing.T) {
 	r := newRig(t)
 	for range 20 {

@@ -114,7 +114,7 @@ func (q *Queue) Bell() Bell { return q.bell }
 // taken: the device is stopping, paused, broken or no bus master, or a whole queue
 // of them was taken already. Handle then returns and is called again.
 func (q *Queue) Next(c *vring.Chain) (more bool) {
-	if !q.taking || q.budget == 0 {
+	if !q.taking || q.budget == 0 || q.Leaving() {
 		return false
 	}
 	more, err := q.ring.Next(c)

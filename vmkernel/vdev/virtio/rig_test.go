@@ -27,6 +27,7 @@ type echo struct {
 	resets int
 	closed int
 	calls  int
+	during func() // once, with a chain out
 	buf    [256]byte
 }
 
@@ -40,6 +41,10 @@ func (m *echo) chain() *vring.Chain {
 }
 
 func (m *echo) finish(q *virtio.Queue, c *vring.Chain) {
+	if f := m.during; f != nil {
+		m.during = nil
+		f()
+	}
 	n := uint32(0)
 	if r, w := c.Readable(), c.Writable(); len(r) > 0 && len(w) > 0 {
 		n = min(r[0].Len, w[0].Len, uint32(len(m.buf)))

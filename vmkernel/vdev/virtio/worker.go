@@ -63,6 +63,9 @@ func (q *Queue) pass() (again bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	epoch := q.d.epoch.Load()
+	if epoch%2 != 0 && q.seen == epoch && q.state.Load() != stopping {
+		return false // the pause has seen it: what is saved now must stay as it is
+	}
 	if q.begin(); q.state.Load() != stopped {
 		again = q.handle(epoch)
 	}

@@ -226,7 +226,16 @@ func TestMultiboot(t *testing.T) {
 			t.Errorf("BIOS data area: COM1 at %#x, EBDA segment %#x, %d KiB", ports, ebda, kib)
 		}
 		for vector := range uint64(256) {
-			if got := e.u32(t, 4*vector); got != biosStub {
+			want := uint32(biosStub)
+			switch {
+			case vector == 8:
+				want = biosTimer
+			case vector>>3 == 1:
+				want = biosMaster
+			case vector>>3 == 0x70>>3:
+				want = biosSlave
+			}
+			if got := e.u32(t, 4*vector); got != want {
 				t.Fatalf("BIOS interrupt %#x goes to %#x", vector, got)
 			}
 		}
@@ -238,6 +247,20 @@ func TestMultiboot(t *testing.T) {
 		if e.str(a) != "one" || e.u32(t, m+4) != uint32(a+3) || e.str(uint64(e.u32(t, m+8))) != "first arg" || b%page != 0 || b <= a {
 			t.Errorf("modules at %#x %#x", a, b)
 		}
+	}
+}
+
+// TestBIOSCodeFits: no routine runs into the next, nor into what is at 0x1000.
+func TestBIOSCodeFits(t *testing.T) {
+	end := uint64(0)
+	for _, r := range []struct {
+		at   uint64
+		code []byte
+	}{{biosStub, biosCode}, {biosTimer, biosTimerCode}, {biosMaster, biosMasterCode}, {biosSlave, biosSlaveCode}, {infoAt, nil}} {
+		if r.at < end {
+			t.Errorf("the routine before %#x ends at %#x", r.at, end)
+		}
+		end = r.at + uint64(len(r.code))
 	}
 }
 

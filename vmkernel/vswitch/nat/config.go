@@ -54,8 +54,9 @@ type Limits struct {
 	PerGuest    int           // of these for one guest, default 128
 	HalfOpen    int           // dials under way, default 64; a quarter for one guest
 	Inward      int           // TCP connections through port forwards, default 256
-	Flows       int           // UDP flows outward or of port forwards, default 512
-	FlowsGuest  int           // outward ones for one guest, default 128
+	InwardGuest int           // of these to one guest, default 128
+	Flows       int           // UDP flows outward, and as many of port forwards, default 512
+	FlowsGuest  int           // of either kind for one guest, default 128
 	Queries     int           // DNS queries under way, default 64; a quarter for one guest
 	MaxBuffer   int           // of a connection's one direction in bytes, default 128 KiB, at least 64 KiB
 	DialTimeout time.Duration // default 20 s
@@ -68,7 +69,7 @@ func (l *Limits) fill() {
 	for _, f := range []struct {
 		have *int
 		want int
-	}{{&l.Connections, 512}, {&l.PerGuest, 128}, {&l.HalfOpen, 64}, {&l.Inward, 256}, {&l.Flows, 512}, {&l.FlowsGuest, 128}, {&l.Queries, 64}, {&l.MaxBuffer, 128 << 10}} {
+	}{{&l.Connections, 512}, {&l.PerGuest, 128}, {&l.HalfOpen, 64}, {&l.Inward, 256}, {&l.InwardGuest, 128}, {&l.Flows, 512}, {&l.FlowsGuest, 128}, {&l.Queries, 64}, {&l.MaxBuffer, 128 << 10}} {
 		if *f.have <= 0 {
 			*f.have = f.want
 		}

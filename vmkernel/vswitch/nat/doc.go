@@ -41,8 +41,12 @@
 //   - Only the gateway and the DNS address answer to ARP and ping. Pings to the
 //     outside are dropped: an answer would be a lie.
 //   - All is bounded (Limits): connections, half-open dials, UDP flows and DNS
-//     queries, in all and per guest; leases by the size of the prefix; buffers by
-//     the number of connections times 2 x (MaxBuffer + 16 KiB).
+//     queries, closed connections that wait for their guest, in all and per guest;
+//     leases by the size of the prefix, and what one guest can decline of it; buffers
+//     by the number of connections times 2 x (MaxBuffer + 16 KiB).
+//   - A guest may be suspended and come back, here or as another machine with its
+//     addresses: its connections wait 15 minutes for it, and it hears within seconds
+//     what it has missed.
 //   - A new client gets an address that nobody had, while there is one: a client that
 //     was away finds its own again (RFC 2131 section 4.3.1). Hold reserves what a
 //     client has, for port forwards; it needs no client yet.

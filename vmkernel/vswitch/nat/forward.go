@@ -19,6 +19,7 @@ type Forward struct {
 	n       *Network
 	network string
 	guest   netip.AddrPort
+	id      guestID // of the quotas: the guest's address, it may not have been heard yet
 	l       net.Listener
 	p       net.PacketConn
 	once    sync.Once
@@ -35,6 +36,8 @@ func (n *Network) Forward(network, listen string, guest netip.AddrPort) (*Forwar
 		return nil, fmt.Errorf("%w: forward to %v", ErrConfig, guest)
 	}
 	f := &Forward{n: n, network: network, guest: guest, flows: map[string]*gonet.UDPConn{}}
+	a := guest.Addr().As4()
+	copy(f.id[:], a[:])
 	var err error
 	run := f.accept
 	switch {
@@ -115,12 +118,12 @@ func (f *Forward) accept() {
 			}
 			continue
 		}
-		if !n.inward.take(guestID{}) {
+		if !n.inward.take(f.id) {
 			out.Close()
 			continue
 		}
 		if !n.spawn(func() {
-			defer n.inward.give(guestID{})
+			defer n.inward.give(f.id)
 			ctx, cancel := context.WithTimeout(n.ctx, n.c.Limits.DialTimeout)
 			c := n.dialGuest(ctx, f.guest)
 			cancel()
@@ -130,7 +133,7 @@ func (f *Forward) accept() {
 			}
 			n.pump(c, out, n.c.Limits.TCPIdle)
 		}) {
-			n.inward.give(guestID{})
+			n.inward.give(f.id)
 			out.Close()
 		}
 	}
@@ -167,24 +170,24 @@ func (f *Forward) flow(from net.Addr) *gonet.UDPConn {
 	if c := f.flows[key]; c != nil {
 		return c
 	}
-	if !n.inUDP.take(guestID{}) {
+	if !n.inUDP.take(f.id) {
 		return nil
 	}
 	local, remote := fullAddress(netip.AddrPortFrom(n.c.Gateway, 0)), fullAddress(f.guest)
 	c, err := gonet.DialUDP(n.s, &local, &remote, header.IPv4ProtocolNumber)
 	if err != nil {
-		n.inUDP.give(guestID{})
+		n.inUDP.give(f.id)
 		return nil
 	}
 	if !n.spawn(func() {
-		defer n.inUDP.give(guestID{})
+		defer n.inUDP.give(f.id)
 		f.back(c, from)
 		f.mu.Lock()
 		delete(f.flows, key)
 		f.mu.Unlock()
 	}) {
 		c.Close()
-		n.inUDP.give(guestID{})
+		n.inUDP.give(f.id)
 		return nil
 	}
 	f.flows[key] = c

@@ -9,28 +9,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
 func TestPortForward(t *testing.T) {
 	r := newRig(t, nil)
 	g := r.guest(1, "10.0.2.50")
-	l, err := gonet.ListenTCP(g.s, fullAddress(netip.MustParseAddrPort("10.0.2.50:22")), header.IPv4ProtocolNumber)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { io.Copy(c, c); c.Close() }()
-		}
-	}()
+	g.echoTCP(t, netip.MustParseAddrPort("10.0.2.50:22"))
 	f, err := r.n.Forward("tcp", "127.0.0.1:0", netip.MustParseAddrPort("10.0.2.50:22"))
 	if err != nil {
 		t.Fatal(err)
@@ -66,22 +50,7 @@ func TestPortForward(t *testing.T) {
 	}
 	c.Close()
 
-	local := fullAddress(netip.MustParseAddrPort("10.0.2.50:69"))
-	echo, err := gonet.DialUDP(g.s, &local, nil, header.IPv4ProtocolNumber)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer echo.Close()
-	go func() {
-		b := make([]byte, 2000)
-		for {
-			n, from, err := echo.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			echo.WriteTo(b[:n], from)
-		}
-	}()
+	g.echo(t, netip.MustParseAddrPort("10.0.2.50:69"))
 	u, err := r.n.Forward("udp", "127.0.0.1:0", netip.MustParseAddrPort("10.0.2.50:69"))
 	if err != nil {
 		t.Fatal(err)

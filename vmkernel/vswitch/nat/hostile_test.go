@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -128,5 +129,61 @@ func TestSpoofedFrames(t *testing.T) {
 	g.dial(t.Context(), "tcp", "10.0.2.2:1") // after those frames
 	if st := r.n.Stats(); st.DroppedSource != 4 || st.DroppedKind != 1 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestForwardsAreShared: one guest and its friends outside do not take the ways in from
+// the others.
+func TestForwardsAreShared(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Limits = Limits{Inward: 3, InwardGuest: 2, Flows: 3, FlowsGuest: 2} })
+	say := func(c net.Conn) bool {
+		c.SetDeadline(time.Now().Add(time.Minute))
+		b := []byte{'x'}
+		_, err := c.Write(b)
+		if err == nil {
+			_, err = c.Read(b)
+		}
+		return err == nil
+	}
+	var ways [2]map[string]string
+	for i, ip := range []string{"10.0.2.50", "10.0.2.51"} {
+		g, at := r.guest(byte(1+i), ip), netip.MustParseAddrPort(ip+":22")
+		g.echoTCP(t, at)
+		g.echo(t, at)
+		ways[i] = map[string]string{}
+		for _, network := range []string{"tcp", "udp"} {
+			f, err := r.n.Forward(network, "127.0.0.1:0", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ways[i][network] = f.Addr().String()
+		}
+	}
+	for _, network := range []string{"tcp", "udp"} {
+		dial := func(guest int) net.Conn {
+			c, err := net.Dial(network, ways[guest][network])
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			return c
+		}
+		for range 2 {
+			if !say(dial(0)) {
+				t.Errorf("%s: no way to the first guest", network)
+			}
+		}
+		c := dial(0) // one too many: a datagram is lost, a connection ends
+		if network == "udp" {
+			c.Write([]byte{'x'})
+			for used, refused := r.n.inUDP.state(); used < 3 && refused == 0; used, refused = r.n.inUDP.state() {
+				runtime.Gosched() // until it has come
+			}
+		} else if say(c) {
+			t.Error("the first guest takes more than its part")
+		}
+		if !say(dial(1)) {
+			t.Errorf("%s: no way to the second guest", network)
+		}
 	}
 }

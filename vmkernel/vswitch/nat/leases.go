@@ -18,9 +18,14 @@ const (
 	declineTime = 10 * time.Minute // an address that a client found in use
 )
 
+// maxDeclined is how many addresses one client can take out of use at a time: more are
+// a flood, which would leave none for the others.
+const maxDeclined = 4
+
 // lease is one address's state.
 type lease struct {
-	mac      guestID // zero: declined
+	mac      guestID // zero: nobody, or declined
+	declined guestID // by whom
 	until    time.Time
 	reserved bool // by Reserve: for this MAC for ever
 	bound    bool // acknowledged, not only offered
@@ -206,13 +211,22 @@ func (l *leases) release(m guestID, a netip.Addr) {
 	}
 }
 
-// decline takes an address out of use for a while.
+// decline takes an address out of use for a while, if this client has not done so with
+// maxDeclined others.
 func (l *leases) decline(m guestID, a netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.byIP[a]; l.byMAC[m] == a && e != nil && !e.reserved {
+		now, n := l.now(), 0
+		for _, o := range l.byIP {
+			if o.declined == m && now.Before(o.until) {
+				n++
+			}
+		}
 		delete(l.byMAC, m)
-		*e = lease{until: l.now().Add(declineTime)}
+		if *e = (lease{until: now}); n < maxDeclined {
+			*e = lease{declined: m, until: now.Add(declineTime)}
+		}
 	}
 }
 

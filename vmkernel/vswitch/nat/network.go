@@ -71,7 +71,7 @@ func New(c Config, link netio.Link) (*Network, error) {
 	n := &Network{
 		c: c, e: newEndpoint(link), leases: newLeases(&c),
 		tcp: newQuota(l.Connections, l.PerGuest), half: newQuota(l.HalfOpen, max(l.HalfOpen/4, 1)),
-		inward: newQuota(l.Inward, l.Inward), udp: newQuota(l.Flows, l.FlowsGuest), inUDP: newQuota(l.Flows, l.Flows),
+		inward: newQuota(l.Inward, l.InwardGuest), udp: newQuota(l.Flows, l.FlowsGuest), inUDP: newQuota(l.Flows, l.FlowsGuest),
 		dns: newQuota(l.Queries, max(l.Queries/4, 1)), forwards: map[*Forward]struct{}{}, open: map[closer]struct{}{},
 	}
 	n.dhcp = dhcpServer{&n.c, n.leases}
@@ -94,7 +94,8 @@ func (n *Network) setUp() error {
 	rx := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4 << 10, Default: min(64<<10, max), Max: max}
 	tx := tcpip.TCPSendBufferSizeRangeOption{Min: 4 << 10, Default: min(64<<10, max), Max: max}
 	sack, recovery, wait, linger := tcpip.TCPSACKEnabled(true), tcpip.TCPRecovery(0), tcpip.TCPTimeWaitTimeoutOption(5*time.Second), tcpip.TCPLingerTimeoutOption(10*time.Second)
-	for _, o := range []tcpip.SettableTransportProtocolOption{&rx, &tx, &sack, &recovery, &wait, &linger} {
+	rto, retries := tcpip.TCPMaxRTOOption(maxRTO), tcpip.TCPMaxRetriesOption(1<<31)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&rx, &tx, &sack, &recovery, &wait, &linger, &rto, &retries} {
 		if err := n.s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return fmt.Errorf("nat: TCP options: %s", err)
 		}

@@ -13,8 +13,12 @@ import (
 const (
 	// copyBuffer is the room for one direction of a connection, in bytes.
 	copyBuffer = 16 << 10
-	// userTimeout is how long a guest may leave data unacknowledged.
-	userTimeout = 2 * time.Minute
+	// userTimeout is how long a guest may leave data unacknowledged: as long as Linux
+	// would wait for it (tcp_retries2), because it may be suspended and come back.
+	userTimeout = 15 * time.Minute
+	// maxRTO is the longest time between two attempts to reach it meanwhile, so that it
+	// has what it missed soon after it is back. Only userTimeout bounds their number.
+	maxRTO = 4 * time.Second
 )
 
 // pump copies between two connections until both directions ended, one failed, or

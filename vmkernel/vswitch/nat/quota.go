@@ -2,7 +2,7 @@ package nat
 
 import "sync"
 
-// guestID is who a quota belongs to: a MAC address.
+// guestID is who a quota belongs to: a MAC address; of port forwards, an IP address.
 type guestID [6]byte
 
 // quota bounds something, in all and for one guest.

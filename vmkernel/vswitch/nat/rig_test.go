@@ -3,9 +3,11 @@ package nat
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"basalt/vmkernel/vswitch"
@@ -93,6 +95,7 @@ type guest struct {
 	s    *stack.Stack
 	link *vswitch.Link
 	e    *endpoint
+	away atomic.Bool // what comes is lost
 }
 
 // guest adds a machine with a fixed address.
@@ -118,7 +121,14 @@ func (r *rig) guest(n byte, addr string) *guest {
 		{Destination: header.IPv4EmptySubnet, Gateway: tcpip.AddrFrom4([4]byte{10, 0, 2, 2}), NIC: nic},
 	})
 	ended := make(chan struct{})
-	go func() { defer close(ended); g.e.receive(context.Background(), g.e.deliver) }()
+	go func() {
+		defer close(ended)
+		g.e.receive(context.Background(), func(f []byte) {
+			if !g.away.Load() {
+				g.e.deliver(f)
+			}
+		})
+	}()
 	r.Cleanup(func() { link.Close(); <-ended; g.s.Destroy() })
 	return g
 }
@@ -129,4 +139,44 @@ func (g *guest) dial(ctx context.Context, network, address string) (net.Conn, er
 		return gonet.DialUDP(g.s, nil, &to, header.IPv4ProtocolNumber)
 	}
 	return gonet.DialContextTCP(ctx, g.s, to, header.IPv4ProtocolNumber)
+}
+
+// echoTCP sends back what connections to at bring.
+func (g *guest) echoTCP(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	l, err := gonet.ListenTCP(g.s, fullAddress(at), header.IPv4ProtocolNumber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { io.Copy(c, c); c.Close() }()
+		}
+	}()
+}
+
+// echo answers datagrams with what they say.
+func (g *guest) echo(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	local := fullAddress(at)
+	c, err := gonet.DialUDP(g.s, &local, nil, header.IPv4ProtocolNumber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	go func() {
+		b := make([]byte, 2000)
+		for {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			c.WriteTo(b[:n], from)
+		}
+	}()
 }

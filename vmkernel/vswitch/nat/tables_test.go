@@ -121,6 +121,34 @@ func want(ip string) dhcpv4.Modifier {
 	return dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(net.ParseIP(ip)))
 }
 
+// TestDeclineIsBounded: a guest that says of every address that it is in use does not take
+// them all from the others.
+func TestDeclineIsBounded(t *testing.T) {
+	d, now := server(24)
+	flood := func() {
+		for range 300 {
+			a, ok := d.l.offer(guestID(mac(1)), netip.Addr{})
+			if !ok {
+				t.Fatal("there is none left for itself")
+			}
+			talk(d, 1, dhcpv4.MessageTypeDecline, want(a.String()))
+		}
+	}
+	for round := range 3 {
+		flood()
+		free := 0
+		for n := range byte(200) {
+			if _, ok := d.l.offer(guestID(mac(2+n)), netip.Addr{}); ok {
+				free++
+			}
+		}
+		if free != 200 {
+			t.Errorf("round %d: addresses for %d of 200 others", round, free)
+		}
+		*now = now.Add(declineTime)
+	}
+}
+
 func TestDHCPServer(t *testing.T) {
 	d, now := server(28) // 10.0.2.1 to .14, less two
 	const disc, req = dhcpv4.MessageTypeDiscover, dhcpv4.MessageTypeRequest

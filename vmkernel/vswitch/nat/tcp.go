@@ -41,7 +41,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 	ok := n.spawn(func() {
 		defer n.tcp.give(owner)
 		if dst == netip.AddrPortFrom(n.c.DNS, dnsPort) {
-			c := n.complete(r)
+			c := n.complete(r, owner)
 			done(owner)
 			if c != nil {
 				n.serveDNS(c, owner)
@@ -54,7 +54,7 @@ func (n *Network) acceptTCP(r *tcp.ForwarderRequest) {
 			r.Complete(true)
 			return
 		}
-		in := n.complete(r)
+		in := n.complete(r, owner)
 		done(owner)
 		if in == nil {
 			out.Close()
@@ -86,12 +86,12 @@ func (n *Network) dial(dst netip.AddrPort) net.Conn {
 }
 
 // complete finishes the handshake with the guest; nil if it fails.
-func (n *Network) complete(r *tcp.ForwarderRequest) *guestConn {
+func (n *Network) complete(r *tcp.ForwarderRequest, owner guestID) *guestConn {
 	wq := new(waiter.Queue)
 	ep, err := r.CreateEndpoint(wq)
 	r.Complete(err != nil)
 	if err != nil {
 		return nil
 	}
-	return n.guestConn(gonet.NewTCPConn(wq, ep), ep)
+	return n.guestConn(gonet.NewTCPConn(wq, ep), ep, owner)
 }

@@ -3,6 +3,7 @@ package balloon
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 
 	spec "basalt/drivers/spec/virtio"
 	"basalt/vmkernel/gmem"
@@ -64,15 +65,17 @@ type model struct {
 	reclaimer Reclaimer
 	memory    *gmem.Memory
 
-	mu        sync.Mutex
-	target    uint32 // pages
-	actual    uint32 // pages
-	pages     uint64
-	reclaimed uint64 // bytes
+	mu     sync.Mutex
+	target uint32 // pages
+	actual uint32 // pages
+	stats  Stats
+	wanted bool // statistics were asked for
+
+	inside    sync.Mutex // before mu
 	mustTell  bool
 	frames    map[uint64]*frame // by number, those with pages in the balloon
-	stats     Stats
-	wanted    bool // statistics were asked for
+	pages     atomic.Uint64
+	reclaimed atomic.Uint64 // bytes
 
 	// Each of one queue's goroutine.
 	in, out, stat vring.Chain
@@ -116,7 +119,7 @@ func (d *Device) Status() Status {
 	defer m.mu.Unlock()
 	return Status{
 		Target: uint64(m.target) * spec.BalloonPage, Actual: uint64(m.actual) * spec.BalloonPage,
-		Pages: m.pages * spec.BalloonPage, Reclaimed: m.reclaimed,
+		Pages: m.pages.Load() * spec.BalloonPage, Reclaimed: m.reclaimed.Load(),
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	spec "basalt/drivers/spec/virtio"
 	"basalt/vmkernel/vdev/virtio"
@@ -18,6 +19,7 @@ import (
 type taker struct {
 	mu     sync.Mutex
 	refuse bool
+	during func() // each time
 	took   []uint64
 }
 
@@ -62,6 +64,32 @@ func Test_5_5_6_InflateAndDeflate(t *testing.T) {
 	r.Reset()
 	want(t, "pages after a reset", r.dev.Status().Pages, 0)
 	want(t, "target after a reset", r.Read(r.Config, 4), 768)
+}
+
+// TestNobodyWaitsForTheReclaimer: a guest that gives much back at once holds up neither its
+// own processors nor who asks the host what there is.
+func TestNobodyWaitsForTheReclaimer(t *testing.T) {
+	r := newRig(t)
+	done := make(chan bool)
+	r.k.during = func() {
+		go func() {
+			r.dev.Status()
+			r.dev.Stats()
+			r.dev.SetTarget(1 << 20)
+			r.Read(r.Config, 4)
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Error("somebody waits")
+		}
+		r.k.during = nil
+	}
+	r.Init(tell, 2, 0)
+	r.pages(0, 2048, 512)
+	want(t, "frames", len(r.k.frames()), 1)
+	<-done
 }
 
 func Test_5_5_6_1_NothingIsTakenFromWhoDoesNotTell(t *testing.T) {

@@ -35,8 +35,8 @@ func (m *model) WriteConfig(off int, p []byte) bool {
 
 // Accept takes every subset; see doc.go for MUST_TELL_HOST.
 func (m *model) Accept(features uint64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.inside.Lock()
+	defer m.inside.Unlock()
 	m.mustTell = features>>spec.BalloonFMustTellHost&1 != 0
 	return true
 }
@@ -44,9 +44,12 @@ func (m *model) Accept(features uint64) bool {
 // Reset empties the balloon: the driver has all its memory again. What the host
 // wants stays.
 func (m *model) Reset() {
+	m.inside.Lock()
+	defer m.inside.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.actual, m.pages, m.mustTell, m.wanted = 0, 0, false, false
+	m.actual, m.mustTell, m.wanted = 0, false, false
+	m.pages.Store(0)
 	clear(m.frames)
 	m.stats.Valid = 0
 }
@@ -59,6 +62,8 @@ const stateVersion = 1
 // SaveState writes the targets and the pages, by frame: a full one is a number and
 // a flag. Statistics come again.
 func (m *model) SaveState() ([]byte, error) {
+	m.inside.Lock()
+	defer m.inside.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := checkpoint.NewEncoder(stateVersion)
@@ -108,8 +113,11 @@ func (m *model) LoadState(b []byte) error {
 	if err := x.Done(m.name); err != nil {
 		return err
 	}
+	m.inside.Lock()
+	defer m.inside.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.target, m.actual, m.frames, m.pages = target, actual, frames, pages
+	m.target, m.actual, m.frames = target, actual, frames
+	m.pages.Store(pages)
 	return nil
 }

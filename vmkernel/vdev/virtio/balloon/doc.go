@@ -32,8 +32,10 @@
 //
 // # Locking
 //
-// model.mu guards the pages, statistics and targets. It is held while the Reclaimer
-// works, so that no page leaves the balloon meanwhile.
+// model.inside guards the pages. It is held while the Reclaimer works, so that no page
+// leaves the balloon meanwhile, and that may take long: only the queues' goroutines wait
+// for it, and who resets, saves or loads the device, when they are at rest. model.mu
+// guards targets and statistics, which the guest's processors and the host look at.
 //
 // # Not supported
 //

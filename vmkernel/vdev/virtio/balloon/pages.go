@@ -52,23 +52,23 @@ func (m *model) each(q *virtio.Queue, c *vring.Chain, buf []byte, do func(page u
 			off += n
 			have += int(n)
 			whole := have &^ (spec.BalloonPFNSize - 1)
-			m.mu.Lock()
+			m.inside.Lock()
 			for b := buf[:whole]; len(b) > 0; b = b[spec.BalloonPFNSize:] {
 				page := uint64(binary.LittleEndian.Uint32(b))
 				if !q.Memory().Contains(page*spec.BalloonPage, spec.BalloonPage) {
-					m.mu.Unlock()
+					m.inside.Unlock()
 					return false
 				}
 				do(page)
 			}
-			m.mu.Unlock()
+			m.inside.Unlock()
 			have = copy(buf, buf[whole:have])
 		}
 	}
 	return true
 }
 
-// inflate puts a page into the balloon. m.mu is held.
+// inflate puts a page into the balloon. m.inside is held.
 func (m *model) inflate(page uint64) {
 	number, bit := page/pagesPerFrame, page%pagesPerFrame
 	f := m.frames[number]
@@ -80,13 +80,13 @@ func (m *model) inflate(page uint64) {
 		return
 	}
 	f[bit/64] |= 1 << (bit % 64)
-	m.pages++
+	m.pages.Add(1)
 	if f[bit/64] == ^uint64(0) && m.mustTell && f.count() == pagesPerFrame {
 		m.reclaim(number * gmem.FrameSize)
 	}
 }
 
-// deflate takes a page out of the balloon. m.mu is held.
+// deflate takes a page out of the balloon. m.inside is held.
 func (m *model) deflate(page uint64) {
 	number, bit := page/pagesPerFrame, page%pagesPerFrame
 	f := m.frames[number]
@@ -94,16 +94,16 @@ func (m *model) deflate(page uint64) {
 		return
 	}
 	f[bit/64] &^= 1 << (bit % 64)
-	m.pages--
+	m.pages.Add(^uint64(0))
 	if *f == (frame{}) {
 		delete(m.frames, number)
 	}
 }
 
-// reclaim gives a frame back. m.mu is held.
+// reclaim gives a frame back. m.inside is held.
 func (m *model) reclaim(gpa uint64) {
 	if m.reclaimer != nil && m.memory.Contains(gpa, gmem.FrameSize) && m.reclaimer.Reclaim(gpa) {
-		m.reclaimed += gmem.FrameSize
+		m.reclaimed.Add(gmem.FrameSize)
 	}
 }
 
@@ -117,11 +117,11 @@ func (m *model) reports(q *virtio.Queue, c *vring.Chain) (wants bool) {
 		}
 		for _, s := range c.Writable() {
 			first := (s.Addr + gmem.FrameSize - 1) &^ (gmem.FrameSize - 1)
-			m.mu.Lock()
+			m.inside.Lock()
 			for at := first; at+gmem.FrameSize <= s.Addr+uint64(s.Len); at += gmem.FrameSize {
 				m.reclaim(at)
 			}
-			m.mu.Unlock()
+			m.inside.Unlock()
 		}
 		q.Push(c, 0)
 	}

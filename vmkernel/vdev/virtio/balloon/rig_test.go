@@ -13,6 +13,9 @@ import (
 )
 
 func (k *taker) Reclaim(gpa uint64) bool {
+	if k.during != nil {
+		k.during()
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.took = append(k.took, gpa/gmem.FrameSize)

@@ -15,7 +15,9 @@
 //   - No copies: the disk works on the guest's memory. A request is cut at the
 //     borders of 2 MiB frames and into rounds of what the disk takes at once
 //     (MaxTransfer, MaxSegments); the rounds of one request follow each other and
-//     only one has windows pinned, so that its size bounds nothing.
+//     only one has windows pinned, so that its size bounds nothing. When the device
+//     or the queue ends, the rounds, ranges and flush that are still to come are left
+//     out: how long an end takes is not the guest's to say.
 //   - Only the queue's goroutine touches the ring. Done puts the request on a list
 //     without a lock and rings the bell if the goroutine is not just working.
 //   - A request object is made when more are in flight than ever before and used

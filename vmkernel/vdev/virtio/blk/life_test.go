@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 
 	"basalt/drivers/blockio"
@@ -79,6 +80,52 @@ func TestRequestsInFlightAreWaitedFor(t *testing.T) {
 	disk.ReleaseAll()
 	if err := r.dev.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnEndIsNotPutOff: of a request that goes in many steps, no further one begins once
+// the driver resets the device: a guest has no say in how long its end takes.
+func TestAnEndIsNotPutOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		features uint64
+		kind     uint32
+		data     []vringtest.Seg
+		change   func(*blockio.Info)
+	}{
+		"read":  {flush, spec.BlkTIn, []vringtest.Seg{in(dataAt, 4096)}, func(i *blockio.Info) { i.MaxTransfer = 512 }},
+		"write": {flush, spec.BlkTOut, []vringtest.Seg{out(dataAt, 4096)}, func(i *blockio.Info) { i.MaxTransfer = 512 }},
+		"flush after a write": {0, spec.BlkTOut, []vringtest.Seg{out(dataAt, 512)},
+			func(i *blockio.Info) { i.WriteCache, i.CanFUA = true, false }},
+		"ranges": {flush | 1<<spec.BlkFWriteZeroes, spec.BlkTWriteZeroes, []vringtest.Seg{out(dataAt, 2*spec.BlkRangeSize)}, nil},
+	} {
+		disk := faulty.New(ram(t, ramdisk.Config{}))
+		r := newRig(t, blk.Config{Disk: &spy{Disk: disk, change: c.change}})
+		t.Cleanup(disk.ReleaseAll)
+		r.Init(c.features, 1, 0)
+		for at := uint64(dataAt); at < dataAt+2*spec.BlkRangeSize; at += spec.BlkRangeSize {
+			r.Mem.PutUint64(at, 0)
+			r.Mem.PutUint64(at+8, 8) // sectors, no flags
+		}
+		disk.Hold()
+		r.header(headerAt, c.kind, 0)
+		r.Mem.PutUint8(statusAt, 0xee)
+		r.Rings[0].Add(slices.Concat([]vringtest.Seg{head}, c.data, []vringtest.Seg{tail})...)
+		r.Kick(0)
+		for disk.Held() != 1 {
+			runtime.Gosched()
+		}
+		r.SetStatus(0)
+		disk.Release(0)
+		for r.Status() != 0 {
+			if disk.Held() != 0 {
+				t.Errorf("%s: another step began", name)
+				break
+			}
+			runtime.Gosched()
+		}
+		if st, _ := r.Mem.Uint8(statusAt); st == spec.BlkSOK {
+			t.Errorf("%s: it counts as done", name)
+		}
 	}
 }
 

@@ -58,13 +58,14 @@ func (q *queue) collect() {
 
 // complete is Done of a request: any goroutine, also inside Submit.
 func (q *queue) complete(r *request) {
+	v := r.v // r may be in use again once it is on the list
 	for {
 		head := q.done.Load()
 		r.next = head
 		if q.done.CompareAndSwap(head, r) {
 			// The others before it have rung.
 			if head == nil && !q.busy.Load() {
-				r.v.Ring()
+				v.Ring()
 			}
 			return
 		}

@@ -123,6 +123,11 @@ func (r *request) step() {
 	if r.io.Op == blockio.Read {
 		r.written += uint32(r.io.Length)
 	}
+	if r.q.v.Ending() && (r.left > 0 || len(r.todo) > 0 || r.flush) {
+		// Nobody waits for the rest, and the machine's end waits for this.
+		r.finish(spec.BlkSIOErr)
+		return
+	}
 	r.proceed()
 }
 

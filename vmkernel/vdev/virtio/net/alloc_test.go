@@ -50,11 +50,12 @@ func TestTransmitAllocatesNothing(t *testing.T) {
 	// A chain of two descriptors: 100 of them fit the ring.
 	const n = 100
 	run := func() (mallocs uint64) {
+		// Read first: the queue may still be awake and take them before it is rung.
+		want := v.port.Stats().TxFrames + n
 		for range n {
 			v.Rings[1].Add(vringtest.Seg{Addr: sendAt, Len: 12}, vringtest.Seg{Addr: sendAt + 12, Len: 1000})
 		}
 		var before, after runtime.MemStats
-		want := v.port.Stats().TxFrames + n
 		runtime.ReadMemStats(&before)
 		v.Ring(1)
 		for v.port.Stats().TxFrames < want {
@@ -67,8 +68,13 @@ func TestTransmitAllocatesNothing(t *testing.T) {
 		return after.Mallocs - before.Mallocs
 	}
 	run()
-	// The runtime may allocate something by itself meanwhile.
-	if got := run(); got > n/10 {
-		t.Errorf("%d allocations for %d packets", got, n)
+	// The runtime may allocate something by itself meanwhile, and a longer burst than
+	// any before makes room for itself once: a few runs, and the least counts.
+	least := run()
+	for range 4 {
+		least = min(least, run())
+	}
+	if least > n/10 {
+		t.Errorf("%d allocations for %d packets", least, n)
 	}
 }

@@ -36,7 +36,8 @@
 // # Life cycle
 //
 // New, then Switch.AddPort with the device as Receiver, then Plug. Before Close of
-// the device, Close of the port.
+// the device, Close of the port. Whether there is a carrier is in the saved state,
+// because the driver was told; the port's owner makes the port agree after a load.
 //
 // # Locking
 //

@@ -8,7 +8,7 @@ import (
 	"basalt/vmkernel/vswitch"
 )
 
-const stateVersion = 1
+const stateVersion = 2 // 1 did not say whether there is a carrier
 
 // SaveState writes what the driver set, and what has to be the same where it is
 // loaded. Frames are not saved: none is in the device.
@@ -38,10 +38,12 @@ func (m *model) SaveState() ([]byte, error) {
 			e.U64(w)
 		}
 	}
+	e.Bool(d.up.Load())
 	return e.Bytes(), nil
 }
 
-// LoadState takes the state of a device with the same address, MTU and pairs.
+// LoadState takes the state of a device with the same address, MTU and pairs. Whoever has
+// the port takes it down where LinkUp says so afterwards.
 func (m *model) LoadState(b []byte) error {
 	d := (*Device)(m)
 	x := checkpoint.NewDecoder(b, stateVersion)
@@ -66,6 +68,10 @@ func (m *model) LoadState(b []byte) error {
 			f.vlans[i] = x.U64()
 		}
 	}
+	up := true
+	if x.Version() >= 2 {
+		up = x.Bool()
+	}
 	x.Check(active >= 1 && active <= pairs, "pairs")
 	x.Check(addr.Station(), "address")
 	if err := x.Done(d.Name()); err != nil {
@@ -81,6 +87,7 @@ func (m *model) LoadState(b []byte) error {
 			return fmt.Errorf("%s: load state: %w", d.Name(), err)
 		}
 	}
+	d.up.Store(up)
 	d.active.Store(int32(active))
 	d.addr, d.filter = addr, f
 	return d.tell()
