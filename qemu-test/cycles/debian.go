@@ -56,7 +56,7 @@ func (l *debian) create(ctx context.Context, n *node) (vm wire.VM, err error) {
 		return vm, err
 	}
 	if vm, err = n.CreateVM(ctx, wire.VMCreate{Name: "m", CPUs: 2, MemoryMiB: 320,
-		Boot:  wire.Boot{Kernel: filepath.Base(l.system.Kernel), Initrd: filepath.Base(l.system.Initrd), Cmdline: "console=ttyS0 root=/dev/vda rw net.ifnames=0"},
+		Boot:  wire.Boot{Kernel: filepath.Base(l.system.Kernel), Initrd: filepath.Base(l.system.Initrd), Cmdline: "console=ttyS0 root=/dev/vda rw net.ifnames=0 systemd.default_timeout_start_sec=900"},
 		Disks: []wire.Disk{{Kind: "image", Image: filepath.Base(l.system.Disk)}, {Kind: "image", Image: "data.img"}}, NICs: []wire.NIC{{Network: "nat"}}}); err != nil {
 		return vm, err
 	}
