@@ -71,6 +71,7 @@ var guestRows = []struct {
 	{name: "smp-reset", run: smpResets},
 	{name: "smp-triple", run: smpTriples},
 	{name: "smp-storm", run: smpStorms},
+	{name: "smp-pause", run: pauseGuest},
 	// These need a second processor's worth of time in a Bochs of one.
 	{name: "two", run: twoGuests},
 	{name: "life", run: lifeCycle},
@@ -226,10 +227,17 @@ func haltGuest(t *testing.T, n *node) {
 	}
 }
 
-// spinGuest never leaves by itself, with interrupts off: the API answers, a full
-// garbage collection of the host runs, and the machine can be paused.
-func spinGuest(t *testing.T, n *node) {
-	g := n.micro(t, "spin")
+// spinGuest never leaves by itself, with interrupts off.
+func spinGuest(t *testing.T, n *node) { n.spins(t, n.micro(t, "spin")) }
+
+// pauseGuest leaves all the time, with interrupts off, while nothing else on the host
+// wants its processor: only an interrupt of the host wakes what the API needs.
+func pauseGuest(t *testing.T, n *node) { n.spins(t, n.microSMP(t, "smp-pause", 2)) }
+
+// spins follows a guest that waits for nothing: the API answers, a full garbage collection
+// of the host runs, and the machine can be paused.
+func (n *node) spins(t *testing.T, g *guest) {
+	t.Helper()
 	g.console().expect(`spinning`)
 	exits := g.show().ExitsTotal
 	for range 3 {

@@ -80,6 +80,7 @@ var builders = map[string]func(*Program){
 	"smp-triple": smpTriple,
 	"smp-storm":  smpStorm,
 	"smp-spin":   smpSpin,
+	"smp-pause":  smpPause,
 
 	// One kind of exit for ever, for profiles of the host.
 	"loop-cpuid": loop(func(p *Program) { p.Clear(EAX); p.Op("cpuid") }),

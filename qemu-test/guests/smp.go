@@ -404,3 +404,14 @@ func smpSpin(p *Program) {
 	p.Label("smp.forever")
 	p.Jmp("smp.forever")
 }
+
+// smpPause waits in a loop around PAUSE with interrupts off, for ever; the others halt.
+func smpPause(p *Program) {
+	p.processors()
+	p.startOthers()
+	p.Print("spinning\n")
+	p.Op("cli")
+	p.Label("pause.forever")
+	p.Op("pause")
+	p.Jmp("pause.forever")
+}

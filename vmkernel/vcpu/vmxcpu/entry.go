@@ -10,10 +10,15 @@ import (
 // has cleared IF for one.
 const guardTicks = 1 << 20
 
-// guardTurns is how many exits the loop may handle before it lets the host's
+// guardTurns is how many exits of any kind the loop may handle before it lets the host's
 // interrupts in by itself, for the same reason: a guest that exits all the time with
-// IF cleared never stays long enough for the timer.
+// IF cleared never stays long enough for the timer. One that waits for a lock with PAUSE
+// is such a guest, and what it waits for may need a thread that only an interrupt wakes.
 const guardTurns = 1 << 10
+
+// pauseTurns is the same where the guest waits in a loop around PAUSE: each of these exits
+// comes after thousands of cycles.
+const pauseTurns = 1 << 4
 
 // prepare makes the VMCS ready for the entry. W1.
 func (e *Engine) prepare(cpu int) {

@@ -28,6 +28,13 @@ func (e *Engine) loop(x *vcpu.Exit) {
 		return
 	}
 	for {
+		if e.turns--; e.turns == 0 {
+			if e.ask = true; !e.interrupt() {
+				e.leave()
+				return
+			}
+			cpu = e.active - 1
+		}
 		// where is set: from here on a Kick is either seen or sends an
 		// interrupt that ends the guest at once.
 		if e.kicked.Load() != 0 {
@@ -79,13 +86,6 @@ func (e *Engine) loop(x *vcpu.Exit) {
 			if e.frame.Interruptible != 0 && e.frame.RIP != e.rip {
 				e.shadow = shadowClear
 			}
-			if e.turns--; e.turns == 0 {
-				if e.ask = true; !e.interrupt() {
-					e.leave()
-					return
-				}
-				cpu = e.active - 1
-			}
 		case vcpu.Block:
 			if cpu, ok = e.block(); !ok {
 				return
@@ -112,6 +112,7 @@ func (e *Engine) yield() bool {
 		e.ask = true
 		return e.interrupt()
 	}
+	e.turns = min(e.turns, pauseTurns)
 	return true
 }
 

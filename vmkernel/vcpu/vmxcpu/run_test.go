@@ -167,22 +167,43 @@ func TestDeadlineOutlivesTheHostsTimer(t *testing.T) {
 	}
 }
 
-// TestExitsLeaveTheHostItsInterrupts: no external-interrupt exit ever comes here.
+// TestExitsLeaveTheHostItsInterrupts: no external-interrupt exit ever comes here,
+// whoever handles what comes instead.
 func TestExitsLeaveTheHostItsInterrupts(t *testing.T) {
-	m := newMachine(t, nil)
-	m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
-		if x.Kind == vcpu.KindCPUID {
-			return vcpu.Resume
-		}
-		return vcpu.Return
-	}
-	steps := make([]func(*machine), 2*guardTurns+1)
-	for i := range steps {
-		steps[i] = exit(vmx.Exit_CPUID)
-	}
-	m.run(append(steps, exit(vmx.Exit_HLT))...)
-	if n := m.count("interrupts"); n != 2 {
-		t.Errorf("%d times in %d exits", n, len(steps)+1)
+	for _, c := range []struct {
+		name string
+		step func(*machine)
+		want int
+	}{
+		{"resumed", exit(vmx.Exit_CPUID), 2},
+		{"yielded", exit(vmx.Exit_PAUSE), 2 * guardTurns / pauseTurns},
+		{"own MSR", exit(vmx.Exit_WRMSR, func(m *machine) { m.e.frame.GPR[vcpu.RCX] = uint64(reg.SFMASK) }), 2},
+		{"threshold", exit(vmx.Exit_TPR_BELOW_THRESHOLD), 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := newMachine(t, nil)
+			m.host.Contended = func() bool { return false }
+			m.fast.answer = func(x *vcpu.Exit) vcpu.Verdict {
+				switch x.Kind {
+				case vcpu.KindCPUID:
+					return vcpu.Resume
+				case vcpu.KindPause:
+					m.e.frame.RIP += 2
+					return vcpu.Yield
+				}
+				return vcpu.Return
+			}
+			steps := make([]func(*machine), 2*guardTurns+1)
+			for i := range steps {
+				steps[i] = c.step
+			}
+			if x := m.run(append(steps, exit(vmx.Exit_HLT))...); x.Kind != vcpu.KindHLT {
+				t.Fatalf("%v", x.Kind)
+			}
+			if n := m.count("interrupts"); n != c.want {
+				t.Errorf("%d times in %d exits, want %d", n, len(steps)+1, c.want)
+			}
+		})
 	}
 }
 
