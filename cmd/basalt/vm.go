@@ -99,6 +99,9 @@ func printVM(w io.Writer, v wire.VM) {
 		memory += fmt.Sprintf(", up to %d MiB", v.MaxMemoryMiB)
 	}
 	row("Memory", "%s, %s in use", memory, size(v.MemoryUsedBytes))
+	if n := v.MemoryOverheadBytes; n > 0 {
+		row("Overhead", "%s of the host's memory are promised beside it", size(n))
+	}
 	if v.NUMANodes > 1 {
 		row("NUMA nodes", "%d", v.NUMANodes)
 	}

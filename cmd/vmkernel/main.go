@@ -49,8 +49,8 @@ func run(settings *config.Settings, screen *console.Console, log *slog.Logger) e
 	}
 	engine := findEngine(settings, log).within(pmem.Read().Free, leastGuestMiB, log)
 	events := host.NewEventLog(nil)
-	memory := newBudget()
-	vms, pools, err := newVMs(engine, memory, settings.GuestCPUs, network.Networks, events, log)
+	memory, heap := newBudget()
+	vms, pools, err := newVMs(engine, memory, heap, settings.GuestCPUs, network.Networks, events, log)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func wireVM(vm inventory.VM) wire.VM {
 	}
 	w.CPU, w.MaxCPUs, w.UUID = wire.CPU(vm.Spec.CPU), vm.Spec.MaxCPUs, vm.Spec.UUID
 	w.MaxMemoryMiB, w.NUMANodes, w.APICIDStep = vm.Spec.MaxMemoryMiB, vm.Spec.NUMANodes, vm.Spec.APICIDStep
-	w.MemoryHugeBytes = st.MemoryHuge
+	w.MemoryHugeBytes, w.MemoryOverheadBytes = st.MemoryHuge, st.MemoryOverhead
 	w.MemoryTargetBytes, w.MemoryBalloonBytes, w.MemoryReclaimedBytes = st.MemoryTarget, st.MemoryBalloon, st.MemoryReclaimed
 	for _, d := range vm.Spec.Disks {
 		w.Disks = append(w.Disks, wire.Disk(d))

@@ -100,34 +100,35 @@ type VMCreate struct {
 
 // VM is one virtual machine.
 type VM struct {
-	ID              string            `json:"id"`
-	Name            string            `json:"name"`
-	CPUs            int               `json:"cpus"`
-	MemoryMiB       int               `json:"memoryMiB"`
-	Boot            Boot              `json:"boot"`
-	KernelFormat    string            `json:"kernelFormat" doc:"bzimage, pvh or multiboot1, as the content said at creation."`
-	Created         time.Time         `json:"created"`
-	State           string            `json:"state" enum:"off,starting,running,paused,crashed,suspended"`
-	Reason          string            `json:"reason,omitempty" doc:"Why it is off or crashed."`
-	Since           time.Time         `json:"since" doc:"When it entered this state."`
-	UptimeSeconds   float64           `json:"uptimeSeconds"`
-	CPUTimeSeconds  float64           `json:"cpuTimeSeconds"`
-	MemoryUsedBytes uint64            `json:"memoryUsedBytes"`
-	Exits           map[string]uint64 `json:"exits" doc:"Exits by kind since the start."`
-	ExitsTotal      uint64            `json:"exitsTotal"`
-	Disks           []Disk            `json:"disks,omitempty"`
-	NICs            []NIC             `json:"nics,omitempty"`
-	CPULevel        string            `json:"cpuLevel,omitempty"`
-	VsockCID        uint32            `json:"vsockCID,omitempty"`
-	Hardware        int               `json:"hardware,omitempty" doc:"Version of the board, for life."`
-	CPU             CPU               `json:"cpu" doc:"Its part of the host's processors."`
-	MaxCPUs         int               `json:"maxCPUs,omitempty"`
-	MaxMemoryMiB    int               `json:"maxMemoryMiB,omitempty"`
-	NUMANodes       int               `json:"numaNodes,omitempty"`
-	APICIDStep      int               `json:"apicIDStep,omitempty"`
-	UUID            string            `json:"uuid" doc:"Of the machine in SMBIOS."`
-	Consoles        []Console         `json:"consoles,omitempty"`
-	MemoryHugeBytes uint64            `json:"memoryHugeBytes,omitempty" doc:"What of memoryUsedBytes is in whole GiB of the host's memory, which one nested mapping covers."`
+	ID                  string            `json:"id"`
+	Name                string            `json:"name"`
+	CPUs                int               `json:"cpus"`
+	MemoryMiB           int               `json:"memoryMiB"`
+	Boot                Boot              `json:"boot"`
+	KernelFormat        string            `json:"kernelFormat" doc:"bzimage, pvh or multiboot1, as the content said at creation."`
+	Created             time.Time         `json:"created"`
+	State               string            `json:"state" enum:"off,starting,running,paused,crashed,suspended"`
+	Reason              string            `json:"reason,omitempty" doc:"Why it is off or crashed."`
+	Since               time.Time         `json:"since" doc:"When it entered this state."`
+	UptimeSeconds       float64           `json:"uptimeSeconds"`
+	CPUTimeSeconds      float64           `json:"cpuTimeSeconds"`
+	MemoryUsedBytes     uint64            `json:"memoryUsedBytes"`
+	Exits               map[string]uint64 `json:"exits" doc:"Exits by kind since the start."`
+	ExitsTotal          uint64            `json:"exitsTotal"`
+	Disks               []Disk            `json:"disks,omitempty"`
+	NICs                []NIC             `json:"nics,omitempty"`
+	CPULevel            string            `json:"cpuLevel,omitempty"`
+	VsockCID            uint32            `json:"vsockCID,omitempty"`
+	Hardware            int               `json:"hardware,omitempty" doc:"Version of the board, for life."`
+	CPU                 CPU               `json:"cpu" doc:"Its part of the host's processors."`
+	MaxCPUs             int               `json:"maxCPUs,omitempty"`
+	MaxMemoryMiB        int               `json:"maxMemoryMiB,omitempty"`
+	NUMANodes           int               `json:"numaNodes,omitempty"`
+	APICIDStep          int               `json:"apicIDStep,omitempty"`
+	UUID                string            `json:"uuid" doc:"Of the machine in SMBIOS."`
+	Consoles            []Console         `json:"consoles,omitempty"`
+	MemoryHugeBytes     uint64            `json:"memoryHugeBytes,omitempty" doc:"What of memoryUsedBytes is in whole GiB of the host's memory, which one nested mapping covers."`
+	MemoryOverheadBytes uint64            `json:"memoryOverheadBytes,omitempty" doc:"What is promised of the host's own memory beside the machine's: the most that its guest can make the host need for nested tables, processors and requests in flight."`
 	// All three are left out when it is off.
 	MemoryTargetBytes    uint64 `json:"memoryTargetBytes,omitempty" doc:"What the guest was asked to live with."`
 	MemoryBalloonBytes   uint64 `json:"memoryBalloonBytes,omitempty" doc:"What the guest does without now."`

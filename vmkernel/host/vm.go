@@ -264,6 +264,9 @@ type Status struct {
 	// MemoryHuge is what of it has its frames next to each other in the host, a GiB at a
 	// time, so that one entry of the nested table maps it where the processor has such.
 	MemoryHuge uint64
+	// MemoryOverhead is what is promised of the host's own memory for the machine, in
+	// bytes: the most that its guest can make the host need beside its memory.
+	MemoryOverhead uint64
 	// MemoryTarget is what the guest was asked to live with, MemoryBalloon what it
 	// does without now, and MemoryReclaimed what came back to the host from it since
 	// the start, by the balloon or as free pages that it reported, in bytes. All are

@@ -92,6 +92,7 @@ type board struct {
 	consoles   []string        // names of its ports
 	held       bool            // its devices are paused for a saved state
 	over       chan struct{}
+	overhead   overhead // without the devices of the configuration
 }
 
 // request is what a device asks of the machine's owner.
@@ -127,6 +128,9 @@ func build(p *Platform, c host.Config, share Entitlement, at *layout, unplugged 
 	}()
 
 	// Memory and the nested table.
+	if err = b.overhead.grow(p, overheadOf(c)); err != nil {
+		return b, err
+	}
 	b.space = spaceOf(c, at.Memory)
 	if b.mem, err = gmem.New(gmem.Config{Frames: p.Frames, Budget: p.Budget, Regions: b.space.regions(),
 		Holes: []gmem.Range{{Start: vgaStart, Size: vgaSize}}}); err != nil {
@@ -378,7 +382,18 @@ func (b *board) close() error {
 	if b.mem != nil {
 		keep(b.mem.Close())
 	}
+	if first == nil {
+		b.release()
+	}
 	return first
+}
+
+// release ends what was promised of the host's memory.
+func (b *board) release() {
+	for _, d := range b.devices {
+		d.overhead.release()
+	}
+	b.overhead.release()
 }
 
 // finish gives the memory back if close could not, because of requests in flight.
@@ -386,6 +401,9 @@ func (b *board) finish() error {
 	err := b.mem.Close()
 	if err != nil { // those who wait for the requests have not looked yet
 		err = errors.Join(b.unplugAll(), b.mem.Close())
+	}
+	if err == nil {
+		b.release()
 	}
 	return err
 }

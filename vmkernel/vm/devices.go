@@ -51,7 +51,7 @@ func (m *Machine) AttachDisk(ctx context.Context, c host.DiskConfig, d host.Disk
 		}
 		if on {
 			if err := m.b.addDisk(m.p, c, d, m.b.hot()); err != nil {
-				return err
+				return translate(err)
 			}
 			m.boot.Disks = append(slices.Clone(m.boot.Disks), d)
 			keep = true
@@ -234,6 +234,7 @@ func (m *Machine) out(d *plugged) error {
 		return err
 	}
 	m.b.forget(d)
+	d.overhead.release()
 	err := m.drop(d)
 	if d.leaving != nil {
 		close(d.leaving)

@@ -13,16 +13,21 @@ const diskKind = "disk"
 // addDisk makes a disk and plugs it in. The machine has d; the device only uses it.
 func (b *board) addDisk(p *Platform, c host.DiskConfig, d host.Disk, at place) error {
 	queues := b.queues(at)
-	dev, err := blk.New(blk.Config{Name: "disk " + c.Name, Serial: c.Name, Disk: d, Memory: b.mem, ReadOnly: c.ReadOnly,
-		Queues: queues, PortDoorbell: at.Bell, NewBell: p.NewBell})
-	if err != nil {
-		return fmt.Errorf("disk %q: %w", c.Name, err)
+	card := &plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, queues: queues}
+	err := card.overhead.grow(p, blk.HeapBytes(queues, 0))
+	if err == nil {
+		var dev *blk.Device
+		if dev, err = blk.New(blk.Config{Name: "disk " + c.Name, Serial: c.Name, Disk: d, Memory: b.mem, ReadOnly: c.ReadOnly,
+			Queues: queues, PortDoorbell: at.Bell, NewBell: p.NewBell}); err == nil {
+			card.f, card.resized, card.count = dev, dev.CapacityChanged, diskStats(c.Name, dev)
+			if err = b.plug(card); err == nil {
+				return nil
+			}
+			_ = dev.Close(context.Background()) // nothing is in flight
+		}
 	}
-	if err := b.plug(&plugged{name: c.Name, kind: diskKind, slot: at.Slot, bell: at.Bell, queues: queues, f: dev, resized: dev.CapacityChanged, count: diskStats(c.Name, dev)}); err != nil {
-		_ = dev.Close(context.Background()) // nothing is in flight
-		return fmt.Errorf("disk %q: %w", c.Name, err)
-	}
-	return nil
+	card.overhead.release()
+	return fmt.Errorf("disk %q: %w", c.Name, err)
 }
 
 // hot is the place of a device that comes while the machine runs. It has no doorbell

@@ -27,6 +27,13 @@
 // A crashed machine keeps its memory until Stop, Start or Delete, so that it can
 // be looked at.
 //
+// # Memory of the host
+//
+// A machine that starts is promised its memory and, beside it, the most that its guest
+// can make the host need (overhead.go): a guest that keeps every queue full with the
+// longest requests takes megabytes of the host's heap, and a host that has promised all
+// its memory to others would have none. Devices that come ask again.
+//
 // # Memory of the guest
 //
 //	0          .. 0x9fc00     RAM

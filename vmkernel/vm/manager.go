@@ -89,8 +89,9 @@ func (t *Manager) Check(c host.Config, b host.Boot) (host.KernelFormat, error) {
 		return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%w: the images have %d MiB, the machine has %d", host.ErrBadImage, (total+1<<20-1)>>20, c.MemoryMiB)}
 	}
 	if t.p.Budget != nil {
-		if free := t.p.Budget.Available(); uint64(c.MemoryMiB)<<20 > free {
-			return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%d wanted, %d are free: %w", c.MemoryMiB, free>>20, host.ErrNoMemory)}
+		own := overheadAll(c)
+		if free := t.p.Budget.Available(); uint64(c.MemoryMiB)<<20+own > free {
+			return "", &host.ConfigError{Field: "memoryMiB", Err: fmt.Errorf("%d wanted and %d of the host's own for it, %d are free: %w", c.MemoryMiB, (own+1<<20-1)>>20, free>>20, host.ErrNoMemory)}
 		}
 	}
 	if t.p.CPUs != nil {

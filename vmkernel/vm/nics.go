@@ -25,7 +25,12 @@ func (p *Platform) network(c host.NICConfig) (*vswitch.Switch, error) {
 // it in.
 // One that is unplugged has no port.
 func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, at place, unplugged bool) error {
-	fail := func(err error) error { return fmt.Errorf("%s %q: %w", nicKind, c.Name, err) }
+	pairs := b.queues(at)
+	d := &plugged{name: c.Name, kind: nicKind, slot: at.Slot, bell: at.Bell, queues: pairs}
+	fail := func(err error) error {
+		d.overhead.release()
+		return fmt.Errorf("%s %q: %w", nicKind, c.Name, err)
+	}
 	sw, err := p.network(c)
 	if err != nil {
 		return fail(err)
@@ -34,13 +39,15 @@ func (b *board) addNIC(p *Platform, machine string, c host.NICConfig, at place, 
 	if err != nil {
 		return fail(err)
 	}
-	pairs := b.queues(at)
+	if err := d.overhead.grow(p, vnet.HeapBytes(pairs, 0)); err != nil {
+		return fail(err)
+	}
 	dev, err := vnet.New(vnet.Config{Name: nicKind + " " + c.Name, MAC: mac, MTU: sw.MTU(), Memory: b.mem,
 		Pairs: pairs, PortDoorbell: at.Bell, NewBell: p.NewBell})
 	if err != nil {
 		return fail(err)
 	}
-	d := &plugged{name: c.Name, kind: nicKind, slot: at.Slot, bell: at.Bell, queues: pairs, f: dev, link: dev.SetLink, linked: dev.LinkUp}
+	d.f, d.link, d.linked = dev, dev.SetLink, dev.LinkUp
 	if unplugged {
 		if err = b.plug(d); err != nil {
 			_ = dev.Close(context.Background()) // nothing is in flight
@@ -89,7 +96,7 @@ func (m *Machine) AttachNIC(ctx context.Context, c host.NICConfig) error {
 		}
 		if on {
 			if err := m.b.addNIC(m.p, m.conf.ID, c, m.b.hot(), false); err != nil {
-				return err
+				return translate(err)
 			}
 		}
 		m.configure(func(now *host.Config) { now.NICs = want.NICs })

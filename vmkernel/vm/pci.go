@@ -58,6 +58,7 @@ type plugged struct {
 	linked   func() bool
 	count    func(*host.Status) // adds its counters; nil: it has none
 	leaving  chan struct{}      // made when the guest was asked; closed when it is out
+	overhead overhead
 }
 
 // buses makes the root complex.

@@ -9,16 +9,19 @@ import (
 	"basalt/vmkernel/vswitch"
 )
 
-// Platform is what machines need from the host. All fields but Pin, CPUs, NewBell,
-// Switch, Forward, VsockServices, Stolen, Log and Event are needed.
+// Platform is what machines need from the host. All fields but Heap, Pin, CPUs,
+// NewBell, Switch, Forward, VsockServices, Stolen, Log and Event are needed.
 type Platform struct {
 	Factory vcpu.Factory // nil: this host cannot run machines, Reason says why
 	Reason  string
 	Frames  gmem.Frames
 	Budget  *gmem.Budget
-	CPUID   vcpu.HostCPUID
-	TSC     func() uint64 // W1
-	TSCKHz  uint64
+	// Heap takes how many bytes more (or fewer) of the host's own memory are promised to
+	// machines from Budget; nil: nobody wants to know.
+	Heap   func(delta int64)
+	CPUID  vcpu.HostCPUID
+	TSC    func() uint64 // W1
+	TSCKHz uint64
 	// Pin ties the calling thread to a processor for virtual CPU index of a
 	// machine and returns what undoes it.
 	Pin func(machine string, index int) (undo func())

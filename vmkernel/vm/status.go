@@ -29,7 +29,7 @@ func (m *Machine) Status() host.Status {
 	if m.b != nil {
 		s = m.counters()
 		s.Uptime = time.Since(m.start)
-		s.MemoryUsed = m.b.mem.Resident()
+		s.MemoryUsed, s.MemoryOverhead = m.b.mem.Resident(), m.b.promised()
 		if m.b.balloon != nil { // the board is being built
 			m.b.balloonStatus(&s)
 		}

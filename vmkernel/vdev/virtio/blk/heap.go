@@ -1,12 +1,12 @@
 package blk
 
 // What requests hold, in bytes. A request keeps its lists for the next one, so in the end
-// all of a queue have the longest that the guest ever made them have.
+// all of a queue have the longest that the guest ever made them have. Lists grow by
+// doubling, and the allocator rounds up: that is in the sums.
 const (
 	heapSegment = 16      // vring.Segment
-	heapBuffer  = 80 + 24 // gmem.Window and the slice of its bytes, with their room to grow
-	heapRequest = 1 << 10 // the rest of a request
-	heapQueue   = 4 << 10 // a queue without requests
+	heapBuffer  = 80 + 24 // gmem.Window and the slice of its bytes
+	heapRequest = 6 << 10 // the rest of a request, and what is batched
 	mostBuffers = 256     // of a request: blockio.Info.MaxSegments of the disks here
 )
 
@@ -19,5 +19,5 @@ func HeapBytes(queues, queueSize int) uint64 {
 		queueSize = defaultQueueSize
 	}
 	request := uint64(heapRequest + heapSegment*queueSize + heapBuffer*mostBuffers)
-	return uint64(queues) * (heapQueue + request*uint64(queueSize))
+	return uint64(queues) * request * uint64(queueSize)
 }
