@@ -16,7 +16,8 @@
 //     nothing but the host, on both engines.
 //   - debian: the systemd guest of build/guests with fio --verify=crc32c on a second
 //     virtio disk, a TCP connection over its adapter to this program, over which every
-//     line is numbered and echoed, and a loop over four clocks. On AMD-V QEMU gives the
+//     line is numbered and echoed, and a loop over four clocks; two CPUs on AMD-V, one on
+//     VT-x. On AMD-V QEMU gives the
 //     host the system's files, on VT-x they are in build/debian.img. Bochs boots it in
 //     about six minutes; everything may take four times as long there.
 //

@@ -40,7 +40,7 @@ func main() {
 	case "micro":
 		r.load = &micro{}
 	case "debian":
-		r.load = &debian{build: *build}
+		r.load = &debian{build: *build, cpus: guestCPUs[*engine]}
 	default:
 		fmt.Fprintf(os.Stderr, "cycles: load %q is neither micro nor debian\n", *kind)
 		os.Exit(2)
