@@ -44,6 +44,13 @@ build/fair.elf: build/_overlay/overlay.json FORCE
 build/fair.img: build/fair.elf deps
 	go run ./cmd/mkimage image -o $@ build/fair.elf
 
+build/follow.elf: build/_overlay/overlay.json FORCE
+	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/follow.linked ./qemu-test/follow
+	go run ./cmd/mkimage elf build/follow.linked $@
+
+build/follow.img: build/follow.elf deps
+	go run ./cmd/mkimage image -o $@ build/follow.elf
+
 build/nics.elf: build/_overlay/overlay.json FORCE
 	GOOS=linux GOARCH=amd64 $(KBUILD) $(KLINK) -o build/nics.linked ./qemu-test/nics
 	go run ./cmd/mkimage elf build/nics.linked $@
@@ -99,7 +106,7 @@ guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (
 	go run ./qemu-test/artefacts/get
 
 .PHONY: cases
-cases: deps guests build/answer build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/go127/basalt.elf ## boot the test table in the emulators
+cases: deps guests build/answer build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/follow.elf build/follow.img build/go127/basalt.elf ## boot the test table in the emulators
 	go test -count=1 -v -parallel 2 -timeout 60m ./qemu-test/cases
 
 .PHONY: debian

@@ -45,10 +45,11 @@
 // then. Window is the exception: what it covered counts when it is unpinned, so
 // whoever keeps one for long tells MarkDirty what it wrote.
 //
-// What the guest writes itself is not seen here: the machine takes the right to write
-// from every nested mapping and gives it back by the page, at the fault, after
-// MarkDirty (vm/dirty.go and vm/mapping.go). What would be cheaper where the processor
-// has it, and is not built: PML (VMX), or Dirty bits in the nested entries.
+// What the guest writes itself is not seen here. Where the processor notes it, in the
+// Dirty bits of nested paging or the dirty flags of EPT, the machine collects the notes
+// and passes them to MarkDirty. Elsewhere it takes the right to write from every nested
+// mapping and gives it back by the page, at the fault, after MarkDirty (vm/dirty.go and
+// vm/mapping.go). PML (VMX), which would spare the search through the table, is not built.
 //
 // The bits here and the rights there are joined by one rule: mark first, then let
 // the write happen.

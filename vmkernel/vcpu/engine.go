@@ -166,6 +166,22 @@ type NestedTable interface {
 	Close() error
 }
 
+// DirtyTable is a NestedTable in which the processor can note what is written.
+type DirtyTable interface {
+	NestedTable
+	// NotesWrites says whether this host's processor does.
+	NotesWrites() bool
+	// StartDirty begins to note the pages of the range that are written. What is mapped
+	// there is mapped in pages of 4 KiB afterwards; what comes later is to be mapped with
+	// Map as always. Protect ends it.
+	StartDirty(gpa, size uint64) error
+	// CollectDirty calls found for everything in the range that was written since the
+	// last call, or was mapped and perhaps written, with the table's lock held. When it
+	// returns, the next write of each page is noted again, by all processors. After an
+	// error what was not found is found by the next call.
+	CollectDirty(gpa, size uint64, found func(gpa, size uint64)) error
+}
+
 // Prot are the rights of a nested mapping.
 type Prot uint8
 

@@ -67,7 +67,7 @@ func TestHugeMappings(t *testing.T) {
 		t.Fatal(err)
 	}
 	page("tracked", at, gmem.RunSize)
-	if _, writable, _ := r.n.walk(at); writable {
+	if _, writable, _ := r.n.walk(at, false); writable {
 		t.Error("writable while it is tracked")
 	}
 	touch(at, at+1)
@@ -81,7 +81,7 @@ func TestHugeMappings(t *testing.T) {
 		t.Fatal(err)
 	}
 	page("no more", at, gmem.RunSize)
-	if _, writable, ok := r.n.walk(at); !writable || !ok {
+	if _, writable, ok := r.n.walk(at, false); !writable || !ok {
 		t.Error("not writable after it was tracked")
 	}
 	if err := r.n.Unmap(0, 3<<30); err != nil {
@@ -94,6 +94,6 @@ func TestHugeMappings(t *testing.T) {
 
 // walkOf is where the processor finds gpa.
 func (n *npt) walkOf(gpa uint64) (uint64, bool) {
-	hpa, _, ok := n.walk(gpa)
+	hpa, _, ok := n.walk(gpa, false)
 	return hpa, ok
 }

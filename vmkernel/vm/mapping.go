@@ -19,11 +19,13 @@ const (
 type mapping struct {
 	mu       sync.Mutex
 	tracking bool // nothing is writable that is not marked dirty
+	// noting is the table while its processor notes what is written; else nil.
+	noting vcpu.DirtyTable
 }
 
 // Backed maps the frame of a first touch. While writes are tracked, a frame is mapped
 // without the right to write, and a write gets its page: it is marked first, so that
-// no collection can miss it.
+// no collection can miss it. A processor that notes writes itself needs none of that.
 func (c *cpuIO) Backed(gpa uint64, write bool) (bool, error) {
 	b := c.b
 	if gpa >= b.space.low && gpa < fourGiB || !b.mem.Contains(gpa, 1) {
@@ -47,7 +49,7 @@ func (c *cpuIO) Backed(gpa uint64, write bool) (bool, error) {
 			return false, fmt.Errorf("vm: map %#x: %w", m.GPA, err)
 		}
 	}
-	if !b.maps.tracking {
+	if !b.maps.tracking && b.maps.noting == nil {
 		return true, b.mapRun(gpa)
 	}
 	return true, nil

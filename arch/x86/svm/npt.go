@@ -114,6 +114,21 @@ func (t *NPT) Protect(gpa, size uint64, r Rights) error {
 	return t.change(gpa, size, change{op: opProtect, bits: leafBits(r)})
 }
 
+// StartDirty begins to note which pages of the range are written: what is mapped there is
+// mapped in pages of 4 KiB whose Dirty bits are clear, which the processor sets (15.25.6).
+func (t *NPT) StartDirty(gpa, size uint64) error {
+	return t.change(gpa, size, change{op: opClean})
+}
+
+// CollectDirty calls found for every page of the range that was written since the last
+// call, in ascending order, and clears its Dirty bit. Pages that were mapped meanwhile
+// count as written, in the size in which they are mapped; afterwards they are of 4 KiB, too.
+// When it returns the processor notes the next write of each again. After an error what was
+// found is found.
+func (t *NPT) CollectDirty(gpa, size uint64, found func(gpa, size uint64)) error {
+	return t.change(gpa, size, change{op: opCollect, found: found})
+}
+
 // Lookup walks the tables as the processor does.
 func (t *NPT) Lookup(gpa uint64) (hpa uint64, r Rights, size uint64, ok bool) {
 	if gpa >= nptTop {
@@ -160,12 +175,16 @@ const (
 	opMap op = iota
 	opUnmap
 	opProtect
+	opClean
+	opCollect
 )
 
 type change struct {
 	op   op
 	bits uint64 // leaf bits without the address
 	hpa  uint64 // opMap: where the next byte of the range goes
+	// opCollect: takes what was written.
+	found func(gpa, size uint64)
 }
 
 func leafBits(r Rights) uint64 {
@@ -219,7 +238,7 @@ func (t *NPT) walk(pa uint64, level int, lo, hi uint64, c *change) error {
 
 // slot applies c to [lo, hi), which lies inside one entry.
 func (t *NPT) slot(slot *uint64, level int, lo, hi uint64, c *change) error {
-	size, old := pageSize(level), *slot
+	size, old := pageSize(level), atomic.LoadUint64(slot) // the processor sets bits in it
 	whole := hi-lo == size
 	leaf := level == 0 || old&NPTLarge != 0
 	present := old&NPTPresent != 0
@@ -242,6 +261,8 @@ func (t *NPT) slot(slot *uint64, level int, lo, hi uint64, c *change) error {
 	case c.op == opProtect && whole && leaf:
 		t.replace(slot, level, c.bits|old&nptAddr&^(size-1)|old&NPTLarge)
 		return nil
+	case (c.op == opClean || c.op == opCollect) && leaf:
+		return t.clean(slot, level, lo, c)
 	}
 	child, err := t.descend(slot, level)
 	if err != nil {
@@ -256,9 +277,37 @@ func (t *NPT) slot(slot *uint64, level int, lo, hi uint64, c *change) error {
 	return nil
 }
 
+// clean takes note of a leaf that was written, and makes it one, or many, that notes the
+// next write.
+func (t *NPT) clean(slot *uint64, level int, at uint64, c *change) error {
+	written := atomic.LoadUint64(slot)&NPTDirty != 0
+	if !written && (level == 0 || c.op == opCollect) {
+		return nil
+	}
+	if level == 0 {
+		// The processor may set it at the same time: one of us comes first.
+		atomic.AndUint64(slot, ^NPTDirty)
+		t.stale = true
+		if c.op == opCollect {
+			c.found(at, pageSize(0))
+		}
+		return nil
+	}
+	size := pageSize(level)
+	at &^= size - 1
+	child, err := t.descend(slot, level)
+	if err != nil {
+		return err
+	}
+	if written && c.op == opCollect {
+		c.found(at, size)
+	}
+	return t.walk(child, level-1, at, at+size, &change{op: opClean})
+}
+
 // replace puts a new entry in place and condemns what hung below the old one.
 func (t *NPT) replace(slot *uint64, level int, e uint64) {
-	old := *slot
+	old := atomic.LoadUint64(slot)
 	if old == e {
 		return
 	}
@@ -275,7 +324,7 @@ func (t *NPT) replace(slot *uint64, level int, e uint64) {
 // descend gives the table below an entry: an existing one, a new one, or a large
 // page split into equal parts.
 func (t *NPT) descend(slot *uint64, level int) (uint64, error) {
-	old := *slot
+	old := atomic.LoadUint64(slot)
 	if old&NPTPresent != 0 && old&NPTLarge == 0 {
 		return old & nptAddr, nil
 	}
@@ -304,13 +353,13 @@ func (t *NPT) merge(slot *uint64, level int) {
 	if level > t.max {
 		return
 	}
-	tab, size := t.frames.Table(*slot&nptAddr), pageSize(level-1)
-	first := tab[0]
+	tab, size := t.frames.Table(atomic.LoadUint64(slot)&nptAddr), pageSize(level-1)
+	first := atomic.LoadUint64(&tab[0])
 	if first&NPTPresent == 0 || first&nptAddr&(pageSize(level)-1) != 0 || level > 1 && first&NPTLarge == 0 {
 		return
 	}
 	for i := range tab {
-		if tab[i] != first+uint64(i)*size {
+		if atomic.LoadUint64(&tab[i]) != first+uint64(i)*size {
 			return
 		}
 	}

@@ -56,6 +56,17 @@ func (t *EPT) Tables() int { return t.tables }
 func load(tab *[512]uint64, i int) Entry     { return Entry(atomic.LoadUint64(&tab[i])) }
 func store(tab *[512]uint64, i int, e Entry) { atomic.StoreUint64(&tab[i], uint64(e)) }
 
+// amend makes f of an entry, whatever flags the processor sets in it at the same time. It
+// gives both.
+func amend(tab *[512]uint64, i int, f func(Entry) Entry) (old, now Entry) {
+	for {
+		old = load(tab, i)
+		if now = f(old); now == old || atomic.CompareAndSwapUint64(&tab[i], uint64(old), uint64(now)) {
+			return old, now
+		}
+	}
+}
+
 func index(gpa uint64, level int) int { return int(gpa >> (12 + 9*(level-1)) & 511) }
 
 // check is for a range that is to be changed. After Free there is nothing that could be.
@@ -137,11 +148,10 @@ func (t *EPT) descend(gpa uint64, level int, flush *bool) (*[512]uint64, error) 
 			e = Entry(pa) | EPTRights
 			store(tab, i, e)
 		case e.Leaf(l):
-			next, err := t.split(e, l)
+			next, err := t.split(tab, i, l)
 			if err != nil {
 				return nil, err
 			}
-			store(tab, i, next)
 			e, *flush = next, true
 		}
 		tab = t.frames.Table(e.Addr())
@@ -149,38 +159,106 @@ func (t *EPT) descend(gpa uint64, level int, flush *bool) (*[512]uint64, error) 
 	return tab, nil
 }
 
-// split makes a table of 512 smaller pages that maps what leaf e maps. Accessed
-// and dirty flags are kept, so that a dirty log loses nothing.
-func (t *EPT) split(e Entry, level int) (Entry, error) {
+// split puts a table of 512 smaller pages in the place of leaf i of tab, and gives the
+// reference to it. Accessed and dirty flags are kept, so that a dirty log loses nothing,
+// even when the processor sets one at the same time.
+func (t *EPT) split(tab *[512]uint64, i, level int) (Entry, error) {
 	pa, ok := t.frames.AllocFrame()
 	if !ok {
 		return 0, ErrNoFrame
 	}
 	t.tables++
-	tab := t.frames.Table(pa)
-	child := e
-	if level == 2 {
-		child &^= EPTLeaf
-	}
-	for i := range tab {
-		store(tab, i, child+Entry(uint64(i)*levelSize(level-1)))
-	}
-	return Entry(pa) | EPTRights, nil
+	small, next := t.frames.Table(pa), Entry(pa)|EPTRights
+	amend(tab, i, func(e Entry) Entry {
+		if level == 2 {
+			e &^= EPTLeaf
+		}
+		for k := range small {
+			store(small, k, e+Entry(uint64(k)*levelSize(level-1)))
+		}
+		return next
+	})
+	return next, nil
 }
 
 // Unmap removes every mapping in the range. flush says whether any was there.
 func (t *EPT) Unmap(gpa, size uint64) (flush bool, err error) {
-	return t.edit(gpa, size, func(Entry) Entry { return 0 })
+	return t.edit(gpa, size, 3, func(uint64, Entry) Entry { return 0 })
 }
 
-// Protect gives what is mapped in the range the rights in attr.
+// Protect gives what is mapped in the range the rights in attr. Where the range covers
+// whole larger pages whose parts are contiguous, they are merged.
 func (t *EPT) Protect(gpa, size uint64, attr Entry) (flush bool, err error) {
 	attr &= EPTRights
-	return t.edit(gpa, size, func(e Entry) Entry { return e&^EPTRights | attr })
+	if flush, err = t.edit(gpa, size, 3, func(_ uint64, e Entry) Entry { return e&^EPTRights | attr }); err != nil {
+		return flush, err
+	}
+	for level := 2; level <= 3 && (level == 2 || t.caps.EPT1G); level++ {
+		n := levelSize(level)
+		for at := (gpa + n - 1) &^ (n - 1); at < gpa+size && gpa+size-at >= n; at += n {
+			if t.merge(at, level) {
+				flush = true
+			}
+		}
+	}
+	return flush, nil
 }
 
-// edit applies f to every leaf in the range, splitting pages at its edges.
-func (t *EPT) edit(gpa, size uint64, f func(Entry) Entry) (flush bool, err error) {
+// merge puts one larger page in the place of a table of contiguous pages with equal
+// rights. A flag that one of them has, it has.
+func (t *EPT) merge(gpa uint64, level int) bool {
+	tab := t.frames.Table(t.root)
+	for l := 4; l > level; l-- {
+		e := load(tab, index(gpa, l))
+		if !e.Present() || e.Leaf(l) {
+			return false
+		}
+		tab = t.frames.Table(e.Addr())
+	}
+	i := index(gpa, level)
+	e := load(tab, i)
+	if !e.Present() || e.Leaf(level) {
+		return false
+	}
+	const flags = EPTAccessed | EPTDirty
+	small, n := t.frames.Table(e.Addr()), levelSize(level-1)
+	first := load(small, 0)
+	if !first.Present() || !first.Leaf(level-1) || first.Addr()&(levelSize(level)-1) != 0 {
+		return false
+	}
+	for k := range small {
+		if load(small, k)&^flags != first&^flags+Entry(uint64(k)*n) {
+			return false
+		}
+	}
+	// Nothing is lost that the processor notes meanwhile: both are set.
+	store(tab, i, first|flags|EPTLeaf)
+	t.bury(e.Addr(), level-1)
+	return true
+}
+
+// StartDirty begins to note which pages of the range are written: what is mapped there is
+// mapped in pages of 4 KiB whose dirty flags are clear, which the processor sets (SDM Vol.
+// 3C, 29.3.5).
+func (t *EPT) StartDirty(gpa, size uint64) (flush bool, err error) {
+	return t.edit(gpa, size, 1, func(_ uint64, e Entry) Entry { return e &^ EPTDirty })
+}
+
+// CollectDirty calls found for every page of the range that was written since the last
+// call, in ascending order, and clears its dirty flag. It counts once every processor has
+// dropped its translations: then each notes the next write again.
+func (t *EPT) CollectDirty(gpa, size uint64, found func(gpa, size uint64)) (flush bool, err error) {
+	return t.edit(gpa, size, 1, func(gpa uint64, e Entry) Entry {
+		if e&EPTDirty != 0 {
+			found(gpa, levelSize(1))
+		}
+		return e &^ EPTDirty
+	})
+}
+
+// edit applies f to every leaf in the range, splitting pages at its edges and those that
+// are larger than those of level largest.
+func (t *EPT) edit(gpa, size uint64, largest int, f func(gpa uint64, e Entry) Entry) (flush bool, err error) {
 	if err := t.check(gpa, size); err != nil {
 		return false, fmt.Errorf("vmx: change %#x+%#x: %w", gpa, size, err)
 	}
@@ -192,17 +270,14 @@ func (t *EPT) edit(gpa, size uint64, f func(Entry) Entry) (flush bool, err error
 			gpa = gpa&^(n-1) + n
 			continue
 		}
-		if gpa&(n-1) != 0 || end-gpa < n {
-			next, err := t.split(e, level)
-			if err != nil {
+		if gpa&(n-1) != 0 || end-gpa < n || level > largest {
+			if _, err := t.split(tab, i, level); err != nil {
 				return flush, fmt.Errorf("vmx: change %#x: %w", gpa, err)
 			}
-			store(tab, i, next)
 			flush = true
 			continue
 		}
-		if ne := f(e); ne != e {
-			store(tab, i, ne)
+		if old, now := amend(tab, i, func(e Entry) Entry { return f(gpa, e) }); old != now {
 			flush = true
 		}
 		gpa += n

@@ -44,6 +44,10 @@ func (t *table) Protect(gpa, size uint64, p vcpu.Prot) error {
 	return t.NPT.Protect(gpa, size, rights(p))
 }
 
+// NotesWrites implements vcpu.DirtyTable, and NPT does the rest: nested paging always sets
+// Dirty bits (15.25.6).
+func (t *table) NotesWrites() bool { return true }
+
 // Close implements vcpu.NestedTable.
 func (t *table) Close() error {
 	t.NPT.Close()

@@ -76,6 +76,28 @@ func (t *table) Protect(gpa, size uint64, p vcpu.Prot) error {
 	return err
 }
 
+// NotesWrites implements vcpu.DirtyTable: the EPT pointer turns the flags on where the
+// processor has them.
+func (t *table) NotesWrites() bool { return t.f.caps.EPTAccessedDirty }
+
+// StartDirty implements vcpu.DirtyTable.
+func (t *table) StartDirty(gpa, size uint64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	flush, err := t.ept.StartDirty(gpa, size)
+	t.settle(flush)
+	return err
+}
+
+// CollectDirty implements vcpu.DirtyTable.
+func (t *table) CollectDirty(gpa, size uint64, found func(gpa, size uint64)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	flush, err := t.ept.CollectDirty(gpa, size, found)
+	t.settle(flush)
+	return err
+}
+
 // Root implements vcpu.NestedTable: the EPT pointer.
 func (t *table) Root() uint64 { return t.f.caps.EPTP(t.ept.Root()) }
 
