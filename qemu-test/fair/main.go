@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,15 +10,12 @@ import (
 	"time"
 
 	"basalt/qemu-test/guests"
+	"basalt/qemu-test/testkernel"
 	sched "basalt/vmkernel/cpusched/ring0"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
-	"basalt/vmkernel/vcpu"
-	engine "basalt/vmkernel/vcpu/hostcpu/ring0"
-	"basalt/vmkernel/vcpu/svmcpu"
-	"basalt/vmkernel/vcpu/vmxcpu"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vm/ring0"
 )
@@ -34,7 +30,7 @@ func main() {
 }
 
 func run() error {
-	f, err := factory()
+	f, err := testkernel.Factory(true)
 	if err != nil {
 		return err
 	}
@@ -53,21 +49,6 @@ func run() error {
 		}
 	}
 	return agent.end()
-}
-
-func factory() (vcpu.Factory, error) {
-	h := engine.Host()
-	vt, errVT := vmxcpu.Probe(h)
-	if errVT == nil {
-		vt.PassMSRs = vcpu.PassedMSRs()
-		return vmxcpu.NewFactory(vt)
-	}
-	amd, errAMD := svmcpu.Probe(h)
-	if errAMD != nil {
-		return nil, errors.Join(errVT, errAMD)
-	}
-	amd.PassMSRs = vcpu.PassedMSRs()
-	return svmcpu.NewFactory(amd)
 }
 
 // agentWait bounds a step of the agent's. The slowest processor that this runs on does
@@ -120,14 +101,6 @@ type bench struct {
 	n    int
 }
 
-type image struct {
-	*bytes.Reader
-	name string
-}
-
-func (i image) Name() string { return i.name }
-func (i image) Close() error { return nil }
-
 // start runs a guest.
 func (b *bench) start(guest string, cpus int, s host.CPUSpec) (host.VM, error) {
 	b.n++
@@ -135,7 +108,7 @@ func (b *bench) start(guest string, cpus int, s host.CPUSpec) (host.VM, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v, v.Start(context.Background(), host.Boot{Kernel: image{bytes.NewReader(guests.Build(guest)), guest}})
+	return v, v.Start(context.Background(), host.Boot{Kernel: testkernel.Image(guest, guests.Build(guest))})
 }
 
 // stop ends guests.
@@ -387,7 +360,7 @@ func (b *bench) refused() error {
 	if err != nil {
 		return err
 	}
-	err = v.Start(context.Background(), host.Boot{Kernel: image{bytes.NewReader(guests.Build("spin")), "spin"}})
+	err = v.Start(context.Background(), host.Boot{Kernel: testkernel.Image("spin", guests.Build("spin"))})
 	if !errors.Is(err, host.ErrNoCPU) {
 		return fmt.Errorf("a reservation of the whole host: %v", err)
 	}

@@ -3,20 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"basalt/qemu-test/guests"
+	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/vcpu"
-	engine "basalt/vmkernel/vcpu/hostcpu/ring0"
-	"basalt/vmkernel/vcpu/svmcpu"
-	"basalt/vmkernel/vcpu/vmxcpu"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vm/ring0"
 )
@@ -31,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	f, err := factory()
+	f, err := testkernel.Factory(true)
 	if err != nil {
 		return err
 	}
@@ -54,21 +51,6 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-func factory() (vcpu.Factory, error) {
-	h := engine.Host()
-	vt, errVT := vmxcpu.Probe(h)
-	if errVT == nil {
-		vt.PassMSRs = vcpu.PassedMSRs()
-		return vmxcpu.NewFactory(vt)
-	}
-	amd, errAMD := svmcpu.Probe(h)
-	if errAMD != nil {
-		return nil, errors.Join(errVT, errAMD)
-	}
-	amd.PassMSRs = vcpu.PassedMSRs()
-	return svmcpu.NewFactory(amd)
-}
-
 // plain is a factory whose tables note nothing.
 type plain struct{ vcpu.Factory }
 
@@ -85,14 +67,6 @@ func (p plain) NewEngine(index int, t vcpu.NestedTable, f vcpu.Fast) (vcpu.Engin
 	return p.Factory.NewEngine(index, t.(plainTable).NestedTable, f)
 }
 
-type image struct {
-	*bytes.Reader
-	name string
-}
-
-func (i image) Name() string { return i.name }
-func (i image) Close() error { return nil }
-
 const (
 	memMiB = 8
 	rounds = 20
@@ -107,7 +81,7 @@ func follow(ctx context.Context, name string, f vcpu.Factory) error {
 		return err
 	}
 	v := made.(*vm.Machine)
-	if err := v.Start(ctx, host.Boot{Kernel: image{bytes.NewReader(guests.Build("verify")), "verify"}}); err != nil {
+	if err := v.Start(ctx, host.Boot{Kernel: testkernel.Image("verify", guests.Build("verify"))}); err != nil {
 		return err
 	}
 	console := func() string { return string(v.Console().Log()) }

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"embed"
 	"fmt"
@@ -17,15 +16,11 @@ import (
 	"time"
 
 	"basalt/qemu-test/guests"
+	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
-	"basalt/vmkernel/vcpu"
-	"basalt/vmkernel/vcpu/hostcpu"
-	engine "basalt/vmkernel/vcpu/hostcpu/ring0"
-	"basalt/vmkernel/vcpu/svmcpu"
-	"basalt/vmkernel/vcpu/vmxcpu"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vm/ring0"
 )
@@ -35,17 +30,9 @@ import (
 //go:embed data
 var data embed.FS
 
-type image struct {
-	*bytes.Reader
-	name string
-}
-
-func (i image) Name() string { return i.name }
-func (i image) Close() error { return nil }
-
 func open(name string) host.Image {
 	if b, err := data.ReadFile("data/" + name); err == nil {
-		return image{bytes.NewReader(b), name}
+		return testkernel.Image(name, b)
 	}
 	return nil
 }
@@ -57,8 +44,7 @@ func main() {
 		k, v, _ := strings.Cut(f, "=")
 		args[k] = v
 	}
-	h := engine.Host()
-	f, err := factory(h)
+	f, err := testkernel.Factory(true)
 	if err != nil {
 		fmt.Println("no engine:", err)
 		os.Exit(1)
@@ -95,27 +81,12 @@ func main() {
 	os.Exit(0)
 }
 
-// factory is the engine of this host.
-func factory(h *hostcpu.Host) (vcpu.Factory, error) {
-	vt, err := vmxcpu.Probe(h)
-	if err == nil {
-		vt.PassMSRs = vcpu.PassedMSRs()
-		return vmxcpu.NewFactory(vt)
-	}
-	c, err := svmcpu.Probe(h)
-	if err != nil {
-		return nil, err
-	}
-	c.PassMSRs = vcpu.PassedMSRs()
-	return svmcpu.NewFactory(c)
-}
-
 // run boots one guest and waits for its end.
 func run(m *vm.Manager, g, cmdline string, saves int, limit time.Duration, ended <-chan string) {
 	fmt.Println("guest:", g)
 	b := host.Boot{Cmdline: cmdline}
 	if img := guests.Build(g); img != nil {
-		b.Kernel = image{bytes.NewReader(img), g}
+		b.Kernel = testkernel.Image(g, img)
 	} else if b.Kernel = open(g); b.Kernel == nil {
 		fmt.Println("no such guest:", g)
 		os.Exit(1)

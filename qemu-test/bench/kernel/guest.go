@@ -2,27 +2,19 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"strings"
 
 	"basalt/qemu-test/guests"
+	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vm"
 )
 
 // memoryMiB is enough for every micro guest.
 const memoryMiB = 128
-
-type image struct {
-	*bytes.Reader
-	name string
-}
-
-func (i image) Name() string { return i.name }
-func (i image) Close() error { return nil }
 
 // lines reads a console by lines.
 type lines struct {
@@ -56,7 +48,7 @@ func startConf(m *vm.Manager, conf host.Config, name string, add devices) (host.
 	if img == nil {
 		return nil, nil, fmt.Errorf("no guest %q", name)
 	}
-	boot := host.Boot{Kernel: image{bytes.NewReader(img), name}}
+	boot := host.Boot{Kernel: testkernel.Image(name, img)}
 	if add != nil {
 		if err := add(&conf, &boot); err != nil {
 			return nil, nil, err

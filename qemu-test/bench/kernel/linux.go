@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
 	"time"
 
 	"basalt/arch/x86/cpu"
+	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
@@ -52,7 +52,7 @@ func boots(m *vm.Manager, n, initrd int, off <-chan string) error {
 	}()
 	start := cpu.RDTSC()
 	err = v.Start(context.Background(), host.Boot{Cmdline: "console=ttyS0 quiet panic=-1",
-		Kernel: image{bytes.NewReader(b[:n]), "vmlinuz"}, Initrd: image{bytes.NewReader(b[n:]), "initramfs"}})
+		Kernel: testkernel.Image("vmlinuz", b[:n]), Initrd: testkernel.Image("initramfs", b[n:])})
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"basalt/arch/x86/cpu"
 	"basalt/drivers/blockio"
+	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/host"
 	"basalt/vmkernel/vm"
 )
@@ -62,7 +63,7 @@ func login(m *vm.Manager, kernel, initrd, disk []byte) error {
 	}
 	start := cpu.RDTSC()
 	err = v.Start(context.Background(), host.Boot{Cmdline: "console=ttyS0 root=/dev/vda rw", Disks: []host.Disk{newMemDisk(disk)},
-		Kernel: image{bytes.NewReader(kernel), "vmlinuz"}, Initrd: image{bytes.NewReader(initrd), "initrd"}})
+		Kernel: testkernel.Image("vmlinuz", kernel), Initrd: testkernel.Image("initrd", initrd)})
 	if err != nil {
 		return err
 	}

@@ -2,20 +2,16 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 
 	"basalt/boot/config"
+	"basalt/qemu-test/testkernel"
 	sched "basalt/vmkernel/cpusched/ring0"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
-	"basalt/vmkernel/vcpu"
-	engine "basalt/vmkernel/vcpu/hostcpu/ring0"
-	"basalt/vmkernel/vcpu/svmcpu"
-	"basalt/vmkernel/vcpu/vmxcpu"
 	"basalt/vmkernel/vm"
 	"basalt/vmkernel/vm/ring0"
 )
@@ -32,7 +28,7 @@ func main() {
 func run() error {
 	text := settings()
 	mitigations := config.Parse(text, nil).Mitigations
-	f, err := factory(mitigations)
+	f, err := testkernel.Factory(mitigations)
 	if err != nil {
 		return err
 	}
@@ -107,27 +103,4 @@ func value(text []byte, key string) string {
 		}
 	}
 	return ""
-}
-
-// factory is the engine that this processor has.
-func factory(mitigations bool) (vcpu.Factory, error) {
-	h := engine.Host()
-	vt, errVT := vmxcpu.Probe(h)
-	if errVT == nil {
-		vt.PassMSRs = vcpu.PassedMSRs()
-		vt.Log = func(report string) { fmt.Println(report) }
-		if !mitigations {
-			vt.Mitigations = vmxcpu.MitigateOff
-		}
-		return vmxcpu.NewFactory(vt)
-	}
-	amd, errAMD := svmcpu.Probe(h)
-	if errAMD != nil {
-		return nil, errors.Join(errVT, errAMD)
-	}
-	amd.PassMSRs = vcpu.PassedMSRs()
-	if !mitigations {
-		amd.Mitigations = svmcpu.MitigateOff
-	}
-	return svmcpu.NewFactory(amd)
 }
