@@ -102,9 +102,10 @@ func (l *Link) Stats() netio.Stats {
 	for d := range DropFull {
 		lost += st.Drops[d]
 	}
-	bad := l.failed.Load()
+	bad, crowded := l.failed.Load(), l.queue.crowded.Load() // which the port counts as received
 	return netio.Stats{
-		RxFrames: st.RxFrames, RxBytes: st.RxBytes, RxDropped: st.Drops[DropFull] + st.Drops[DropPortDown] + l.queue.short.Load(),
+		RxFrames: st.RxFrames - min(crowded, st.RxFrames), RxBytes: st.RxBytes,
+		RxDropped: st.Drops[DropFull] + st.Drops[DropPortDown] + l.queue.short.Load() + crowded,
 		TxFrames: st.TxFrames, TxBytes: st.TxBytes, TxDropped: lost - min(bad, lost), TxErrors: bad,
 	}
 }

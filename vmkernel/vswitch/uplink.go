@@ -57,7 +57,7 @@ func (u *Uplink) LinkUp() bool { return !u.gone.Load() && u.link.LinkUp() }
 func (u *Uplink) Gone() bool { return u.gone.Load() }
 
 // Lost counts frames that the NIC did not take.
-func (u *Uplink) Lost() uint64 { return u.lost.Load() }
+func (u *Uplink) Lost() uint64 { return u.lost.Load() + u.queue.crowded.Load() }
 
 // Close removes the port and closes the NIC.
 func (u *Uplink) Close() {
