@@ -67,7 +67,14 @@
 //
 // # Dirty pages
 //
-// dirty.go tells which pages of a running guest were written. Mappings lose the right
+// dirty.go tells which pages of a running guest were written, and follow.go gives them to
+// who copies its memory meanwhile. Where the processor notes writes in the nested table
+// (vcpu.DirtyTable: Dirty bits of nested paging, dirty flags of EPT) all is mapped in pages
+// of 4 KiB with clear bits, the guest never leaves for its writes, and a collection clears
+// what it finds, with one shootdown for each region. A frame that comes meanwhile counts as
+// written, whole.
+//
+// Elsewhere mappings lose the right
 // to write, in one call for each region; large pages stay large. A write then exits
 // once for each page and collection: the page is marked, mapped alone and writable
 // (its large page is split), and the guest goes on. A collection takes marks first and
