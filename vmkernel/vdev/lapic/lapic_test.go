@@ -1,8 +1,6 @@
 package lapic
 
-import (
-	"testing"
-)
+import "testing"
 
 type kicks int
 
@@ -121,145 +119,6 @@ func TestEOIBroadcast(t *testing.T) { // 11.8.5
 	want(t, "TMR follows the last request", a.Read(TMR+0x20, 0), uint32(0))
 }
 
-func TestICRDestinations(t *testing.T) { // 11.6.2
-	const phys, logical = 0, 1 << 11
-	for _, c := range []struct {
-		name     string
-		setup    func(a, b *APIC)
-		low      uint32
-		high     uint32
-		toA, toB int
-	}{
-		{"physical", nil, 0x40 | phys, 1 << 24, -1, 0x40},
-		{"physical broadcast", nil, 0x40, 0xFF << 24, 0x40, 0x40},
-		{"physical, nobody", nil, 0x40, 9 << 24, -1, -1},
-		{"self", nil, 0x40 | 1<<18, 0, 0x40, -1},
-		{"all", nil, 0x40 | 2<<18, 0, 0x40, 0x40},
-		{"others", nil, 0x40 | 3<<18, 0, -1, 0x40},
-		{"logical flat", func(a, b *APIC) { a.Write(LDR, 1<<24, 0); b.Write(LDR, 2<<24, 0) }, 0x40 | logical, 2 << 24, -1, 0x40},
-		{"logical flat, both", func(a, b *APIC) { a.Write(LDR, 1<<24, 0); b.Write(LDR, 2<<24, 0) }, 0x40 | logical, 3 << 24, 0x40, 0x40},
-		{"logical cluster", func(a, b *APIC) {
-			for i, x := range []*APIC{a, b} {
-				x.Write(DFR, 0x0FFFFFFF, 0)
-				x.Write(LDR, uint32(0x11+i*0x10)<<24, 0)
-			}
-		}, 0x40 | logical, 0x21 << 24, -1, 0x40},
-		{"logical cluster, all clusters", func(a, b *APIC) {
-			for i, x := range []*APIC{a, b} {
-				x.Write(DFR, 0x0FFFFFFF, 0)
-				x.Write(LDR, uint32(0x11+i*0x10)<<24, 0)
-			}
-		}, 0x40 | logical, 0xF1 << 24, 0x40, 0x40},
-		{"lowest priority", func(a, b *APIC) { a.SetCR8(3) }, 0x40 | 1<<8, 0xFF << 24, -1, 0x40},
-		{"lowest priority skips disabled", func(a, b *APIC) { a.SetCR8(2); b.Write(SVR, 0xFF, 0) }, 0x40 | 1<<8, 0xFF << 24, 0x40, -1},
-	} {
-		_, a, b, ka, kb := pair(t)
-		if c.setup != nil {
-			c.setup(a, b)
-		}
-		a.Write(ICRHigh, c.high, 0)
-		a.Write(ICRLow, c.low, 0)
-		want(t, c.name+" to the sender", take(t, a), c.toA)
-		want(t, c.name+" to the other", take(t, b), c.toB)
-		want(t, c.name+": the sender needs no kick", int(*ka), 0)
-		want(t, c.name+": the other is kicked", *kb > 0, c.toB >= 0)
-	}
-}
-
-func TestLowestPriorityTakesTurns(t *testing.T) {
-	s, a, b, _, _ := pair(t)
-	for range 10 {
-		s.Deliver(Message{Dest: Broadcast, Mode: LowestPriority, Vector: 0x40})
-		s.Deliver(Message{Dest: Broadcast, Mode: LowestPriority, Vector: 0x40})
-		if take(t, a) != 0x40 || take(t, b) != 0x40 {
-			t.Fatal("one CPU got both")
-		}
-		a.EOI()
-		b.EOI()
-	}
-}
-
-func TestStartUpSequence(t *testing.T) { // 9.4.4.1: INIT, de-assert, SIPI, SIPI
-	_, a, b, _, kb := pair(t)
-	a.Write(ICRHigh, 1<<24, 0)
-	a.Write(ICRLow, 0xC500, 0)
-	a.Write(ICRLow, 0x8500, 0)
-	e := b.TakeEvents()
-	want(t, "INIT", e.INIT(), true)
-	a.Write(ICRLow, 0x0699, 0)
-	b.Init()
-	a.Write(ICRLow, 0x069A, 0)
-	e = b.TakeEvents()
-	v, ok := e.StartUp()
-	want(t, "SIPI, the first vector", v, uint8(0x99))
-	want(t, "SIPI", ok, true)
-	want(t, "INIT again", e.INIT(), false)
-	want(t, "kicks", int(*kb), 2)
-	want(t, "nothing left", b.HasEvents(), false)
-	a.Write(ICRLow, 0xC500|2<<18, 0)
-	want(t, "INIT to all does not reset the sender", a.TakeEvents().INIT(), false)
-}
-
-// TestINITDropsWhatCameBefore: the owner takes INIT first, so a start-up IPI or an NMI
-// that is left must have come after it.
-func TestINITDropsWhatCameBefore(t *testing.T) {
-	_, a, b, _, kb := pair(t)
-	a.Write(ICRHigh, 1<<24, 0)
-	a.Write(ICRLow, 0x0699, 0)
-	a.Write(ICRLow, 0x0400, 0)
-	a.Write(ICRLow, 0x4500, 0)
-	e := b.TakeEvents()
-	_, ok := e.StartUp()
-	want(t, "INIT", e.INIT(), true)
-	want(t, "SIPI from before", ok, false)
-	want(t, "NMI from before", e.NMI(), false)
-	a.Write(ICRLow, 0x4500, 0)
-	a.Write(ICRLow, 0x4500, 0)
-	a.Write(ICRLow, 0x069A, 0)
-	a.Write(ICRLow, 0x069B, 0)
-	e = b.TakeEvents()
-	v, ok := e.StartUp()
-	want(t, "INIT and SIPI", e.INIT() && ok, true)
-	want(t, "the first vector behind it", v, uint8(0x9A))
-	want(t, "kicks", int(*kb), 5)
-}
-
-func TestNMIAndSMI(t *testing.T) {
-	_, a, b, _, _ := pair(t)
-	a.Write(ICRLow, 0x400|3<<18, 0)
-	a.Write(ICRLow, 0x200|3<<18, 0)
-	e := b.TakeEvents()
-	want(t, "NMI", e.NMI(), true)
-	want(t, "SMI", e.SMI(), true)
-	a.Write(ICRLow, 0x400|1<<18, 0)
-	want(t, "NMI to oneself", a.TakeEvents().NMI(), true)
-	a.Write(LVT1, 0x400, 0)
-	a.LINT1()
-	want(t, "NMI by LINT1", a.TakeEvents().NMI(), true)
-	a.Write(LVT1, 0x10400, 0)
-	a.LINT1()
-	want(t, "LINT1 masked", a.HasEvents(), false)
-}
-
-func TestLINT0(t *testing.T) {
-	_, a, b, ka, _ := pair(t)
-	want(t, "masked after reset", a.ExtINTOpen(), false)
-	a.LINT0()
-	want(t, "no kick while masked", int(*ka), 0)
-	a.VirtualWire()
-	a.LINT0()
-	want(t, "virtual wire", a.ExtINTOpen(), true)
-	want(t, "kick", int(*ka), 1)
-	a.Write(LVT0, 0x30, 0) // the virtual wire fall-back of Linux check_timer
-	a.LINT0()
-	want(t, "fixed mode delivers its vector", take(t, a), 0x30)
-	want(t, "only the boot processor is wired", b.ExtINTOpen(), false)
-	a.SetBase(DefaultBase, 40)
-	want(t, "APIC off: the pin is INTR", a.ExtINTOpen(), true)
-	a.SetBase(DefaultBase|BaseEN, 40)
-	want(t, "and the APIC is reset", a.Read(LVT0, 0), uint32(0x10000))
-}
-
 func TestErrors(t *testing.T) { // 11.5.3
 	_, a, b, _, _ := pair(t)
 	a.Write(LVTERR, 0xFE, 0)
@@ -353,92 +212,6 @@ func TestX2APIC(t *testing.T) { // 11.12
 	want(t, "to all", take(t, a)+take(t, b), 0xAA)
 	want(t, "15-bit destination", s.Signal(0xFEE00020, 0x44), false)
 	want(t, "not an MSI", s.Signal(0xFED00000, 0x44), false)
-}
-
-func TestTimer(t *testing.T) { // 11.5.4; TSC 3 GHz, timer 1 GHz
-	_, a, _, _, _ := pair(t)
-	now := uint64(1000)
-	a.Write(LVTT, 0x40, now)
-	a.Write(TDCR, 0xB, now) // divide by 1
-	a.Write(TMICT, 100, now)
-	want(t, "one-shot deadline", a.Deadline(), now+300)
-	want(t, "count", a.Read(TMCCT, now+150), uint32(50))
-	want(t, "not yet", a.Expire(now+299), false)
-	want(t, "now", a.Expire(now+300), true)
-	want(t, "vector", take(t, a), 0x40)
-	a.EOI()
-	want(t, "stopped", a.Deadline(), uint64(0))
-	want(t, "count is 0", a.Read(TMCCT, now+400), uint32(0))
-
-	a.Write(LVTT, 0x20040, now)
-	a.Write(TMICT, 100, now)
-	want(t, "periodic fires", a.Expire(now+310), true)
-	want(t, "keeps its phase", a.Deadline(), now+600)
-	want(t, "missed periods merge", a.Expire(now+3010), true)
-	want(t, "phase again", a.Deadline(), now+3300)
-	want(t, "one interrupt", take(t, a), 0x40)
-	a.EOI()
-	want(t, "no second", take(t, a), -1)
-	want(t, "count wraps before Expire", a.Read(TMCCT, now+3300+150), uint32(50))
-
-	a.Write(TDCR, 0, now+3000) // divide by 2: 100 ticks remain and take twice as long
-	want(t, "divider change keeps the count", a.Deadline(), now+3000+600)
-	a.Write(TMICT, 0, now)
-	want(t, "initial count 0 stops", a.Deadline(), uint64(0))
-
-	a.Write(LVTT, 0x10040, now)
-	a.Write(TMICT, 1, now)
-	want(t, "masked timers expire", a.Expire(now+1e9), true)
-	want(t, "without an interrupt", take(t, a), -1)
-	for v, div := range map[uint32]uint32{0: 2, 1: 4, 2: 8, 3: 16, 8: 32, 9: 64, 10: 128, 11: 1} {
-		a.Write(TDCR, v, 0)
-		a.Write(TMICT, 1000, 0)
-		want(t, "divider", a.Deadline(), uint64(3000*div))
-	}
-}
-
-// TestShortestPeriod: a periodic count of 1 must not make the host look at the timer
-// at every entry.
-func TestShortestPeriod(t *testing.T) {
-	a := NewSet(Config{TSCHz: 3e9, TimerHz: 1e9, MinPeriod: 150_000}).APIC(0)
-	a.Write(SVR, 0x1FF, 0)
-	a.Write(TDCR, 0xB, 0)
-	a.Write(LVTT, 0x20040, 0)
-	a.Write(TMICT, 1, 1000)
-	want(t, "first", a.Deadline(), uint64(151_000))
-	want(t, "fires", a.Expire(151_000), true)
-	want(t, "second", a.Deadline(), uint64(301_000))
-	want(t, "count stays in its range", a.Read(TMCCT, 160_000) <= 1, true)
-	a.Write(LVTT, 0x10040, 0)
-	a.Write(TMICT, 1, 1000)
-	want(t, "one-shot is not limited", a.Deadline(), uint64(1003))
-	a.Write(LVTT, 0x30040, 0) // from one-shot to periodic without a new count
-	want(t, "fires", a.Expire(1003), true)
-	want(t, "limited from then on", a.Deadline(), uint64(151_003))
-}
-
-func TestTSCDeadline(t *testing.T) { // 11.5.4.1
-	_, a, _, _, _ := pair(t)
-	a.SetTSCDeadline(500, 1)
-	want(t, "ignored in the other modes", a.Deadline(), uint64(0))
-	a.Write(LVTT, 0x40|2<<17, 0)
-	a.SetTSCDeadline(500, 1)
-	want(t, "armed", a.TSCDeadline(), uint64(500))
-	a.Write(TMICT, 5, 0)
-	want(t, "TMICT is ignored", a.Deadline(), uint64(500))
-	want(t, "TMCCT is 0", a.Read(TMCCT, 0), uint32(0))
-	a.Expire(500)
-	want(t, "MSR is 0 after it fired", a.TSCDeadline(), uint64(0))
-	want(t, "vector", take(t, a), 0x40)
-	a.EOI()
-	a.SetTSCDeadline(400, 600)
-	want(t, "the past fires at once", take(t, a), 0x40)
-	a.SetTSCDeadline(900, 600)
-	a.SetTSCDeadline(0, 600)
-	want(t, "0 disarms", a.Deadline(), uint64(0))
-	a.SetTSCDeadline(900, 600)
-	a.Write(LVTT, 0x40, 0)
-	want(t, "leaving the mode disarms", a.Deadline(), uint64(0))
 }
 
 func TestSpuriousAccesses(t *testing.T) {
@@ -539,16 +312,6 @@ func BenchmarkSelfIPIAckEOI(b *testing.B) {
 		v, _ := a.Pending()
 		a.Ack(v)
 		a.WriteMSR(0x80B, 0, 0)
-	}
-}
-
-func BenchmarkTSCDeadline(b *testing.B) {
-	a := NewSet(Config{}).APIC(0)
-	a.Write(SVR, 0x1FF, 0)
-	a.Write(LVTT, 0x40|2<<17, 0)
-	b.ReportAllocs()
-	for b.Loop() {
-		a.SetTSCDeadline(100, 1)
 	}
 }
 
