@@ -106,7 +106,7 @@ func (l *Link) Stats() netio.Stats {
 	return netio.Stats{
 		RxFrames: st.RxFrames - min(crowded, st.RxFrames), RxBytes: st.RxBytes,
 		RxDropped: st.Drops[DropFull] + st.Drops[DropPortDown] + l.queue.short.Load() + crowded,
-		TxFrames: st.TxFrames, TxBytes: st.TxBytes, TxDropped: lost - min(bad, lost), TxErrors: bad,
+		TxFrames:  st.TxFrames, TxBytes: st.TxBytes, TxDropped: lost - min(bad, lost), TxErrors: bad,
 	}
 }
 
