@@ -210,7 +210,7 @@ func (l *debian) finish(ctx context.Context, n *node, vm wire.VM) (string, error
 	}
 	passes := ""
 	if i := strings.LastIndex(out, "passes "); i >= 0 {
-		passes = strings.TrimSpace(out[i:])
+		passes, _, _ = strings.Cut(out[i:], "\r") // the prompt is behind it
 	}
 	return fmt.Sprintf("fio: %s verified; TCP: %d lines echoed in order", passes, l.lines.Load()), err
 }
