@@ -107,7 +107,7 @@ guests: ## fetch Debian's kernel and Xen and build an initramfs for the guests (
 
 .PHONY: cases
 cases: deps guests build/answer build/basalt.elf build/basalt.img build/debian.img build/stress.elf build/nics.img build/fair.elf build/fair.img build/follow.elf build/follow.img build/go127/basalt.elf ## boot the test table in the emulators
-	go test -count=1 -v -parallel 2 -timeout 60m ./qemu-test/cases
+	go test -count=1 -v -parallel 2 -timeout 75m ./qemu-test/cases
 
 .PHONY: debian
 debian: deps guests build/basalt.elf build/debian.img ## Debian with systemd as a guest on both engines, the slow rows too
