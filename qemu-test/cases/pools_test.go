@@ -116,7 +116,7 @@ func (g *guest) runs(other *guest) (mine, theirs, all float64) {
 	}
 	own, its, began := had()
 	for mine+theirs < 3 {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond) // the guests use their time, and counters tell nobody
 		mine, theirs, all = had()
 		mine, theirs, all = mine-own, theirs-its, all-began
 	}

@@ -97,7 +97,7 @@ func follow(ctx context.Context, name string, f vcpu.Factory) error {
 		if err := v.CollectDirty(ctx, c.take); err != nil {
 			return err
 		}
-		time.Sleep(5 * time.Millisecond) // the guest writes
+		time.Sleep(5 * time.Millisecond) // on one processor the guest writes only now
 	}
 	sent := c.pages
 	if err := v.Pause(ctx); err != nil {
@@ -137,7 +137,7 @@ func follow(ctx context.Context, name string, f vcpu.Factory) error {
 	return m.Delete(name)
 }
 
-// until waits for a text.
+// until waits for a text, and looks for it now and then: it is there for good once it is.
 func until(say func() string, text string) error {
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		switch s := say(); {

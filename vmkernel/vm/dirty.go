@@ -45,7 +45,8 @@ func (b *board) collectDirty(out []dirtyFrame) ([]dirtyFrame, error) {
 	if err := b.takeNotes(); err != nil {
 		return nil, err
 	}
-	// Without notes all of them are without the right to write afterwards. A page that becomes dirty between the two steps is found now or next time: its
+	// Without notes all of them are without the right to write afterwards. A page that
+	// becomes dirty between the two steps is found now or next time: its
 	// mark came with its right under maps.mu, and the right is taken back after.
 	err := b.mem.CollectDirty(func(gpa uint64, pages *gmem.Pages) error {
 		out = append(out, dirtyFrame{gpa, *pages})

@@ -27,7 +27,9 @@ type frameQueue struct {
 // owners is how many senders a queue tells apart; more share.
 const owners = 64
 
-// owner is who sent a frame: the switch lets no port use the address of another.
+// owner is who sent a frame, by its source address: the switch lets no guest use another's
+// unless the policy says so. What comes in from a NIC has the addresses that its network
+// gives it.
 func owner(head []byte) uint8 {
 	h := uint32(2166136261) // FNV-1a
 	for _, b := range head[min(6, len(head)):min(12, len(head))] {
