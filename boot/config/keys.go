@@ -23,6 +23,7 @@ var keys = []key{
 	{"panic", "halt|reboot", setPanic},
 	{"loglevel", "debug|info|warn|error", setLogLevel},
 	{"mitigations", "auto|off", setMitigations},
+	{"interrupts", "auto|injected|virtual", setInterrupts},
 	{"guestcpus", "auto|LIST", setGuestCPUs},
 }
 
@@ -118,6 +119,20 @@ func setPanic(s *Settings, v string) error {
 
 func setMitigations(s *Settings, v string) error {
 	return choose(v, "auto", "off", func(second bool) { s.Mitigations = !second })
+}
+
+func setInterrupts(s *Settings, v string) error {
+	switch v {
+	case "auto":
+		s.Interrupts = InterruptsAuto
+	case "injected":
+		s.Interrupts = InterruptsInjected
+	case "virtual":
+		s.Interrupts = InterruptsVirtual
+	default:
+		return errors.New("want auto, injected or virtual")
+	}
+	return nil
 }
 
 // setGuestCPUs takes numbers and ranges of them with commas between: 1-3,5.

@@ -14,11 +14,23 @@ type Settings struct {
 	Panic       PanicAction
 	LogLevel    slog.Level
 	Mitigations bool
+	Interrupts  Interrupts
 	GuestCPUs   uint64 // bit n: virtual machines run on processor n; 0: the host chooses
 
 	// Warnings are lines for the log, in the order of the input.
 	Warnings []string
 }
+
+// Interrupts says who delivers the interrupts of a guest's local APIC.
+type Interrupts uint8
+
+// The choices, in the order of vmxcpu.Interrupts: the processor where it can and does it
+// well, the hypervisor at an entry, or the processor where it can.
+const (
+	InterruptsAuto Interrupts = iota
+	InterruptsInjected
+	InterruptsVirtual
+)
 
 // IP is the address of the management network.
 type IP struct {

@@ -32,7 +32,11 @@ func findEngine(s *config.Settings, log *slog.Logger) engine {
 		if !s.Mitigations {
 			vt.Mitigations = vmxcpu.MitigateOff
 		}
+		vt.Interrupts = vmxcpu.Interrupts(s.Interrupts)
 		f, err := vmxcpu.NewFactory(vt)
+		if err == nil {
+			tryInterrupts(f, s.Interrupts, log)
+		}
 		return chosen(host.EngineVTX, f, err, log)
 	}
 	amd, errAMD := svmcpu.Probe(h)
@@ -47,6 +51,20 @@ func findEngine(s *config.Settings, log *slog.Logger) engine {
 	why := errors.Join(errVT, errAMD)
 	log.Warn("virtual machines cannot run", "why", why)
 	return engine{name: host.EngineNone, why: fmt.Sprintf("%v; %v", errVT, errAMD)}
+}
+
+// tryInterrupts says in the log who delivers guests' interrupts, and why.
+func tryInterrupts(f *vmxcpu.Factory, want config.Interrupts, log *slog.Logger) {
+	switch err := f.Try(); {
+	case err == nil:
+		log.Info("interrupts of guests are delivered by the processor")
+	case want == config.InterruptsInjected:
+		log.Info("interrupts of guests are injected, as set")
+	case want == config.InterruptsVirtual && !errors.Is(err, vmxcpu.ErrNotVirtual):
+		log.Warn("interrupts of guests are delivered by the processor, as set, and it fails", "why", err)
+	default:
+		log.Info("interrupts of guests are injected", "why", err)
+	}
 }
 
 // within is e, unless so little memory is free that no guest would fit beside what

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"basalt/boot/config"
 	"basalt/qemu-test/guests"
 	"basalt/qemu-test/testkernel"
 	sched "basalt/vmkernel/cpusched/ring0"
@@ -30,7 +31,7 @@ func main() {
 }
 
 func run() error {
-	f, err := testkernel.Factory(true)
+	f, err := testkernel.Factory(config.Parse(nil, linux.Facts().CommandLine()))
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"basalt/boot/config"
 	"basalt/qemu-test/guests"
 	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/gmem"
 	"basalt/vmkernel/host"
+	"basalt/vmkernel/linux"
 	"basalt/vmkernel/pmem"
 	"basalt/vmkernel/vcpu"
 	"basalt/vmkernel/vm"
@@ -28,7 +30,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	f, err := testkernel.Factory(true)
+	f, err := testkernel.Factory(config.Parse(nil, linux.Facts().CommandLine()))
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,12 @@
 //	           vmxcpu bounds each stay by the preemption timer and lets interrupts in
 //	           every 1024 exits. Without that the guest loop-cpuid on a host with one
 //	           processor kept the API silent for minutes.
+//	Bochs 2.7  delivers a virtual interrupt to a guest that has cleared IF, when an
+//	           interrupt of the host's ends the guest's stay: InterruptAcknowledge
+//	           (cpu/event.cc) asks whether one is pending, not whether it is masked.
+//	           vmxcpu.Try sees it at start-up, and interrupts are injected there;
+//	           TestVirtualInterrupts lets the processor deliver all the same, to
+//	           guests that do not mind. A Debian booted so too, by hand.
 //	Bochs 2.7  seems to compute AVX-512 wrongly (model corei7_icelake_u): whole size
 //	           classes of TestExpandAVX512 of Go's internal/runtime/gc/scan fail there
 //	           with the collector off, and with it on the heap is soon corrupt. No

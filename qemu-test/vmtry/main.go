@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"basalt/boot/config"
 	"basalt/qemu-test/guests"
 	"basalt/qemu-test/testkernel"
 	"basalt/vmkernel/gmem"
@@ -44,7 +45,7 @@ func main() {
 		k, v, _ := strings.Cut(f, "=")
 		args[k] = v
 	}
-	f, err := testkernel.Factory(true)
+	f, err := testkernel.Factory(config.Parse(nil, linux.Facts().CommandLine()))
 	if err != nil {
 		fmt.Println("no engine:", err)
 		os.Exit(1)

@@ -17,8 +17,9 @@
 //     kind is not an exception, the exit cut a delivery short; Run injects the
 //     event again, unless the handler queued an exception, and then the two are
 //     combined as the architecture says (SDM Vol. 3A, 7.15, Table 7-5).
-//   - A halted guest keeps its RIP at the HLT. AckInterrupt moves it past. So an
-//     entry for any other reason executes HLT again and comes back.
+//   - A halted guest keeps its RIP at the HLT. AckInterrupt moves it past, and
+//     Lend, if the processor takes what is lent at once. So an entry for any other
+//     reason executes HLT again and comes back.
 //   - InstLen may be 0: the length is decoded once for each RIP and kept in a
 //     small cache that Fast can read. The cache trusts that code does not change
 //     its prefixes at the same address; a guest that does so deceives only itself.

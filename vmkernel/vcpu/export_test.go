@@ -29,3 +29,6 @@ func EditMSRs(b []byte, area int, f func(m map[string]*uint64)) ([]byte, error) 
 		"MSR_KVM_STEAL_TIME": &s.pv.stealMSR, "MSR_KVM_PV_EOI_EN": &s.pv.eoiMSR})
 	return s.encode(), nil
 }
+
+// SetLender puts another APIC behind what engines borrow.
+func (v *VCPU) SetLender(l Lender) { v.lender = l }

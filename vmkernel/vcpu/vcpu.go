@@ -47,10 +47,11 @@ type Time interface {
 // VCPU is one virtual CPU over an engine.
 type VCPU struct {
 	Config
-	eng   Engine
-	regs  *Regs // the engine's
-	stats Stats
-	x     Exit
+	eng    Engine
+	regs   *Regs  // the engine's
+	lender Lender // the APIC, if it can
+	stats  Stats
+	x      Exit
 
 	mode, full bool // sys holds the mode / everything of this exit
 	dirty      bool // sys has to be stored before the next entry
@@ -84,6 +85,7 @@ func New(c Config) *VCPU {
 
 // Attach makes the engine over table t. The VCPU is the engine's Fast.
 func (v *VCPU) Attach(f Factory, t NestedTable) error {
+	v.lender, _ = v.APIC.(Lender)
 	e, err := f.NewEngine(v.Index, t, v)
 	if err != nil {
 		return fmt.Errorf("vcpu: engine of CPU %d: %w", v.Index, err)

@@ -20,6 +20,8 @@ type localAPIC struct {
 	ext     bool // the vector of the last Pending came from the PIC
 }
 
+var _ vcpu.Lender = (*localAPIC)(nil)
+
 func (l *localAPIC) ReadMSR(i uint32) (uint64, bool) {
 	switch i {
 	case lapic.MSRAPICBase:
@@ -76,6 +78,18 @@ func (l *localAPIC) Accept(vector uint8) {
 	}
 	l.a.Ack(vector)
 }
+
+// Lend, Reclaim, Ended and X2APIC implement vcpu.Lender.
+func (l *localAPIC) Lend(p *vcpu.APICPage, eoi *[4]uint64) (status uint16, vector uint8, offered bool) {
+	vector, _ = l.Pending()
+	return l.a.Lend(p, eoi), vector, l.ext
+}
+
+func (l *localAPIC) Reclaim(p *vcpu.APICPage, status uint16) { l.a.Reclaim(p, status) }
+
+func (l *localAPIC) Ended(vector uint8) { l.a.Ended(vector) }
+
+func (l *localAPIC) X2APIC() bool { return l.a.X2APIC() }
 
 func (l *localAPIC) EOI() { l.a.EOI() }
 

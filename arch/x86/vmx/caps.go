@@ -163,9 +163,11 @@ func (c *Caps) VirtualNMIs() bool {
 // TPRShadow reports whether MOV CR8 works on the virtual-APIC page.
 func (c *Caps) TPRShadow() bool { return c.Controls.Proc&ProcUseTPRShadow != 0 }
 
-// APICRegisters reports whether reads of x2APIC registers can be answered from
-// the virtual-APIC page without an exit.
-func (c *Caps) APICRegisters() bool { return c.Controls.Proc2&Proc2APICRegisterVirtual != 0 }
+// VirtualInterrupts reports whether the processor delivers interrupts of a virtual APIC
+// by itself.
+func (c *Caps) VirtualInterrupts() bool {
+	return c.Controls.Proc2&Proc2VirtualInterruptDelivery != 0
+}
 
 // FixCR0 gives the CR0 that the processor accepts in VMX non-root operation for
 // a guest that asked for v: unrestricted guest frees PE and PG (SDM Vol. 3C,

@@ -50,7 +50,7 @@ func TestDetectHaswell(t *testing.T) {
 	if c.Revision != 0x12 || c.RegionSize != 0x1000 || c.MustUnlock || c.PreemptionShift != 5 || !c.SavesLMA {
 		t.Errorf("%+v", c)
 	}
-	if !c.VPID() || !c.PreemptionTimer() || !c.VirtualNMIs() || !c.TPRShadow() || !c.APICRegisters() || !c.EPT1G || !c.EPTAccessedDirty {
+	if !c.VPID() || !c.PreemptionTimer() || !c.VirtualNMIs() || !c.TPRShadow() || !c.VirtualInterrupts() || !c.EPT1G || !c.EPTAccessedDirty {
 		t.Errorf("an option is missing: %+v", c)
 	}
 	if c.Controls.Proc&(ProcCR3LoadExiting|ProcCR3StoreExiting|ProcINVLPGExiting) != 0 {
@@ -110,7 +110,7 @@ func TestFallbacks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.VPID() || c.PreemptionTimer() || c.VirtualNMIs() || c.TPRShadow() || c.APICRegisters() || c.EPT1G || c.EPTAccessedDirty || c.INVEPTSingle {
+	if c.VPID() || c.PreemptionTimer() || c.VirtualNMIs() || c.TPRShadow() || c.VirtualInterrupts() || c.EPT1G || c.EPTAccessedDirty || c.INVEPTSingle {
 		t.Errorf("%+v", c)
 	}
 	if c.Controls.Proc&ProcCR8LoadExiting == 0 || c.Controls.Proc&ProcCR8StoreExiting == 0 {

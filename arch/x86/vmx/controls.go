@@ -208,8 +208,8 @@ var wanted = []want{
 			{Proc2EnableENCLSExiting, "ENCLS exiting"},
 			{Proc2EnableENCLVExiting, "ENCLV exiting"},
 			{Proc2PAUSELoopExiting, "PAUSE-loop exiting"},
-			{Proc2APICRegisterVirtual, "APIC-register virtualization"},
 			{Proc2VirtualizeX2APIC, "x2APIC virtualization"},
+			{Proc2VirtualInterruptDelivery, "virtual-interrupt delivery"},
 		},
 		set: func(c *Controls, v uint32) { c.Proc2 = v },
 	},
@@ -257,9 +257,9 @@ func (c *Caps) Choose() (Controls, error) {
 		}
 		w.set(&out, v)
 	}
-	// APIC-register virtualization in x2APIC form needs both bits and the TPR
-	// shadow (SDM Vol. 3C, 27.2.1.1); otherwise neither.
-	apic := uint32(Proc2APICRegisterVirtual | Proc2VirtualizeX2APIC)
+	// Virtual-interrupt delivery needs the TPR shadow (SDM Vol. 3C, 27.2.1.1), and is
+	// worth its while where the guest's EOI does not exit either; otherwise neither.
+	apic := uint32(Proc2VirtualInterruptDelivery | Proc2VirtualizeX2APIC)
 	if out.Proc2&apic != apic || out.Proc&ProcUseTPRShadow == 0 {
 		out.Proc2 &^= apic &^ c.Proc2.Must
 	}

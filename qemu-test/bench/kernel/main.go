@@ -27,12 +27,12 @@ func main() {
 
 func run() error {
 	text := settings()
-	mitigations := config.Parse(text, nil).Mitigations
-	f, err := testkernel.Factory(mitigations)
+	s := config.Parse(text, nil)
+	f, err := testkernel.Factory(s)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("engine %s mitigations=%v\n", f.Name(), mitigations)
+	fmt.Printf("engine %s mitigations=%v\n", f.Name(), s.Mitigations)
 	set, _ := ring0.Choose(0, f)
 	cpus, err := sched.New()
 	if err != nil {

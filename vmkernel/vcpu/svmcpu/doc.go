@@ -79,8 +79,8 @@
 // intercept; it saves nothing more than XSAVEC while IA32_XSS is 0, and that exits.
 // INVLPGB, TLBSYNC and MCOMMIT are #UD: their enables are off.
 //
-// Not supported: AVIC, virtual NMI, LBR virtualization, TSC ratio; a
-// machine check while a guest with CR4.MCE clear runs shuts the processor down.
+// Not supported: AVIC (no emulator here has it; interrupts are injected), virtual NMI,
+// LBR virtualization, TSC ratio; a machine check while a guest with CR4.MCE clear runs shuts the processor down.
 //
 // Specification: AMD64 APM Vol. 2 (publication 24593, revision 3.42), chapter 15.
 package svmcpu

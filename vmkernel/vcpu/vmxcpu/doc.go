@@ -32,6 +32,12 @@
 //     give way to a thread that waits; elsewhere the scheduler's slices have to do. A
 //     halted processor looks a moment for a kick before its thread sleeps
 //     (hostcpu.Poll).
+//   - Interrupts are lent to the virtual-APIC page where the processor delivers them
+//     by itself (lend.go): no exit opens a window or ends an interrupt in x2APIC mode, but
+//     for levels. Between two exits they are the APIC's again, so that nothing else has to
+//     know. Before that a guest of a few instructions tries whether the processor does it
+//     well (trial.go). An interrupt for a guest that runs is still a kick. Where none of
+//     that is, interrupts are injected.
 //   - A virtual CPU's thread stays on one processor: its VMCS is active there.
 //     Detach (on that processor) makes it free to move.
 //
@@ -76,8 +82,9 @@
 // the guest, so that its callers must not be one of them. Lock order: Table, then
 // Factory.
 //
-// Not supported: APIC-register virtualisation (needs the APIC's registers in a
-// page of the engine's; x2APIC reads exit and FastExit answers), posted
-// interrupts, XSAVES, protection keys, CET, nested VMX, host processors that
+// Not supported: APIC-register virtualisation (x2APIC reads exit and FastExit answers),
+// an APIC-access page (in xAPIC mode each access exits, EOI too), posted interrupts and
+// IPI virtualisation (they want acknowledge-on-exit, and no emulator here has them),
+// XSAVES, protection keys, CET, nested VMX, host processors that
 // differ from one another.
 package vmxcpu

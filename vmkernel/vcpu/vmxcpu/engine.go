@@ -84,6 +84,7 @@ type Engine struct {
 	deadline       uint64 // for the timer: Fast's, when it was asked last
 	tsc, tscWanted uint64
 	threshold      uint64
+	lent           lending
 
 	event      vmx.InterruptionInfo // to inject at the next entry
 	eventError uint32
@@ -137,6 +138,7 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	}
 	f.setRevision(e.vmcsPA, f.caps.Revision)
 	e.vtpr = &f.bytes(e.apicPA, 4096)[0x80]
+	e.lent.page = f.apicPage(e.apicPA)
 	e.xsave = f.bytes(e.xsavePA, f.cfg.XSAVESize)
 	e.xsave[0], e.xsave[1] = 0x40, 0 // FCW after reset
 	e.xsave[24], e.xsave[25] = 0x80, 0x1f
@@ -144,7 +146,10 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	if f.cfg.XCR0 == 0 {
 		e.ext.GuestXCR0 = 0
 	}
-	e.controls = f.controls(e.tpr != nil)
+	if l, ok := fast.(lender); ok && e.tpr != nil && f.virtual && l.Lends() {
+		e.lent.from, e.lent.first = l, true
+	}
+	e.controls = f.controls(e.tpr != nil, e.lent.from != nil)
 	e.shadowTPR = e.controls.Proc&vmx.ProcUseTPRShadow != 0
 	e.frame.Mitigate = f.cure.Always
 	e.guard = max(1, uint64(guardTicks)>>f.caps.PreemptionShift)
@@ -159,11 +164,20 @@ func (f *Factory) NewEngine(index int, nt vcpu.NestedTable, fast vcpu.Fast) (vcp
 	return e, nil
 }
 
+// lender is a Fast that knows whether it can lend.
+type lender interface {
+	vcpu.Lender
+	Lends() bool
+}
+
 // controls are the factory's choice for an engine. The TPR shadow needs a Fast
-// that takes the value; APIC-register virtualisation would need its registers.
-func (f *Factory) controls(tpr bool) vmx.Controls {
+// that takes the value, virtual-interrupt delivery one that lends.
+func (f *Factory) controls(tpr, lends bool) vmx.Controls {
 	c := f.caps.Controls
-	c.Proc2 &^= (vmx.Proc2APICRegisterVirtual | vmx.Proc2VirtualizeX2APIC | vmx.Proc2PAUSELoopExiting) &^ f.caps.Proc2.Must
+	c.Proc2 &^= (vmx.Proc2VirtualizeX2APIC | vmx.Proc2PAUSELoopExiting) &^ f.caps.Proc2.Must
+	if !lends {
+		c.Proc2 &^= vmx.Proc2VirtualInterruptDelivery &^ f.caps.Proc2.Must
+	}
 	if !tpr && c.Proc&vmx.ProcUseTPRShadow != 0 {
 		c.Proc &^= vmx.ProcUseTPRShadow
 		c.Proc |= vmx.ProcCR8LoadExiting | vmx.ProcCR8StoreExiting
@@ -266,6 +280,9 @@ func (e *Engine) Run(x *vcpu.Exit) error {
 
 // result is what Run says after the loop.
 func (e *Engine) result(x *vcpu.Exit) error {
+	if x.Kind == vcpu.KindWRMSR {
+		e.lent.first = e.lent.from != nil
+	}
 	if e.explain {
 		return e.report(x)
 	}

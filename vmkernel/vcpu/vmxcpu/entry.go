@@ -59,6 +59,9 @@ func (e *Engine) prepareFresh(cpu int) {
 		e.tsc = e.tscWanted
 		e.wr(vmx.TSC_OFFSET, e.tsc)
 	}
+	if e.lent.first {
+		e.lendFirst()
+	}
 	if !e.live {
 		e.loadState(cpu)
 	}
@@ -77,7 +80,9 @@ func (e *Engine) consult(cpu int) {
 		*e.vtpr = t << 4
 		if uint64(t) != e.threshold {
 			e.threshold = uint64(t)
-			e.wr(vmx.TPR_THRESHOLD, uint64(t))
+			if e.lent.from == nil { // else the processor looks itself
+				e.wr(vmx.TPR_THRESHOLD, uint64(t))
+			}
 		}
 	}
 }
@@ -86,6 +91,9 @@ func (e *Engine) consult(cpu int) {
 func (e *Engine) finish() {
 	e.rip = e.frame.RIP
 	e.frame.Mitigate &^= vmx.MitigateOnce
+	if e.lent.status != 0 {
+		e.reclaim()
+	}
 	if e.shadowTPR && uint64(*e.vtpr>>4) != e.threshold {
 		e.taskPriority()
 	}
@@ -219,7 +227,13 @@ const windows = vmx.ProcInterruptWindowExiting | vmx.ProcNMIWindowExiting
 // inject chooses the event of this entry: a queued one, an NMI, or the interrupt
 // that the APIC offers; what has to wait opens a window. W1.
 func (e *Engine) inject() {
-	vector, irq := e.fast.PendingInterrupt()
+	var vector uint8
+	var irq bool
+	if e.lent.from == nil {
+		vector, irq = e.fast.PendingInterrupt()
+	} else {
+		vector, irq = e.lend()
+	}
 	if e.shadow != shadowKeep {
 		e.settleShadow()
 	}

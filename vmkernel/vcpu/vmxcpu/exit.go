@@ -50,7 +50,7 @@ var kinds = [vmx.NumExitReasons]vcpu.Kind{
 	vmx.Exit_ENTRY_FAILURE_MACHINE_CHECK: vcpu.KindEntryFailed,
 	vmx.Exit_TPR_BELOW_THRESHOLD:         vcpu.KindIRQWindow,
 	vmx.Exit_APIC_ACCESS:                 vcpu.KindUnknown, // control is off
-	vmx.Exit_VIRTUALIZED_EOI:             vcpu.KindUnknown, // control is off
+	vmx.Exit_VIRTUALIZED_EOI:             vcpu.KindUnknown, // the loop's own
 	vmx.Exit_ACCESS_TO_GDTR_OR_IDTR:      vcpu.KindDescriptor,
 	vmx.Exit_ACCESS_TO_LDTR_OR_TR:        vcpu.KindDescriptor,
 	vmx.Exit_EPT_VIOLATION:               vcpu.KindMemory,
@@ -61,7 +61,7 @@ var kinds = [vmx.NumExitReasons]vcpu.Kind{
 	vmx.Exit_INVVPID:                     vcpu.KindVirtInst,
 	vmx.Exit_WBINVD:                      vcpu.KindINVD,
 	vmx.Exit_XSETBV:                      vcpu.KindXSETBV,
-	vmx.Exit_APIC_WRITE:                  vcpu.KindUnknown, // control is off
+	vmx.Exit_APIC_WRITE:                  vcpu.KindUnknown, // SELF IPI exits as WRMSR
 	vmx.Exit_RDRAND:                      vcpu.KindUnknown, // control is off
 	vmx.Exit_INVPCID:                     vcpu.KindINVLPG,
 	vmx.Exit_VMFUNC:                      vcpu.KindVirtInst,

@@ -29,11 +29,26 @@ const (
 	MitigateOff
 )
 
+// Interrupts choose who delivers the interrupts of a guest's local APIC.
+type Interrupts uint8
+
+// The choices.
+const (
+	// InterruptsAuto is the processor, if it can and passes Try.
+	InterruptsAuto Interrupts = iota
+	// InterruptsInjected is the run loop, at an entry.
+	InterruptsInjected
+	// InterruptsVirtual is the processor, if it can, whatever Try would say.
+	InterruptsVirtual
+)
+
 // Config is what a factory is made of.
 type Config struct {
 	Host        *hostcpu.Host
 	Caps        *vmx.Caps // of vmx.Detect
 	Mitigations Mitigations
+	// Interrupts says who delivers interrupts to guests.
+	Interrupts Interrupts
 	// XCR0 is the host's XCR0, 0 without XSAVE; XSAVESize the bytes of the
 	// standard format for it (CPUID leaf Dh, EBX).
 	XCR0      uint64
@@ -54,9 +69,12 @@ type Factory struct {
 	ops  *ops
 	cpus []perCPU
 	msrs uint64 // physical address of the MSR bitmap that all engines share
-	cure vmx.Remedies
-	aux  bool // guests have TSC_AUX
-	ids  atomic.Uint64
+	// msrsEOI is the same for x2APIC mode where virtual is set: EOI does not exit.
+	msrsEOI uint64
+	virtual bool // the processor delivers virtual interrupts
+	cure    vmx.Remedies
+	aux     bool // guests have TSC_AUX
+	ids     atomic.Uint64
 
 	mu    sync.Mutex
 	vpids [1 << 16 / 64]uint64 // VPIDs in use; 0 is the host's
@@ -133,8 +151,21 @@ func newFactory(c Config, o *ops) (*Factory, error) {
 		}
 		b.Pass(i, true, !p.owned)
 	}
+	if c.Interrupts == InterruptsInjected || !c.Caps.VirtualInterrupts() {
+		return f, nil
+	}
+	if f.msrsEOI, ok = c.Host.Alloc(1, 1); !ok {
+		return nil, fmt.Errorf("vmxcpu: MSR bitmap of x2APIC mode: %w", ErrNoMemory)
+	}
+	eoi := f.msrBitmap(f.msrsEOI)
+	*eoi = *b
+	eoi.Pass(x2APICEOI, false, true)
+	f.virtual = true
 	return f, nil
 }
+
+// x2APICEOI is the EOI register of x2APIC mode.
+const x2APICEOI = 0x80b
 
 // Name implements vcpu.Factory.
 func (f *Factory) Name() string { return "vt-x" }

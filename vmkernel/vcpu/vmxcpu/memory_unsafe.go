@@ -30,6 +30,13 @@ func (f *Factory) msrBitmap(pa uint64) *vmx.MSRBitmap {
 	return (*vmx.MSRBitmap)(pointer(f.host.Virt(pa)))
 }
 
+func (f *Factory) apicPage(pa uint64) *vcpu.APICPage {
+	// JUSTIFICATION: the virtual-APIC page must be a physical frame.
+	// SAFETY: the frame is 4096 bytes, the size of the page; the processor writes to it
+	// only while its engine's guest runs.
+	return (*vcpu.APICPage)(pointer(f.host.Virt(pa)))
+}
+
 // setRevision writes the first word of a VMXON or VMCS region (SDM Vol. 3C,
 // 25.2, 25.11.5).
 func (f *Factory) setRevision(pa uint64, rev uint32) {

@@ -20,6 +20,9 @@ func (e *Engine) entryFailed(x *vcpu.Exit, fl vmx.Flags) {
 	if fl == vmx.FailValid {
 		x.Raw.Info2 = e.rd(vmx.VM_INSTRUCTION_ERROR)
 	}
+	if e.lent.status != 0 {
+		e.reclaim()
+	}
 	// The entry that failed has not consumed its event.
 	e.wr(vmx.ENTRY_INTERRUPTION_INFO, 0)
 }

@@ -125,6 +125,7 @@ var own = [vmx.NumExitReasons]bool{
 	vmx.Exit_NMI_WINDOW:          true,
 	vmx.Exit_MOV_DR:              true,
 	vmx.Exit_EXCEPTION_OR_NMI:    true,
+	vmx.Exit_VIRTUALIZED_EOI:     true,
 }
 
 // ownExit handles an exit that is no business of the virtual CPU. done is false
@@ -144,6 +145,8 @@ func (e *Engine) ownExit(reason vmx.ExitReason, x *vcpu.Exit) (done, ok bool) {
 		return true, true
 	case vmx.Exit_INTERRUPT_WINDOW:
 		e.setProc(e.proc &^ vmx.ProcInterruptWindowExiting)
+	case vmx.Exit_VIRTUALIZED_EOI:
+		e.lent.from.Ended(uint8(e.frame.Qualification)) // a trap: RIP is behind it
 	case vmx.Exit_NMI_WINDOW:
 		e.setProc(e.proc &^ vmx.ProcNMIWindowExiting)
 	case vmx.Exit_MOV_DR:

@@ -51,6 +51,7 @@ func (e *Engine) LoadSystem(s *vcpu.System) {
 func (e *Engine) StoreSystem(s *vcpu.System) error {
 	if !e.pending {
 		e.pending, e.diff = true, e.known
+		e.lent.first = e.lent.from != nil
 		e.old = e.sys
 	}
 	if e.sys.CR0 != s.CR0 || e.sys.CR3 != s.CR3 || e.sys.CR4 != s.CR4 || e.sys.EFER != s.EFER {

@@ -96,6 +96,13 @@ func (e *Engine) initVMCS() {
 		e.wr(vmx.VIRTUAL_APIC_ADDR, e.apicPA)
 		e.wr(vmx.TPR_THRESHOLD, 0)
 	}
+	if c.Proc2&vmx.Proc2VirtualInterruptDelivery != 0 {
+		e.wr(vmx.GUEST_INTERRUPT_STATUS, 0)
+		e.wr(vmx.EOI_EXIT_BITMAP_0, 0)
+		e.wr(vmx.EOI_EXIT_BITMAP_1, 0)
+		e.wr(vmx.EOI_EXIT_BITMAP_2, 0)
+		e.wr(vmx.EOI_EXIT_BITMAP_3, 0)
+	}
 	if c.Proc2&vmx.Proc2EnableENCLSExiting != 0 {
 		e.wr(vmx.ENCLS_EXITING_BITMAP, ^uint64(0))
 	}

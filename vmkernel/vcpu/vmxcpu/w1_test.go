@@ -12,7 +12,7 @@ import (
 func TestLoopKeepsToW1(t *testing.T) {
 	w1test.Fast(t, (*Engine).loop, (*Engine).ownExit, (*Engine).arrive, (*Engine).enable, (*Engine).activate,
 		(*Engine).interrupt, (*Engine).block, (*Engine).look, (*Engine).yield, (*Engine).leave, (*Engine).prepare, (*Engine).finish, (*Engine).arm, (*Engine).consult, (*Engine).setTimer,
-		(*Engine).inject, (*Engine).queue, (*Engine).requeue, (*Engine).settleShadow, (*Engine).setInterruptible,
+		(*Engine).inject, (*Engine).lend, (*Engine).setEOIExits, (*Engine).lendFirst, (*Engine).setX2APIC, (*Engine).reclaim, (*Engine).queue, (*Engine).requeue, (*Engine).settleShadow, (*Engine).setInterruptible,
 		(*Engine).dropNested, (*Engine).dropLinear, (*Engine).decode, (*Engine).decodeVectoring,
 		(*Engine).decodeMemory, (*Engine).decodeException, (*Engine).isNMI, (*Engine).loadState, (*Engine).saveState,
 		(*Engine).takeOver, (*Engine).giveBack, (*Engine).exchange, (*Engine).release, (*Engine).giveDR,

@@ -25,6 +25,8 @@
 //
 // device -> ioapic or MSI -> Set.Signal -> APIC.Accept -> Kicker.Kick; run loop:
 // Expire, TakeEvents, Pending -> inject -> Ack; exit -> EOI, ICR, TPR, deadline.
+// Where the processor delivers by itself: Expire, TakeEvents, Lend -> entry; exit ->
+// Reclaim, Ended, ICR, TPR, deadline.
 //
 // # Specifications
 //

@@ -43,6 +43,7 @@ type APIC struct {
 	// The owner's.
 	isr     [8]uint32
 	isrTop  int32 // highest bit in isr, or -1
+	lent    bool  // the virtual-APIC page has isr
 	tpr     uint32
 	icrLow  uint32
 	icrHigh uint32
@@ -105,6 +106,7 @@ func (a *APIC) Init() {
 	a.dfr.Store(0xFFFF_FFFF)
 	a.ldr.Store(a.resetLDR())
 	a.isrTop = -1
+	a.lent = false
 	a.icrLow, a.icrHigh, a.esr = 0, 0, 0
 	a.timer = timer{}
 	a.setTPR(0)

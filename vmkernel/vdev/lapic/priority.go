@@ -2,12 +2,15 @@ package lapic
 
 import "math/bits"
 
+// top is the number of the highest bit of v, which is not 0.
+func top(v uint32) int { return bits.Len32(v) - 1 }
+
 // highestIRR is the highest requested vector, or -1.
 func (a *APIC) highestIRR() int32 {
 	for sum := a.irrSum.Load() & 0xFF; sum != 0; {
-		w := int32(bits.Len32(sum)) - 1
+		w := int32(top(sum))
 		if v := a.irr[w&7].Load(); v != 0 {
-			return w<<5 + int32(bits.Len32(v)) - 1
+			return w<<5 + int32(top(v))
 		}
 		sum &^= 1 << (w & 7)
 	}
@@ -29,7 +32,7 @@ func (a *APIC) summarise(w uint8) {
 func (a *APIC) highestISR() int32 {
 	for w := int32(7); w >= 0; w-- {
 		if v := a.isr[w&7]; v != 0 {
-			return w<<5 + int32(bits.Len32(v)) - 1
+			return w<<5 + int32(top(v))
 		}
 	}
 	return -1
@@ -85,6 +88,7 @@ func (a *APIC) Ack(vector uint8) {
 	a.irr[w&7].And(^bit)
 	a.summarise(w)
 	a.isr[w&7] |= bit
+	a.lent = false
 	if int32(vector) > a.isrTop {
 		a.isrTop = int32(vector)
 	}
@@ -100,11 +104,10 @@ func (a *APIC) EOI() {
 	vector := uint8(a.isrTop)
 	w, bit := vector>>5, uint32(1)<<(vector&31)
 	a.isr[w&7] &^= bit
+	a.lent = false
 	a.isrTop = a.highestISR()
 	a.updatePPR()
-	if a.tmr[w&7].Load()&bit != 0 && a.svr.Load()&svrSuppress == 0 {
-		a.set.broadcastEOI(vector)
-	}
+	a.Ended(vector)
 }
 
 // EOISkippable says whether the guest may end the interrupt in service without

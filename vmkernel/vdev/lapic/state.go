@@ -95,6 +95,7 @@ func (a *APIC) LoadState(b []byte) error {
 		a.summarise(uint8(i))
 	}
 	a.isrTop = a.highestISR()
+	a.lent = false
 	a.setTPR(tpr)
 	return nil
 }
