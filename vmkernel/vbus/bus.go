@@ -30,6 +30,7 @@ type node struct {
 	pio  PortIO
 	fast FastPortIO // nil: not able to
 	mmio MMIO
+	bell FastMMIO // nil: not able to
 	n    Counters
 }
 
@@ -74,6 +75,7 @@ func (b *Bus) add(d Device) (*node, error) {
 	n.pio, _ = d.(PortIO)
 	n.fast, _ = d.(FastPortIO)
 	n.mmio, _ = d.(MMIO)
+	n.bell, _ = d.(FastMMIO)
 	b.nodes = append(b.nodes, n)
 	return n, nil
 }

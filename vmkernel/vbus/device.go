@@ -41,6 +41,13 @@ type MMIO interface {
 	WriteMMIO(region int, off uint64, data []byte) Access
 }
 
+// FastMMIO is a device that can take some writes in memory in W1, as FastPortIO says;
+// size is 1, 2, 4 or 8.
+type FastMMIO interface {
+	MMIO
+	FastWriteMMIO(region int, off uint64, size uint8, value uint64) (ok bool)
+}
+
 // Stateful is a device whose state can be saved (see vmkernel/checkpoint).
 type Stateful interface {
 	SaveState() ([]byte, error)

@@ -1,6 +1,6 @@
 // Package vbus is where a virtual machine's devices meet its address spaces:
-// port I/O, MMIO and interrupt lines. World W2; what interrupt.go defines is
-// also called from W1 (the run loop) and says so.
+// port I/O, MMIO and interrupt lines. World W2; what interrupt.go defines, and the
+// methods whose names begin with Fast, are also called from W1 (the run loop).
 //
 // # Place in the data path
 //

@@ -63,3 +63,49 @@ func TestFastWritePortIsFast(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func (d *bell) FastWriteMMIO(region int, off uint64, size uint8, value uint64) bool {
+	if region != 3 || off != 8 || size != 2 || value != 7 {
+		return false
+	}
+	d.rings++
+	return true
+}
+
+func TestFastWriteMMIO(t *testing.T) {
+	b := New()
+	d := &bell{toy: toy{name: "bell", max: 8}}
+	must(t, b.AddMMIO(d, 3, 0xC000_0000, 10))
+	must(t, b.AddMMIO(&toy{name: "slow", max: 8}, 3, 0xD000_0000, 16))
+	for _, c := range []struct {
+		name  string
+		gpa   uint64
+		size  uint8
+		value uint64
+		want  bool
+	}{
+		{"a doorbell", 0xC000_0008, 2, 7, true},
+		{"what the device leaves", 0xC000_0008, 2, 8, false},
+		{"another register", 0xC000_0000, 2, 7, false},
+		{"over the end", 0xC000_0008, 4, 7, false},
+		{"a device that cannot", 0xD000_0008, 2, 7, false},
+		{"nobody", 0xE000_0008, 2, 7, false},
+		{"the last address", ^uint64(0), 2, 7, false},
+	} {
+		before := d.rings
+		if got := b.FastWriteMMIO(c.gpa, c.size, c.value); got != c.want || (d.rings > before) != c.want {
+			t.Errorf("%s: %v, %d rings", c.name, got, d.rings-before)
+		}
+	}
+	if s := b.Snapshot(); s[0].MMIOWrites != 1 || s[1].MMIOWrites != 0 {
+		t.Errorf("counted %+v", s)
+	}
+	if n := testing.AllocsPerRun(100, func() { b.FastWriteMMIO(0xC000_0008, 2, 7) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	must(t, b.Remove(d))
+	if b.FastWriteMMIO(0xC000_0008, 2, 7) {
+		t.Error("a removed device answers")
+	}
+	w1test.Fast(t, (*Bus).FastWriteMMIO)
+}

@@ -3,6 +3,7 @@ package vbus
 import (
 	"fmt"
 	"sort"
+	"sync/atomic"
 )
 
 // memClaim is a region [base, last] of guest-physical addresses.
@@ -13,12 +14,24 @@ type memClaim struct {
 	last   uint64
 }
 
-// memTable is immutable once published; claims are sorted by base.
-type memTable struct{ claims []memClaim }
+// memTable is immutable once published, but for the hint; claims are sorted by base.
+type memTable struct {
+	claims []memClaim
+	hint   atomic.Uint32 // the claim that was found last: the next access often goes there
+}
 
-// find gives the claim that holds gpa, and where the next claim above gpa
-// starts (0 when there is none).
+// find gives the claim that holds gpa; if there is none, where the next claim above gpa
+// starts (0 when there is none either).
 func (t *memTable) find(gpa uint64) (c *memClaim, next uint64) {
+	if h := uint64(t.hint.Load()); h < uint64(len(t.claims)) {
+		if c := &t.claims[h]; gpa-c.base <= c.last-c.base {
+			return c, 0
+		}
+	}
+	return t.search(gpa)
+}
+
+func (t *memTable) search(gpa uint64) (c *memClaim, next uint64) {
 	lo, hi := 0, len(t.claims)
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
@@ -32,9 +45,10 @@ func (t *memTable) find(gpa uint64) (c *memClaim, next uint64) {
 		next = t.claims[lo].base
 	}
 	if lo > 0 && gpa <= t.claims[lo-1].last {
-		c = &t.claims[lo-1]
+		t.hint.Store(uint32(lo - 1))
+		return &t.claims[lo-1], 0
 	}
-	return c, next
+	return nil, next
 }
 
 func (t *memTable) without(n *node) *memTable {
@@ -73,7 +87,7 @@ func (b *Bus) AddMMIO(d Device, region int, gpa, size uint64) error {
 	c.node = n
 	claims := append(append([]memClaim(nil), old.claims...), c)
 	sort.Slice(claims, func(i, j int) bool { return claims[i].base < claims[j].base })
-	b.mem.Store(&memTable{claims})
+	b.mem.Store(&memTable{claims: claims})
 	return nil
 }
 
@@ -84,7 +98,7 @@ func (b *Bus) RemoveMMIO(d Device, region int) error {
 	old := b.mem.Load()
 	for i, c := range old.claims {
 		if c.node.dev == d && c.region == region {
-			b.mem.Store(&memTable{append(append([]memClaim(nil), old.claims[:i]...), old.claims[i+1:]...)})
+			b.mem.Store(&memTable{claims: append(append([]memClaim(nil), old.claims[:i]...), old.claims[i+1:]...)})
 			return nil
 		}
 	}
@@ -187,4 +201,18 @@ func (b *Bus) WriteMMIO(gpa uint64, data []byte) Access {
 		}
 	}
 	return result
+}
+
+// FastWriteMMIO is WriteMMIO of size bytes, 1, 2, 4 or 8, in W1, for a device that can
+// take it there. ok false says that nothing has happened.
+func (b *Bus) FastWriteMMIO(gpa uint64, size uint8, value uint64) (ok bool) {
+	c, _ := b.mem.Load().find(gpa)
+	if c == nil || c.node.bell == nil || c.last-gpa < uint64(size)-1 {
+		return false
+	}
+	if !c.node.bell.FastWriteMMIO(c.region, gpa-c.base, size, value) {
+		return false
+	}
+	c.node.n.MMIOWrites.Add(1)
+	return true
 }

@@ -2,8 +2,9 @@
 // policy, control-register rules, event injection and the paravirtual clock. It
 // knows neither Intel nor AMD.
 //
-// World: W2, except what implements Fast (fast.go and what it calls: lookup in
-// cpuid.go, the APIC and the length cache), which is W1: no allocation, maps,
+// World: W2, except what implements Fast and Lender (fast.go, fast_memory.go, lend.go and
+// what they call: lookup in cpuid.go, the APIC, the length cache, Emulator.Quick), which
+// is W1: no allocation, maps,
 // defer, panic or pointer store.
 //
 // Place in the data path: the engine's run loop -> Fast (most exits end there)

@@ -114,7 +114,7 @@ type Engine interface {
 	Regs() *Regs
 	// LoadMode reads only CR0, CR3, CR4, EFER, CS, DS and SS (whose DPL is the
 	// CPL): what decoding, a page walk and most operands need. The other fields
-	// stay as they are.
+	// stay as they are. Also called by Fast, so it is W1.
 	LoadMode(s *System)
 	// LoadSystem reads the state that Regs lacks.
 	LoadSystem(s *System)

@@ -57,8 +57,11 @@ func (v *VCPU) FastExit(x *Exit) Verdict {
 		return v.fastPIO(x)
 	}
 	// Behind the switch: one more case there is an instruction or three for all.
-	if k == KindPause {
+	switch k {
+	case KindPause:
 		return v.fastPause(x)
+	case KindMemory:
+		return v.fastMemory(x)
 	}
 	return Return
 }

@@ -12,12 +12,15 @@ type IO interface {
 	Backed(gpa uint64, write bool) (bool, error)
 }
 
-// FastIO answers port accesses in W1, if it can: the devices behind it keep to
-// W1's rules. ok is false, and nothing has happened, when ordinary Go has to.
-// Neither raises an interrupt.
+// FastIO answers accesses in W1, if it can: the devices behind it keep to W1's rules.
+// ok is false, and nothing has happened, when ordinary Go has to. None raises an
+// interrupt but FastWriteMMIO when it is not silent: the processor's own APIC is there.
 type FastIO interface {
 	FastReadPort(port uint16, size uint8) (value uint32, ok bool)
 	FastWritePort(port uint16, size uint8, value uint32) (ok bool)
+	// The size is 1, 2, 4 or 8, and the access does not cross a page.
+	FastReadMMIO(gpa uint64, size uint8) (value uint64, ok bool)
+	FastWriteMMIO(gpa uint64, size uint8, value uint64) (silent, ok bool)
 }
 
 // APIC is the processor's local APIC. The methods are W1 and are called by the
@@ -92,6 +95,8 @@ const (
 type Emulator interface {
 	// Memory emulates the instruction at RIP, which touched x.Mem.
 	Memory(c CPU, x *Exit) (Result, Event)
+	// Quick is Memory in W1, for what can be done there.
+	Quick(c CPU, x *Exit, io FastIO) Quick
 	// String emulates the INS or OUTS at RIP.
 	String(c CPU, x *Exit) (Result, Event)
 	// Length is the length of the instruction at RIP, 0 with a fault otherwise.

@@ -71,6 +71,7 @@ type VCPU struct {
 	pv        paravirt
 	msr       msrState
 	lengths   lengthCache
+	slow      slowPages
 	osxsave   bool // CR4.OSXSAVE, for CPUID
 	xcr0      uint64
 	buf       [8]byte
@@ -120,6 +121,7 @@ func (v *VCPU) Reset(set func(*Regs, *System)) error {
 	v.pv = paravirt{}
 	v.msr.reset()
 	v.lengths = lengthCache{}
+	v.slow = slowPages{}
 	v.nmi.Store(false)
 	v.nmiAgain = false
 	v.APIC.Reset()

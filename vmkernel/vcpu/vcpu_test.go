@@ -149,6 +149,10 @@ func (m *machine) FastWritePort(p uint16, _ uint8, _ uint32) bool { return p == 
 
 func (m *machine) FastReadPort(p uint16, _ uint8) (uint32, bool) { return 0xfb, p == 0x21 }
 
+func (m *machine) FastReadMMIO(uint64, uint8) (uint64, bool) { return 0, false }
+
+func (m *machine) FastWriteMMIO(uint64, uint8, uint64) (silent, ok bool) { return false, false }
+
 func hex(v uint64) string {
 	const d = "0123456789abcdef"
 	s := ""

@@ -52,6 +52,30 @@ func (c *cpuIO) FastWritePort(port uint16, size uint8, value uint32) bool {
 	return true
 }
 
+// own says whether an access goes to a register of this CPU's APIC page where it is after
+// a reset. Elsewhere memory may hide it.
+func (c *cpuIO) own(gpa uint64, size uint8) bool {
+	return gpa&^(lapic.PageSize-1) == lapic.DefaultBase && size == 4 && gpa&15 == 0 &&
+		c.apic.a.Base()&^lapic.BaseBSP == lapic.DefaultBase|lapic.BaseEN
+}
+
+// FastReadMMIO answers reads of the APIC's registers. W1.
+func (c *cpuIO) FastReadMMIO(gpa uint64, size uint8) (uint64, bool) {
+	if !c.own(gpa, size) {
+		return 0, false
+	}
+	return uint64(c.apic.a.Read(uint32(gpa-lapic.DefaultBase), c.apic.cpu.TSC())), true
+}
+
+// FastWriteMMIO takes writes of them, and doorbells. W1.
+func (c *cpuIO) FastWriteMMIO(gpa uint64, size uint8, value uint64) (silent, ok bool) {
+	if c.own(gpa, size) {
+		c.apic.a.Write(uint32(gpa-lapic.DefaultBase), uint32(value), c.apic.cpu.TSC())
+		return false, true
+	}
+	return true, c.b.bus.FastWriteMMIO(gpa, size, value)
+}
+
 // FastReadPort answers reads of the PIC's masks. W1.
 func (c *cpuIO) FastReadPort(port uint16, size uint8) (uint32, bool) {
 	if size != 1 || port != pic.MasterData && port != pic.SlaveData {

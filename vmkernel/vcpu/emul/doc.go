@@ -18,10 +18,13 @@
 // MOVS, STOS, LODS, CMPS, SCAS, INS and OUTS with every REP; the SSE and AVX moves of
 // vector_decode.go on XMM and YMM registers. 16-bit, 32-bit and 64-bit code, real mode.
 //
-// World: W2. An Emulator belongs to one virtual CPU and its goroutine. After the
+// World: W2, but for Quick, which is W1: a MOV that the cache has, between a register and
+// a device that answers in W1 (quick.go). It looks at the guest's bytes as well, with a
+// walk that only reads. An Emulator belongs to one virtual CPU and its goroutine. After the
 // first execution at an address it does not allocate.
 //
-// Place in the data path: vcpu table -> emul -> vcpu.IO (vbus) or gmem.
+// Place in the data path: vcpu table -> emul -> vcpu.IO (vbus) or gmem; run loop ->
+// vcpu.Fast -> Quick -> vcpu.FastIO.
 //
 // Hostile input: everything here comes from a guest. Work is bounded: a page
 // walk has at most four levels and is begun at most maxWalks times, an instruction has

@@ -271,7 +271,7 @@ func TestASIDsRunOut(t *testing.T) {
 }
 
 func TestFastPathUsesNoXMM(t *testing.T) {
-	w1test.Fast(t, (*Engine).loop, (*Engine).Kick, (*Engine).Regs, (*Engine).SetInterruptShadow, svm.Enter, svm.SaveHost, svm.TakeInterrupts)
+	w1test.Fast(t, (*Engine).loop, (*Engine).Kick, (*Engine).Regs, (*Engine).LoadMode, (*Engine).SetInterruptShadow, svm.Enter, svm.SaveHost, svm.TakeInterrupts)
 }
 
 func TestParkWord(t *testing.T) {

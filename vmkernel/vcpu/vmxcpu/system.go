@@ -4,6 +4,7 @@ import (
 	"basalt/arch/x86/reg"
 	"basalt/arch/x86/vmx"
 	"basalt/vmkernel/vcpu"
+	"basalt/vmkernel/vcpu/hostcpu"
 )
 
 // with runs f with the VMCS current on this processor and interrupts off. The
@@ -29,6 +30,10 @@ func (e *Engine) LoadMode(s *vcpu.System) {
 	if e.pending || e.known {
 		s.CR0, s.CR3, s.CR4, s.EFER = e.sys.CR0, e.sys.CR3, e.sys.CR4, e.sys.EFER
 		s.CS, s.SS, s.DS = e.sys.CS, e.sys.SS, e.sys.DS
+		return
+	}
+	if e.inside == hostcpu.InGuest { // by Fast, in the run loop
+		e.readMode(s)
 		return
 	}
 	e.ops.cli()

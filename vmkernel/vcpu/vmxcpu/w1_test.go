@@ -17,6 +17,6 @@ func TestLoopKeepsToW1(t *testing.T) {
 		(*Engine).decodeMemory, (*Engine).decodeException, (*Engine).isNMI, (*Engine).loadState, (*Engine).saveState,
 		(*Engine).takeOver, (*Engine).giveBack, (*Engine).exchange, (*Engine).release, (*Engine).giveDR,
 		(*Engine).ownWRMSR, (*Engine).writeSystem, (*Engine).writeHost, (*Engine).initVMCS, (*Engine).setProc,
-		(*Engine).Regs, (*Engine).SetInterruptShadow, (*Engine).Kick, (*Engine).entryFailed,
+		(*Engine).Regs, (*Engine).LoadMode, (*Engine).SetInterruptShadow, (*Engine).Kick, (*Engine).entryFailed,
 		vmx.InterruptionInfo.Valid, decodeCR)
 }

@@ -55,7 +55,15 @@ func (e *Endpoint) FastWritePort(port uint16, size uint8, value uint32) bool {
 		return false
 	}
 	i, off, ok := e.port(port, int(size))
-	return ok && e.fast.FastWriteBAR(i, off, size, value)
+	return ok && e.fast.FastWriteBAR(i, off, size, uint64(value))
+}
+
+// FastWriteMMIO implements vbus.FastMMIO. W1.
+func (e *Endpoint) FastWriteMMIO(region int, off uint64, size uint8, value uint64) bool {
+	if e.fast == nil || e.msix != 0 && region == e.cfg.MSIXBAR {
+		return false
+	}
+	return e.fast.FastWriteBAR(region, off, size, value)
 }
 
 // address is what BAR i says.

@@ -46,6 +46,7 @@ var (
 	_ vbus.Stateful = (*Endpoint)(nil)
 
 	_ vbus.FastPortIO = (*Endpoint)(nil)
+	_ vbus.FastMMIO   = (*Endpoint)(nil)
 )
 
 // NewEndpoint makes a function that is not plugged in. The endpoint takes the

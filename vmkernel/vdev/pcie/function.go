@@ -21,11 +21,11 @@ type Function interface {
 	WriteBAR(bar int, off uint64, data []byte) vbus.Access
 }
 
-// FastFunction is a Function that can take some writes to I/O BARs in W1, as
-// vbus.FastPortIO says.
+// FastFunction is a Function that can take some writes in W1, as vbus.FastPortIO and
+// FastMMIO say.
 type FastFunction interface {
 	Function
-	FastWriteBAR(bar int, off uint64, size uint8, value uint32) (ok bool)
+	FastWriteBAR(bar int, off uint64, size uint8, value uint64) (ok bool)
 }
 
 // MasterFunction is a Function that wants to know when BusMaster has changed. The

@@ -121,12 +121,21 @@ func (d *Device) notifyPort(off uint64, data []byte) vbus.Access {
 	return vbus.OK
 }
 
-// FastWriteBAR implements pcie.FastFunction: the doorbell in I/O space. W1.
-func (d *Device) FastWriteBAR(bar int, off uint64, size uint8, value uint32) (ok bool) {
-	if bar != DoorbellBAR || off != 0 || size != 2 || uint64(value&0xffff) >= uint64(len(d.queues)) {
+// FastWriteBAR implements pcie.FastFunction: the doorbells. W1.
+func (d *Device) FastWriteBAR(bar int, off uint64, size uint8, value uint64) (ok bool) {
+	i := value & 0xffff
+	at := uint64(0)
+	switch bar {
+	case RegistersBAR:
+		at = Doorbell(int(i))
+	case DoorbellBAR:
+	default:
 		return false
 	}
-	q := d.queues[value&0xffff]
+	if off != at || size != 2 || i >= uint64(len(d.queues)) {
+		return false
+	}
+	q := d.queues[i]
 	if q.fast == nil {
 		return false
 	}

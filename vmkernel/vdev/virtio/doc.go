@@ -20,7 +20,8 @@
 //     page of the doorbells holds nothing else. MSI-X has BAR 1.
 //   - With PortDoorbell there is a second notification structure, in front of the
 //     other, in I/O space (4.1.4.1 allows both): an OUT tells the run loop its port
-//     and value, so it rings the bell and enters the guest again.
+//     and value, so it rings the bell and enters the guest again. A doorbell in memory
+//     is rung there too, from the second time on that its MOV is seen.
 //   - Registers take the accesses that 4.1.3.1 allows; others give BadSize and
 //     change nothing. Device configuration is read with any size.
 //   - What the driver must not do and the device can see gives NEEDS_RESET with a

@@ -41,7 +41,7 @@ func TestPortDoorbell(t *testing.T) {
 	for _, c := range []struct {
 		off   uint64
 		size  uint8
-		value uint32
+		value uint64
 		ok    bool
 		rings int
 	}{
@@ -53,8 +53,27 @@ func TestPortDoorbell(t *testing.T) {
 			t.Errorf("%+v: %v, %d rings", c, ok, bells[1].fast-before)
 		}
 	}
-	if d.FastWriteBAR(RegistersBAR, 0, 2, 1) {
+	if d.FastWriteBAR(RegistersBAR, 0, 2, 1) || d.FastWriteBAR(MSIXBAR, 0, 2, 1) {
 		t.Error("another BAR was taken")
+	}
+	// The one in memory has a place for each queue, and the number has to be its.
+	for _, c := range []struct {
+		off   uint64
+		size  uint8
+		value uint64
+		ok    bool
+		rings int
+	}{
+		{Doorbell(0), 2, 0, true, 0}, {Doorbell(1), 2, 1, true, 1}, {Doorbell(1), 2, 0, false, 0}, {Doorbell(0), 2, 1, false, 0},
+		{Doorbell(2), 2, 2, false, 0}, {Doorbell(1), 4, 1, false, 0}, {Doorbell(1) + 2, 2, 1, false, 0},
+	} {
+		before := bells[1].fast
+		if ok := d.FastWriteBAR(RegistersBAR, c.off, c.size, c.value); ok != c.ok || bells[1].fast-before != c.rings || bells[0].fast != 0 {
+			t.Errorf("in memory: %+v: %v, %d rings", c, ok, bells[1].fast-before)
+		}
+	}
+	if d.status&spec.StatusNeedsReset != 0 {
+		t.Error("what is left to ordinary Go has done something")
 	}
 	for _, c := range []struct {
 		off  uint64
