@@ -59,12 +59,14 @@ func (c *cpuIO) own(gpa uint64, size uint8) bool {
 		c.apic.a.Base()&^lapic.BaseBSP == lapic.DefaultBase|lapic.BaseEN
 }
 
-// FastReadMMIO answers reads of the APIC's registers. W1.
+// FastReadMMIO answers reads of the APIC's registers; one that there is not raises an
+// error interrupt, and is for ordinary Go. W1.
 func (c *cpuIO) FastReadMMIO(gpa uint64, size uint8) (uint64, bool) {
 	if !c.own(gpa, size) {
 		return 0, false
 	}
-	return uint64(c.apic.a.Read(uint32(gpa-lapic.DefaultBase), c.apic.cpu.TSC())), true
+	v, ok := c.apic.a.ReadSilent(uint32(gpa-lapic.DefaultBase), c.apic.cpu.TSC())
+	return uint64(v), ok
 }
 
 // FastWriteMMIO takes writes of them, and doorbells. W1.

@@ -123,6 +123,15 @@ func (a *APIC) Read(off uint32, now uint64) uint32 {
 	return v
 }
 
+// ReadSilent is Read of a register that there is: nothing changes, no error is raised.
+// Owner.
+func (a *APIC) ReadSilent(off uint32, now uint64) (v uint32, ok bool) {
+	if !a.xAPIC() || off&0xF != 0 || off >= PageSize {
+		return 0, false
+	}
+	return a.read(off, now)
+}
+
 // Write is an aligned 32-bit write to the xAPIC page. now is the guest's TSC.
 // Owner.
 func (a *APIC) Write(off, v uint32, now uint64) {

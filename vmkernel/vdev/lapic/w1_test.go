@@ -14,7 +14,7 @@ func TestW1(t *testing.T) {
 		(*APIC).Pending, (*APIC).Requested, (*APIC).Ack, (*APIC).EOI, (*APIC).EOISkippable, (*APIC).SelfIPI,
 		(*APIC).Lend, (*APIC).Reclaim, (*APIC).Ended,
 		(*APIC).CR8, (*APIC).SetCR8, (*APIC).SetBase, (*APIC).Init,
-		(*APIC).ReadMSR, (*APIC).WriteMSR, (*APIC).Read, (*APIC).Write, (*APIC).ReadBytes, (*APIC).WriteBytes,
+		(*APIC).ReadMSR, (*APIC).WriteMSR, (*APIC).Read, (*APIC).ReadSilent, (*APIC).Write, (*APIC).ReadBytes, (*APIC).WriteBytes,
 		(*APIC).TSCDeadline, (*APIC).SetTSCDeadline, (*APIC).Deadline, (*APIC).Expire,
 		(*Set).Signal, (*Set).Deliver,
 	)
