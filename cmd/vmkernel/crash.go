@@ -35,6 +35,8 @@ func crashOnRequest() {
 			linux.CrashForTest(linux.CrashOverflow)
 		case "recursion": // the same in Go, which looks at the bound
 			linux.CrashForTest(linux.CrashRecursion)
+		case "guest": // an exception with a guest's extended state in the processor
+			linux.CrashForTest(linux.CrashGuest)
 		}
 	}
 }

@@ -25,6 +25,8 @@ var crashRows = []row{
 	{name: "panic", want: []string{`panic: the command line asked for it`, `goroutine`, `crashOnRequest`, `Kernel trace`}},
 	{name: "fatal", want: []string{`concurrent map writes`, `goroutine`}},
 	{name: "fault", want: []string{`(?i)exception|fault`, `RIP`}},
+	// As in the run loop: a report that uses AVX would fault in its turn, for ever.
+	{name: "guest", want: []string{`(?i)exception|fault`, `RIP`}},
 	{name: "overflow", want: []string{`stack overflow: a processor's handler stack`, `overflowForTest`}},
 	{name: "recursion", want: []string{`stack overflow: a processor's handler stack`, `recurseForTest`}},
 }

@@ -39,7 +39,13 @@ func (m *Memory) StartDirty() error {
 	return nil
 }
 
-func newWords(r region) []atomic.Uint64 { return make([]atomic.Uint64, len(r.frames)*wordsPerFrame) }
+func newWords(r region) []atomic.Uint64 {
+	w := make([]atomic.Uint64, len(r.frames)*wordsPerFrame)
+	for i := range w {
+		w[i].Store(0) // W1 writes here and must not be the first: see newRegion
+	}
+	return w
+}
 
 // CollectDirty calls f for each frame with pages that were written since the last
 // call, in ascending order, and takes them as clean before f sees them: a write that

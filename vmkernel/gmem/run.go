@@ -17,6 +17,10 @@ type run struct {
 
 func (m *Memory) newRegion(r Range) region {
 	n := region{Range: r, frames: make([]frame, r.Size/FrameSize)}
+	for i := range n.frames {
+		// W1 looks here (Load, Store) and must not be the first to touch a page of it.
+		n.frames[i].users.Store(0)
+	}
 	if first := r.firstRun(); m.huge != nil && first+RunSize <= r.End() {
 		n.runs = make([]run, (r.End()-first)/RunSize)
 	}

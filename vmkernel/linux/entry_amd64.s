@@ -129,6 +129,15 @@ nested:
 // dead shows the frame at BX and stops. SP is the top of the double-fault stack,
 // which becomes the stack of the processor's own g.
 TEXT ·dead(SB),NOSPLIT|NOFRAME,$0
+	// A guest's XCR0 may be in the processor. Go needs the host's, or the report
+	// faults in its turn, for ever.
+	CMPL ·useXSAVE(SB), $0
+	JEQ  fx
+	MOVL ·xcr0+0(SB), AX
+	MOVL ·xcr0+4(SB), DX
+	XORL CX, CX
+	XSETBV
+fx:
 	MOVQ cpuState_handlerFS(GS), AX
 	CALL ·setFS(SB)
 	MOVQ cpuState_self(GS), AX

@@ -6,6 +6,7 @@ import (
 	"basalt/arch/x86/apic"
 	"basalt/arch/x86/cpu"
 	"basalt/arch/x86/io"
+	"basalt/arch/x86/reg"
 )
 
 // OnFatal is shown the cause when the host cannot go on: it paints the screen. It
@@ -82,11 +83,13 @@ func Reboot() {
 // Crash is what CrashForTest does inside a handler: nothing can mend it.
 type Crash uint32
 
-// The ways to end: a store to page 0, pushing below the stack, recursion in Go.
+// The ways to end: a store to page 0, pushing below the stack, recursion in Go, a store to
+// page 0 with a guest's XCR0 in the processor.
 const (
 	CrashFault Crash = 1 + iota
 	CrashOverflow
 	CrashRecursion
+	CrashGuest
 )
 
 // CrashForTest ends the host inside the next timer interrupt.
@@ -96,6 +99,11 @@ var crashForTest Crash
 
 func crashNow() {
 	switch crashForTest {
+	case CrashGuest:
+		if useXSAVE != 0 {
+			cpu.XSETBV(0, reg.XCR0_X87)
+		}
+		fallthrough
 	case CrashFault:
 		// SAFETY: none is meant: page 0 is not mapped.
 		*(*uint32)(at(uintptr(crashForTest))) = 0

@@ -7,6 +7,10 @@
 // is W1: no allocation, maps,
 // defer, panic or pointer store.
 //
+// W1 may look only at memory that W2 has written before: the host backs its heap page by
+// page, and cannot take a page fault with a guest's state in the processor. What is
+// larger than a page is written when it is made (emul.New, gmem's frames).
+//
 // Place in the data path: the engine's run loop -> Fast (most exits end there)
 // -> Run -> table -> a handler -> IO (vbus) or Emulator (vcpu/emul).
 //

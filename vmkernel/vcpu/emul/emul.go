@@ -38,8 +38,17 @@ type cached struct {
 
 // New makes an emulator. physBits is the guest's width of physical addresses.
 func New(mem *gmem.Memory, io vcpu.IO, physBits uint8) *Emulator {
-	return &Emulator{mem: mem, io: io, physMask: 1<<physBits - 1}
+	e := &Emulator{mem: mem, io: io, physMask: 1<<physBits - 1}
+	// Quick looks here in W1, where a page that nobody has written yet is a page fault
+	// that the host does not survive: it is larger than a page.
+	for i := range e.cache {
+		e.cache[i].bits = noBits
+	}
+	return e
 }
+
+// noBits is the mode of what is not in the cache.
+const noBits = 0xff
 
 // fetch decodes the instruction at RIP, from the cache if it can.
 func (e *Emulator) fetch(c vcpu.CPU) (*inst, vcpu.Event, vcpu.Result) {
@@ -76,7 +85,7 @@ func (e *Emulator) fetch(c vcpu.CPU) (*inst, vcpu.Event, vcpu.Result) {
 	binary.LittleEndian.PutUint64(e.code[:], lo)
 	binary.LittleEndian.PutUint64(e.code[8:], hi)
 	if !decode(e.code[:n], bits, &h.inst) {
-		h.bits = 0
+		h.bits = noBits
 		if !ok {
 			return nil, ev, vcpu.Faulted // cut short by what cannot be read
 		}

@@ -149,3 +149,14 @@ func TestQuickLoud(t *testing.T) {
 }
 
 func TestQuickKeepsToW1(t *testing.T) { w1test.Fast(t, (*Emulator).Quick) }
+
+// TestTheCacheIsWritten: W1 must not be the first to touch a page of it, and what New has
+// not written may lie on a page that the host has not backed.
+func TestTheCacheIsWritten(t *testing.T) {
+	e := legacy().e
+	for i := range e.cache {
+		if e.cache[i].bits != noBits {
+			t.Fatalf("entry %d is as it was allocated", i)
+		}
+	}
+}
