@@ -11,7 +11,8 @@ import (
 	"basalt/vmkernel/vcpu/vmxcpu"
 )
 
-// Factory is the engine that this processor has, with the host's settings s. What VT-x says of a failed entry goes to the console.
+// Factory is the engine that this processor has, with the host's settings s. What VT-x
+// says of a failed entry goes to the console.
 func Factory(s *config.Settings) (vcpu.Factory, error) {
 	h := engine.Host()
 	vt, errVT := vmxcpu.Probe(h)

@@ -4,8 +4,7 @@
 //
 // World: W2, except what implements Fast and Lender (fast.go, fast_memory.go, lend.go and
 // what they call: lookup in cpuid.go, the APIC, the length cache, Emulator.Quick), which
-// is W1: no allocation, maps,
-// defer, panic or pointer store.
+// is W1: no allocation, maps, defer, panic or pointer store.
 //
 // W1 may look only at memory that W2 has written before: the host backs its heap page by
 // page, and cannot take a page fault with a guest's state in the processor. What is

@@ -12,7 +12,8 @@ type Lender interface {
 	// requested and in service into page, for the time until the next exit. status has
 	// the highest requested vector in bits 7:0 and the highest one in service in bits
 	// 15:8; eoi becomes a bit for each vector whose end must be told to Ended, and
-	// changes only when something is requested or after StoreSystem. If offered, vector is for AckInterrupt: it is none of the APIC's.
+	// changes only when something is requested or after StoreSystem. If offered, vector
+	// is for AckInterrupt: it is none of the APIC's.
 	Lend(page *APICPage, eoi *[4]uint64) (status uint16, vector uint8, offered bool)
 	// Reclaim takes back what Lend gave, as the processor has left it; status is its now.
 	Reclaim(page *APICPage, status uint16)

@@ -50,7 +50,8 @@ func (e *Emulator) access(c vcpu.CPU, x *vcpu.Exit) (vcpu.Result, vcpu.Event) {
 }
 
 // mov is a MOV between a register and a device whose operand lies where the
-// processor says: nearly every access. False, and nothing has happened, for others.
+// processor says: nearly every access. The checks are those of direct, in line: each
+// access that ordinary Go answers would pay for the call. False, and nothing has happened, for others.
 func (e *Emulator) mov(c vcpu.CPU, in *inst, x *vcpu.Exit) bool {
 	r, s := c.Regs(), c.Mode()
 	n := in.msize

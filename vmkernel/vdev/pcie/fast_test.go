@@ -40,4 +40,6 @@ func TestFastAddress(t *testing.T) {
 	}
 }
 
-func TestFastAddressKeepsToW1(t *testing.T) { w1test.Fast(t, (*Root).FastWritePort) }
+func TestFastAddressKeepsToW1(t *testing.T) {
+	w1test.Fast(t, (*Root).FastWritePort, (*Endpoint).FastWritePort, (*Endpoint).FastWriteMMIO)
+}
