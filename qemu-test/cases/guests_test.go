@@ -70,6 +70,7 @@ var guestRows = []struct {
 	{name: "smp-wide", run: smpWideGuest},
 	{name: "smp-reset", run: smpResets},
 	{name: "smp-triple", run: smpTriples},
+	{name: "smp-off", run: smpOffs},
 	{name: "smp-storm", run: smpStorms},
 	{name: "smp-pause", run: pauseGuest},
 	// These need a second processor's worth of time in a Bochs of one.

@@ -120,6 +120,18 @@ func smpTriples(t *testing.T, n *node) {
 	n.alive(t)
 }
 
+// smpOffs: one switches the machine off again and again, whatever the others do.
+func smpOffs(t *testing.T, n *node) {
+	g := n.microSMP(t, "smp-off", 4)
+	for range 20 {
+		if vm := g.state("off", "crashed"); !strings.Contains(vm.Reason, "powered off by the guest") {
+			t.Errorf("state %s, %q", vm.State, vm.Reason)
+		}
+		g.act("start")
+	}
+	g.state("off")
+}
+
 // smpStorms: processors that interrupt each other without end leave the host, pause,
 // reset and stop alive.
 func smpStorms(t *testing.T, n *node) {

@@ -86,7 +86,7 @@ func (n *node) create(t *testing.T, in wire.VMCreate) *guest {
 // evidence keeps what there is to know of a machine whose test has failed: the end of
 // its console, what it and the host count, a second apart, and the host's goroutines.
 func (g *guest) evidence(name string) {
-	g.t.Logf("console of %s ends with:\n%s", name, harness.Tail(g.log(), 30))
+	g.t.Log(again(g.t, "console of %s ends with:\n%s", name, harness.Tail(g.log(), 30)))
 	select {
 	case <-g.Exited():
 		return
@@ -94,9 +94,9 @@ func (g *guest) evidence(name string) {
 	}
 	var text strings.Builder
 	for range 2 {
-		for _, page := range []string{"/api/v1/vms/" + g.id, "/api/v1/stats"} {
-			fmt.Fprintf(&text, "%s\n%s\n", page, g.get(g.t, page))
-		}
+		vm := g.get(g.t, "/api/v1/vms/"+g.id)
+		again(g.t, "its machine: %s", cut(vm, 2048))
+		fmt.Fprintf(&text, "%s\n%s\n", vm, g.get(g.t, "/api/v1/stats"))
 		select {
 		case <-g.Exited():
 			return
@@ -175,7 +175,7 @@ func (g *guest) stateWithin(wait time.Duration, want ...string) wire.VM {
 			}
 		}
 		if time.Now().After(end) {
-			g.t.Fatalf("state %s (%s), want %v", vm.State, vm.Reason, want)
+			g.t.Fatal(again(g.t, "state %s (%s), want %v", vm.State, vm.Reason, want))
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
@@ -296,7 +296,7 @@ func (c *terminal) expect(pattern string) []string {
 			if cause := context.Cause(c.ctx); cause != nil {
 				err = cause
 			}
-			c.g.t.Fatalf("waiting for %q on the guest's console: %v", pattern, err)
+			c.g.t.Fatal(again(c.g.t, "waiting for %q on the guest's console: %v; behind the last that came it has %q", pattern, err, cut(string(c.seen), 2048)))
 		}
 		c.seen = append(c.seen, b...)
 	}
@@ -367,7 +367,7 @@ func (g *guest) logHas(texts ...string) {
 	g.t.Helper()
 	for _, s := range texts {
 		if !strings.Contains(string(g.log()), s) {
-			g.t.Errorf("the guest does not say %q", s)
+			g.t.Error(again(g.t, "the guest does not say %q", s))
 		}
 	}
 }
@@ -376,7 +376,7 @@ func (g *guest) logLacks(texts ...string) {
 	g.t.Helper()
 	for _, s := range texts {
 		if strings.Contains(string(g.log()), s) {
-			g.t.Errorf("the guest says %q", s)
+			g.t.Error(again(g.t, "the guest says %q", s))
 		}
 	}
 }
@@ -387,7 +387,7 @@ func (g *guest) clean() {
 	log := string(g.log())
 	for _, bad := range []string{"BUG:", "WARNING: CPU", "Oops", "unchecked MSR", "Call Trace", "rcu_sched self-detected", "soft lockup", "clocksource: Marking"} {
 		if strings.Contains(log, bad) {
-			g.t.Errorf("Linux says %q", bad)
+			g.t.Error(again(g.t, "Linux says %q", bad))
 		}
 	}
 }

@@ -78,6 +78,7 @@ var builders = map[string]func(*Program){
 	"smp-wide":   smpWide,
 	"smp-reset":  smpReset,
 	"smp-triple": smpTriple,
+	"smp-off":    smpOff,
 	"smp-storm":  smpStorm,
 	"smp-spin":   smpSpin,
 	"smp-pause":  smpPause,

@@ -1,5 +1,7 @@
 package guests
 
+import "basalt/vmkernel/vdev/acpipm"
+
 // Guests with several processors. See smplib.go for what they share.
 
 const (
@@ -364,6 +366,37 @@ func smpReset(p *Program) {
 	p.Label("reset.boot")
 	p.sendOthers(vecCount)
 	p.Jmp("reset.boot")
+}
+
+// smpOff switches the machine off while the others stand or run: as Linux leaves them,
+// halted with interrupts off, halted with interrupts on, or spinning.
+func smpOff(p *Program) {
+	p.processors()
+	p.startOthers()
+	p.say("up", "smp.online")
+	p.MovLabel(EAX, "off.other")
+	p.StoreAt("smp.what", EAX)
+	p.LockInc("smp.job")
+	p.sendOthers(vecWake)
+	p.LoadAt(EBX, "smp.ncpu")
+	p.Dec(EBX)
+	p.spinUntil(EBX, "smp.acks")
+	p.Mov(EDX, acpipm.ControlAt+1)
+	p.Mov(EAX, 1<<5|acpipm.S5<<2) // SLP_EN, SLP_TYP
+	p.OutDX(1)
+	p.Jmp("stop")
+	p.Label("off.other")
+	p.LockInc("smp.acks")
+	p.CmpImm(EBP, 1)
+	p.If(Equal, "off.spin")
+	p.CmpImm(EBP, 2)
+	p.If(Equal, "off.halt")
+	p.Op("cli")
+	p.Label("off.halt")
+	p.Op("hlt")
+	p.Jmp("off.halt")
+	p.Label("off.spin")
+	p.Jmp("off.spin")
 }
 
 // smpTriple: one of the others makes a triple fault while all work.
