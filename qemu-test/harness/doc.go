@@ -37,7 +37,7 @@
 //	QEMU       does not load the interrupt shadow of the VMCB at VMRUN (helper_vmrun,
 //	           target/i386/tcg/sysemu/svm_helper.c): where an exit comes behind STI and
 //	           another one before the next instruction, the second has no shadow, and an
-//	           NMI that waits is let in. nmi-after-sti in apic of kvm-unit-tests fails.
+//	           NMI that waits is let in. nmi-after-sti in apic of kvm-unit-tests failed.
 //	           An interrupt came between STI and HLT, and the guest slept: smp-2 on
 //	           amd-v/cpus=3 hung in 5 of 6 runs. svmcpu keeps the shadow itself
 //	           (keepShadow), and vcpu ends the HLT.
