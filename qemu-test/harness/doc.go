@@ -52,7 +52,11 @@
 //	           and after 29 with a guest that stood still. With tb-size=32 a guest hung
 //	           in the third: handle_edge_irq, IF clear, interrupted by its own vector.
 //	           The buffer is as large as can be, and long runs have one processor,
-//	           where the thread itself ends its translations.
+//	           where the thread itself ends its translations. With -icount the thread
+//	           is called away at the end of each slice: a Debian with systemd that boots
+//	           from a disk stood still in a spin lock each time. The log (-d int) has
+//	           vector 29h twice in a row, the second with IF clear, and no interrupt of
+//	           the host between.
 //	QEMU 7.2   pushes the flags of a fault without RF. Directly on it, without Basalt,
 //	           the check of #UD in idt_test of kvm-unit-tests fails, and that of #GP
 //	           comes to no end: MOV to CR4 of all ones is taken.

@@ -30,7 +30,8 @@ type node struct {
 	pio  PortIO
 	fast FastPortIO // nil: not able to
 	mmio MMIO
-	bell FastMMIO // nil: not able to
+	bell FastMMIO   // nil: not able to
+	peek FastReader // nil: not able to
 	n    Counters
 }
 
@@ -76,6 +77,7 @@ func (b *Bus) add(d Device) (*node, error) {
 	n.fast, _ = d.(FastPortIO)
 	n.mmio, _ = d.(MMIO)
 	n.bell, _ = d.(FastMMIO)
+	n.peek, _ = d.(FastReader)
 	b.nodes = append(b.nodes, n)
 	return n, nil
 }

@@ -48,6 +48,13 @@ type FastMMIO interface {
 	FastWriteMMIO(region int, off uint64, size uint8, value uint64) (ok bool)
 }
 
+// FastReader is a device that can answer some reads in memory in W1; size is 1, 2, 4 or
+// 8, and more bytes of the value than that do not count.
+type FastReader interface {
+	MMIO
+	FastReadMMIO(region int, off uint64, size uint8) (value uint64, ok bool)
+}
+
 // Stateful is a device whose state can be saved (see vmkernel/checkpoint).
 type Stateful interface {
 	SaveState() ([]byte, error)

@@ -109,3 +109,50 @@ func TestFastWriteMMIO(t *testing.T) {
 	}
 	w1test.Fast(t, (*Bus).FastWriteMMIO)
 }
+
+// clockwork answers reads of its first 8 bytes with 9.
+type clockwork struct{ toy }
+
+func (*clockwork) FastReadMMIO(region int, off uint64, size uint8) (uint64, bool) {
+	return 9, region == 3 && off < 8
+}
+
+func TestFastReadMMIO(t *testing.T) {
+	b := New()
+	must(t, b.AddMMIO(&clockwork{toy{name: "clock", max: 8}}, 3, 0xC000_0000, 10))
+	must(t, b.AddMMIO(&toy{name: "slow", max: 8}, 3, 0xD000_0000, 16))
+	for _, c := range []struct {
+		name         string
+		gpa          uint64
+		size         uint8
+		want, nobody bool
+	}{
+		{"a register", 0xC000_0004, 4, true, false},
+		{"what the device leaves", 0xC000_0008, 2, false, false},
+		{"over the end", 0xC000_0008, 4, false, false},
+		{"a device that cannot", 0xD000_0000, 4, false, false},
+		{"nobody", 0xE000_0000, 8, false, true},
+		{"nobody up to a device", 0xCFFF_FFFC, 4, false, true},
+		{"nobody at first", 0xCFFF_FFFC, 8, false, false},
+		{"the last address", ^uint64(0), 1, false, true},
+	} {
+		v, ok := b.FastReadMMIO(c.gpa, c.size)
+		if ok != c.want || ok && v != 9 {
+			t.Errorf("%s: %v, %d", c.name, ok, v)
+		}
+		v, ok = b.FastReadNobody(c.gpa, c.size)
+		if ok != c.nobody || ok && v != ^uint64(0) {
+			t.Errorf("%s: nobody %v, %#x", c.name, ok, v)
+		}
+	}
+	if s := b.Snapshot(); s[0].MMIOReads != 1 || s[1].MMIOReads != 0 {
+		t.Errorf("counted %+v", s)
+	}
+	if n := b.lost.MMIOReads.Load(); n != 3 {
+		t.Errorf("%d reads of nobody", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { b.FastReadMMIO(0xC000_0000, 4); b.FastReadNobody(0xE000_0000, 4) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	w1test.Fast(t, (*Bus).FastReadMMIO, (*Bus).FastReadNobody)
+}

@@ -16,7 +16,8 @@ const (
 // costs time only.
 type slowPages [8]uint64
 
-// fastMemory is an access to a device: a doorbell, or the local APIC's page.
+// fastMemory is an access to a device: a doorbell, the local APIC's page, a read of the
+// I/O APIC or where nothing is.
 func (v *VCPU) fastMemory(x *Exit) Verdict {
 	m := &x.Mem
 	key := m.GPA>>12<<1 + 2

@@ -59,14 +59,24 @@ func (c *cpuIO) own(gpa uint64, size uint8) bool {
 		c.apic.a.Base()&^lapic.BaseBSP == lapic.DefaultBase|lapic.BaseEN
 }
 
-// FastReadMMIO answers reads of the APIC's registers; one that there is not raises an
-// error interrupt, and is for ordinary Go. W1.
+// FastReadMMIO answers reads of the APIC's registers, of devices that can, and where there
+// is neither a device nor memory. A register of the APIC that there is not raises an error
+// interrupt, and is for ordinary Go. W1.
 func (c *cpuIO) FastReadMMIO(gpa uint64, size uint8) (uint64, bool) {
-	if !c.own(gpa, size) {
+	if c.own(gpa, size) {
+		v, ok := c.apic.a.ReadSilent(uint32(gpa-lapic.DefaultBase), c.apic.cpu.TSC())
+		return uint64(v), ok
+	}
+	if _, ok := c.local(gpa); ok {
 		return 0, false
 	}
-	v, ok := c.apic.a.ReadSilent(uint32(gpa-lapic.DefaultBase), c.apic.cpu.TSC())
-	return uint64(v), ok
+	if v, ok := c.b.bus.FastReadMMIO(gpa, size); ok {
+		return v, true
+	}
+	if c.b.mem.Contains(gpa, 1) {
+		return 0, false
+	}
+	return c.b.bus.FastReadNobody(gpa, size)
 }
 
 // FastWriteMMIO takes writes of them, and doorbells. W1.

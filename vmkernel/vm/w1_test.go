@@ -12,5 +12,5 @@ func TestLocalAPICKeepsToW1(t *testing.T) {
 		(*localAPIC).EOI, (*localAPIC).CanSkipEOI, (*localAPIC).TPR, (*localAPIC).SetTPR,
 		(*localAPIC).DeadlineTSC, (*localAPIC).HasEvents, (*cpuIO).FastReadPort, (*cpuIO).FastWritePort,
 		(*cpuIO).FastReadMMIO, (*cpuIO).FastWriteMMIO, (*localAPIC).Lend, (*localAPIC).Reclaim, (*localAPIC).Ended, (*localAPIC).X2APIC, (*machineTime).TSC,
-		(*gmem.Memory).Load, (*gmem.Memory).Store)
+		(*gmem.Memory).Load, (*gmem.Memory).Store, (*gmem.Memory).Contains)
 }

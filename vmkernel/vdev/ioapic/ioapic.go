@@ -15,10 +15,10 @@ type IOAPIC struct {
 }
 
 var (
-	_ vbus.Device   = (*IOAPIC)(nil)
-	_ vbus.MMIO     = (*IOAPIC)(nil)
-	_ vbus.EOISink  = (*IOAPIC)(nil)
-	_ vbus.Stateful = (*IOAPIC)(nil)
+	_ vbus.Device     = (*IOAPIC)(nil)
+	_ vbus.FastReader = (*IOAPIC)(nil)
+	_ vbus.EOISink    = (*IOAPIC)(nil)
+	_ vbus.Stateful   = (*IOAPIC)(nil)
 )
 
 // New makes a reset IOAPIC that sends its messages to sink.
@@ -159,14 +159,8 @@ func (p *IOAPIC) writeIndirect(index, v uint32) {
 // ReadMMIO implements vbus.MMIO: registers are 32 bits wide; a narrower read
 // gives their low bytes.
 func (p *IOAPIC) ReadMMIO(_ int, off uint64, data []byte) vbus.Access {
-	var v uint32
-	switch off {
-	case IOREGSEL:
-		v = p.sel.Load()
-	case IOWIN:
-		v = p.readIndirect(p.sel.Load())
-	case IOEOI:
-	default:
+	v, ok := p.read(off)
+	if !ok {
 		return vbus.NoRegister
 	}
 	for i := range data {
@@ -176,6 +170,24 @@ func (p *IOAPIC) ReadMMIO(_ int, off uint64, data []byte) vbus.Access {
 		}
 	}
 	return vbus.OK
+}
+
+func (p *IOAPIC) read(off uint64) (v uint32, ok bool) {
+	switch off {
+	case IOREGSEL:
+		return p.sel.Load(), true
+	case IOWIN:
+		return p.readIndirect(p.sel.Load()), true
+	case IOEOI:
+		return 0, true
+	}
+	return 0, false
+}
+
+// FastReadMMIO implements vbus.FastReader. W1.
+func (p *IOAPIC) FastReadMMIO(_ int, off uint64, size uint8) (value uint64, ok bool) {
+	v, ok := p.read(off)
+	return uint64(v), ok
 }
 
 // WriteMMIO implements vbus.MMIO: IOREGSEL and IOEOI take any width, IOWIN 32 bits.
